@@ -1,0 +1,46 @@
+/**
+ * What Pintail needs of DuckDB, so that nothing else imports its client.
+ *
+ * Values come back as JS values: BIGINT, UBIGINT, TIMESTAMP_NS (raw nanoseconds) and HUGEINT as
+ * `bigint`; smaller integers, FLOAT and DOUBLE as `number`; BOOLEAN; VARCHAR as `string`; BLOB as
+ * `Uint8Array`; UUID as a 32-digit lower-case hex string without dashes; LIST as an array; STRUCT
+ * as an object; MAP as an array of `[key, value]`; NULL as `null`.
+ */
+export type SqlValue =
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | Uint8Array
+  | readonly SqlValue[]
+  | { readonly [field: string]: SqlValue };
+
+export type QueryOptions = {
+  /** Aborting interrupts the query; the call then rejects with kind `canceled`. */
+  readonly signal?: AbortSignal | undefined;
+  /** Rejects with kind `timeout` after this. */
+  readonly timeoutMs?: number | undefined;
+  /** Rejects with kind `limited` when the result has more rows. */
+  readonly maxRows?: number | undefined;
+};
+
+export type ResultColumn = { readonly name: string; readonly type: string };
+
+/** A result's rows as columns, one chunk (at most 2048 rows) at a time. */
+export type ResultChunk = {
+  readonly rowCount: number;
+  /** `columns[c][r]`. */
+  readonly columns: readonly (readonly SqlValue[])[];
+};
+
+export interface Database extends AsyncDisposable {
+  /** All rows as arrays in column order. */
+  rows(sql: string, options?: QueryOptions): Promise<SqlValue[][]>;
+  /** Chunk by chunk, without holding the whole result as JS values. */
+  chunks(
+    sql: string,
+    onChunk: (chunk: ResultChunk, columns: readonly ResultColumn[]) => void | Promise<void>,
+    options?: QueryOptions,
+  ): Promise<void>;
+}

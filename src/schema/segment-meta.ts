@@ -1,0 +1,74 @@
+import type { AttributeScopeName, StoredAttributeType } from "./columns.ts";
+
+/** Position in the WAL: bytes appended since the data folder was made. Exact up to 2^53. */
+export type Lsn = number;
+
+/** Half open: the records that begin in `[from, to)`. */
+export type WalRange = { readonly from: Lsn; readonly to: Lsn };
+
+/** Scopes that tag names are listed under. */
+export type KeyScope = AttributeScopeName | "event" | "link" | "intrinsic";
+
+/** What one segment holds under one key with one type. */
+export type KeyStats = {
+  readonly scope: KeyScope;
+  /** Attribute key; for scope `intrinsic` a `FixedColumnName`, `event:name` or the like. */
+  readonly key: string;
+  readonly type: StoredAttributeType;
+  /** Spans (events, links) that carry it. */
+  readonly count: number;
+  /** Distinct values. */
+  readonly distinct: number;
+  /**
+   * Values as text, most frequent first, at most `MAX_LISTED_VALUES` of at most
+   * `MAX_LISTED_VALUE_BYTES`; all of them when `complete`. Numbers in their shortest form.
+   */
+  readonly values: readonly string[];
+  readonly complete: boolean;
+  /** True when the key has its own column with this type; else it rests in the overflow map. */
+  readonly dedicated: boolean;
+};
+export const MAX_LISTED_VALUES = 64;
+export const MAX_LISTED_VALUE_BYTES = 256;
+
+export type RowGroupMeta = {
+  readonly rowCount: number;
+  /** `trace_start` bounds, inclusive. */
+  readonly minTraceStart: bigint;
+  readonly maxTraceStart: bigint;
+};
+
+/**
+ * Enough about a segment to not open it. Stored in the file's footer (key `pintail.segment`, JSON
+ * without `traceFilter`, which is `pintail.trace_filter` in base64) and in the catalog.
+ */
+export type SegmentMeta = {
+  /** ULID; the file is `<tenant folder>/<id>.parquet`. */
+  readonly id: string;
+  readonly tenant: string;
+  readonly formatVersion: number;
+  /** 0: a head cut; 1: from a WAL range; 2 and above: merged. */
+  readonly level: number;
+  readonly rowCount: number;
+  readonly traceCount: number;
+  readonly byteSize: number;
+  /** `trace_start` bounds, inclusive, nanoseconds as stored (clamped). */
+  readonly minTraceStart: bigint;
+  readonly maxTraceStart: bigint;
+  /** Latest end of a span, clamped like `trace_start`. */
+  readonly maxEnd: bigint;
+  readonly rowGroups: readonly RowGroupMeta[];
+  /**
+   * Names of the columns present beyond `FIXED_COLUMNS`: dedicated, overflow, exact times, events,
+   * links. Column names differ by more than letter case (DuckDB ignores case).
+   */
+  readonly optionalColumns: readonly string[];
+  readonly keys: readonly KeyStats[];
+  /** WAL records whose spans this segment holds (all of this tenant's in the range). */
+  readonly walRange: WalRange | undefined;
+  /** Ids of the segments that this one stands for. */
+  readonly replaces: readonly string[];
+  readonly createdUnixMs: number;
+  /** Split-block bloom filter over the trace ids (Parquet's XXH64 form), see `trace-filter.ts`. */
+  readonly traceFilter: Uint8Array;
+};
