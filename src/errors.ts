@@ -1,6 +1,7 @@
 /** What a caller can do about an error. `server/error-map.ts` alone knows the status codes. */
 export type ErrorKind =
   | "invalid" // the request itself is wrong; the same request will fail again
+  | "malformed" // the body does not decode (gRPC tells this from `invalid`)
   | "unauthenticated" // no tenant was named although one is required
   | "not_found"
   | "unsupported" // understood, but not offered here

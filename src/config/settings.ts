@@ -1,0 +1,31 @@
+import type { IngestLimits, IngestSettings } from "../ingest/settings.ts";
+import type { QueryLimits, QuerySettings } from "../query/settings.ts";
+import type { OtlpReceiverSettings } from "../receivers/otlp/settings.ts";
+import type { ServerSettings } from "../server/settings.ts";
+import type { RetentionSettings } from "../storage/settings.ts";
+import type { LogSettings } from "../telemetry/settings.ts";
+
+/** Everything that a tenant may have of its own; lookup: exact name, then `*`, then the defaults. */
+export type TenantLimits = {
+  readonly ingest: IngestLimits;
+  readonly query: QueryLimits;
+  /** Overrides `RetentionSettings.retentionMs` when not 0. */
+  readonly retentionMs: number;
+  readonly compactionDisabled: boolean;
+};
+
+/** What `config/` makes of defaults, file, environment and flags; `app.ts` hands out the parts. */
+export type Settings = {
+  readonly target: "all";
+  readonly server: ServerSettings;
+  readonly log: LogSettings;
+  readonly otlp: OtlpReceiverSettings;
+  readonly ingest: IngestSettings;
+  readonly retention: RetentionSettings;
+  readonly query: QuerySettings;
+  /** Folder of the catalog, the lock and anything else that is not WAL or segments. */
+  readonly dataDir: string;
+  readonly limits: TenantLimits;
+  readonly perTenantOverrideFile: string | undefined;
+  readonly perTenantOverridePeriodMs: number;
+};

@@ -1,0 +1,40 @@
+import {
+  constants,
+  gunzipSync,
+  inflateSync,
+  zstdCompressSync,
+  zstdDecompressSync,
+} from "node:zlib";
+import { PintailError } from "../errors.ts";
+
+/** Compresses with zstd; `level` 1 is the fastest, 3 the usual. */
+export function zstdCompress(bytes: Uint8Array, level: number): Uint8Array {
+  return zstdCompressSync(bytes, { params: { [constants.ZSTD_c_compressionLevel]: level } });
+}
+
+/**
+ * Decompresses `bytes` whole. Throws `too_large` as soon as the output exceeds `maxBytes` (a bomb
+ * costs no more than that), `malformed` when the input is not valid.
+ */
+export function decompress(
+  codec: "gzip" | "zlib" | "zstd",
+  bytes: Uint8Array,
+  maxBytes: number,
+): Uint8Array {
+  const options = { maxOutputLength: maxBytes };
+  try {
+    switch (codec) {
+      case "gzip":
+        return gunzipSync(bytes, options);
+      case "zlib":
+        return inflateSync(bytes, options);
+      case "zstd":
+        return zstdDecompressSync(bytes, options);
+    }
+  } catch (cause) {
+    if ((cause as { code?: unknown }).code === "ERR_BUFFER_TOO_LARGE") {
+      throw new PintailError("too_large", `decompressed body exceeds ${maxBytes} bytes`, { cause });
+    }
+    throw new PintailError("malformed", `invalid ${codec} data`, { cause });
+  }
+}
