@@ -1,0 +1,132 @@
+import type { Lsn, SegmentMeta, WalRange } from "../schema/segment-meta.ts";
+import type { Catalog } from "../storage/catalog/catalog.ts";
+import type { Logger } from "../telemetry/logger.ts";
+
+export type CutterParts = {
+  readonly cut: (walRange: WalRange) => Promise<readonly SegmentMeta[]>;
+  readonly catalog: Catalog;
+  readonly log: Logger;
+  readonly nowMs: () => number;
+  /** Calls back once after `delayMs`; returns a function that takes it back. */
+  readonly after: (delayMs: number, run: () => void) => () => void;
+};
+
+export type CutterSettings = {
+  /** The oldest span waits at most this long for a cut. */
+  readonly cutAfterMs: number;
+  /** Cuts asked for by queries start at least this long after the one before. */
+  readonly minCutIntervalMs: number;
+};
+
+/** After a failed cut (disk full) the next try waits this long. */
+const RETRY_MS = 1000;
+
+/**
+ * Decides when the head is cut and commits the result. One cut runs at a time; what comes meanwhile
+ * is in the next one.
+ */
+export class Cutter {
+  readonly #parts: CutterParts;
+  readonly #settings: CutterSettings;
+  /** End of the last record handed to the worker. */
+  #handedTo: Lsn;
+  /** End of the last record whose segment is committed. */
+  #cutTo: Lsn;
+  /** Segments written whose commit failed: they go with the next one. */
+  #uncommitted: SegmentMeta[] = [];
+  #running: Promise<void> | undefined;
+  #lastStartMs = Number.NEGATIVE_INFINITY;
+  #cancelTimer: (() => void) | undefined;
+  #closed = false;
+
+  constructor(parts: CutterParts, settings: CutterSettings) {
+    this.#parts = parts;
+    this.#settings = settings;
+    this.#cutTo = parts.catalog.walPositions().cutTo;
+    this.#handedTo = this.#cutTo;
+  }
+
+  /** The worker was handed all records before `lsn`. */
+  handed(lsn: Lsn): void {
+    this.#handedTo = lsn;
+    if (this.#cancelTimer === undefined && !this.#closed) {
+      this.#cancelTimer = this.#parts.after(this.#settings.cutAfterMs, () => this.#onTimer());
+    }
+  }
+
+  /** Bytes of the WAL that are in no segment yet. */
+  pendingBytes(): number {
+    return this.#handedTo - this.#cutTo;
+  }
+
+  /**
+   * Resolves when everything handed over before the call is in a committed segment; rejects when
+   * the cut failed or `signal` aborts.
+   */
+  async cutNow(signal?: AbortSignal): Promise<void> {
+    const target = this.#handedTo;
+    while (this.#cutTo < target) {
+      signal?.throwIfAborted();
+      if (this.#running === undefined) {
+        const waitMs =
+          this.#lastStartMs + this.#settings.minCutIntervalMs - this.#parts.nowMs();
+        if (waitMs > 0) {
+          await new Promise<void>((resolve) => this.#parts.after(waitMs, resolve));
+          continue;
+        }
+        this.#start();
+      }
+      await this.#running;
+    }
+  }
+
+  /** Cuts what is left; no timer runs afterwards. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    this.#lastStartMs = Number.NEGATIVE_INFINITY;
+    await this.cutNow();
+  }
+
+  #onTimer(): void {
+    this.#cancelTimer = undefined;
+    if (this.#running !== undefined || this.#cutTo === this.#handedTo) return this.#rearm();
+    this.#start().then(
+      () => this.#rearm(),
+      () => this.#rearm(),
+    );
+  }
+
+  #rearm(): void {
+    if (this.#closed || this.#cutTo === this.#handedTo || this.#cancelTimer !== undefined) return;
+    const delayMs = this.#settings.cutAfterMs;
+    this.#cancelTimer = this.#parts.after(delayMs, () => this.#onTimer());
+  }
+
+  #start(): Promise<void> {
+    this.#lastStartMs = this.#parts.nowMs();
+    const running = this.#run().finally(() => {
+      this.#running = undefined;
+    });
+    this.#running = running;
+    // Those who wait see the failure; nobody has to.
+    running.catch(() => {});
+    return running;
+  }
+
+  async #run(): Promise<void> {
+    const walRange = { from: this.#cutTo, to: this.#handedTo };
+    try {
+      const metas = await this.#parts.cut(walRange);
+      this.#uncommitted.push(...metas);
+      await this.#parts.catalog.commit({ add: this.#uncommitted, cutTo: walRange.to });
+    } catch (e) {
+      this.#parts.log.error("cut failed", { error: String(e), from: walRange.from, to: walRange.to });
+      this.#lastStartMs = this.#parts.nowMs() + RETRY_MS;
+      throw e;
+    }
+    this.#uncommitted = [];
+    this.#cutTo = walRange.to;
+  }
+}

@@ -1,0 +1,78 @@
+import { PintailError } from "../errors.ts";
+import type { SegmentMeta, WalRange } from "../schema/segment-meta.ts";
+import type { FromIngestWorker, ToIngestWorker } from "./messages.ts";
+
+/** The thread as this channel sees it. */
+export interface WorkerPort<Out, In> {
+  post(message: Out, transfer?: ArrayBuffer[]): void;
+  onMessage(listener: (message: In) => void): void;
+  /** The thread died; it will answer nothing more. */
+  onExit(listener: (cause: unknown) => void): void;
+}
+
+type Omitted<T> = Omit<T, "type" | "id">;
+export type RecordMessage = Omitted<Extract<ToIngestWorker, { type: "record" }>>;
+export type DecodedReply = Omitted<Extract<FromIngestWorker, { type: "decoded" }>>;
+
+/** Refused by the decoder or a limit; `reason` is a label of `tempo_discarded_spans_total`. */
+export class RefusedError extends PintailError {
+  readonly reason: string;
+  readonly protobufBytes: number;
+  constructor(reply: Extract<FromIngestWorker, { type: "refused" }>, retryAfterMs?: number) {
+    super(reply.kind, reply.message, retryAfterMs === undefined ? {} : { retryAfterMs });
+    this.reason = reply.reason;
+    this.protobufBytes = reply.protobufBytes;
+  }
+}
+
+type Waiting = { resolve: (reply: FromIngestWorker) => void; reject: (cause: unknown) => void };
+
+/** Request and reply over the worker's messages; requests are taken in the order posted. */
+export class IngestChannel {
+  readonly #port: WorkerPort<ToIngestWorker, FromIngestWorker>;
+  readonly #waiting = new Map<number, Waiting>();
+  #nextId = 1;
+  #dead: unknown;
+
+  constructor(port: WorkerPort<ToIngestWorker, FromIngestWorker>) {
+    this.#port = port;
+    port.onMessage((reply) => {
+      const waiting = this.#waiting.get(reply.id);
+      this.#waiting.delete(reply.id);
+      waiting?.resolve(reply);
+    });
+    port.onExit((cause) => {
+      this.#dead = new PintailError("unavailable", "the ingest worker has stopped", { cause });
+      for (const { reject } of this.#waiting.values()) reject(this.#dead);
+      this.#waiting.clear();
+    });
+  }
+
+  /** Rejects with `RefusedError` when the worker would not have it. */
+  async record(record: RecordMessage, retryAfterMs: number | undefined): Promise<DecodedReply> {
+    const reply = await this.#ask((id) => ({ ...record, type: "record", id }), [record.body]);
+    if (reply.type === "decoded") return reply;
+    if (reply.type !== "refused") throw new Error(`unexpected reply ${reply.type} to a record`);
+    throw new RefusedError(reply, reply.kind === "limited" ? retryAfterMs : undefined);
+  }
+
+  /** Segments with all records of `walRange`, and those of earlier cuts that failed. */
+  async cut(walRange: WalRange): Promise<readonly SegmentMeta[]> {
+    const reply = await this.#ask((id) => ({ type: "cut", id, walRange }), []);
+    if (reply.type === "cut") return reply.metas;
+    if (reply.type !== "failed") throw new Error(`unexpected reply ${reply.type} to a cut`);
+    throw new PintailError(reply.kind, reply.message);
+  }
+
+  #ask(
+    message: (id: number) => ToIngestWorker,
+    transfer: ArrayBuffer[],
+  ): Promise<FromIngestWorker> {
+    if (this.#dead !== undefined) return Promise.reject(this.#dead);
+    const id = this.#nextId++;
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { resolve, reject });
+      this.#port.post(message(id), transfer);
+    });
+  }
+}

@@ -1,0 +1,133 @@
+import { PintailError } from "../errors.ts";
+import type { Wal, WalAppend } from "../storage/wal/wal.ts";
+import type { Cutter } from "./cutter.ts";
+import type { Ingest, PushRequest, PushResult } from "./ingest.ts";
+import { type IngestChannel, RefusedError } from "./ingest-channel.ts";
+import type { IngestMetrics } from "./ingest-metrics.ts";
+import type { IngestLimits } from "./settings.ts";
+
+export type IngestServiceParts = {
+  readonly wal: Wal;
+  readonly channel: IngestChannel;
+  readonly cutter: Cutter;
+  readonly limitsFor: (tenant: string) => IngestLimits;
+  readonly metrics: IngestMetrics;
+  readonly nowMs: () => number;
+};
+
+export type IngestServiceSettings = {
+  /** Retry hint of `limited`; 0 = none. */
+  readonly retryAfterMs: number;
+  /** Bodies accepted and not yet answered may add up to this; beyond it `unavailable`. */
+  readonly maxPendingBytes: number;
+};
+
+/** How soon a sender may try again when the queue is full or Pintail is stopping. */
+const BUSY_RETRY_MS = 1000;
+
+/**
+ * The write path: WAL, then the worker, then the answer. The worker gets only durable records and
+ * in the order of the WAL, so that a cut after any of them is exactly a WAL range, and a record
+ * whose write failed was never seen by anyone.
+ */
+export class IngestService implements Ingest {
+  readonly #parts: IngestServiceParts;
+  readonly #settings: IngestServiceSettings;
+  #pendingBytes = 0;
+  #pending = 0;
+  #closing = false;
+  #onIdle: (() => void) | undefined;
+  /** Settles when the record before has been handed to the worker or has failed. */
+  #handedOver: Promise<void> = Promise.resolve();
+
+  constructor(parts: IngestServiceParts, settings: IngestServiceSettings) {
+    this.#parts = parts;
+    this.#settings = settings;
+  }
+
+  async push(request: PushRequest): Promise<PushResult> {
+    const bytes = request.body.length;
+    if (this.#closing) throw busy("pintail is stopping");
+    if (this.#pendingBytes + bytes > this.#settings.maxPendingBytes && this.#pending > 0) {
+      throw busy(`ingest queue is full (${this.#settings.maxPendingBytes} bytes)`);
+    }
+    const startedMs = this.#parts.nowMs();
+    this.#pendingBytes += bytes;
+    this.#pending++;
+    try {
+      return await this.#push(request);
+    } finally {
+      this.#pendingBytes -= bytes;
+      this.#pending--;
+      this.#parts.metrics.pushed((this.#parts.nowMs() - startedMs) / 1000);
+      if (this.#pending === 0) this.#onIdle?.();
+    }
+  }
+
+  /** Refuses new pushes and resolves when those under way are answered. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    if (this.#pending > 0) {
+      await new Promise<void>((resolve) => {
+        this.#onIdle = resolve;
+      });
+    }
+  }
+
+  async #push(request: PushRequest): Promise<PushResult> {
+    const { tenant } = request;
+    const limits = this.#parts.limitsFor(tenant);
+    const appended = this.#parts.wal.append({ ...request, receivedUnixMs: this.#parts.nowMs() });
+    const turn = this.#handedOver;
+    const reply = appended.durable.then(
+      () => turn.then(() => this.#handOver(request, appended, limits)),
+      (e) =>
+        turn.then(() => {
+          throw e;
+        }),
+    );
+    this.#handedOver = reply.then(
+      () => {},
+      () => {},
+    );
+    const handed = await reply;
+    try {
+      const { spanCount, protobufBytes, truncated } = await handed.decoded;
+      this.#parts.metrics.accepted(tenant, spanCount, protobufBytes, truncated);
+      return { spanCount, decodedBytes: protobufBytes };
+    } catch (e) {
+      if (e instanceof RefusedError) {
+        // Replay and the L1 builder must leave it out as well, whatever the limits are then.
+        this.#parts.wal.appendVoid([appended.lsn]);
+        this.#parts.metrics.refused(tenant, e.reason, e.protobufBytes);
+      }
+      throw e;
+    }
+  }
+
+  #handOver(request: PushRequest, appended: WalAppend, limits: IngestLimits) {
+    // A copy that the thread can take over: the body may be a view of a larger buffer.
+    const body = request.body.slice().buffer;
+    const decoded = this.#parts.channel.record(
+      {
+        tenant: request.tenant,
+        format: request.format,
+        encoding: request.encoding,
+        maxDecodedBytes: request.maxDecodedBytes,
+        maxAttributeBytes: limits.maxAttributeBytes,
+        rate: { bytesPerSecond: limits.rateLimitBytes, burstBytes: limits.burstSizeBytes },
+        body,
+      },
+      limits.retryInfoEnabled && this.#settings.retryAfterMs > 0
+        ? this.#settings.retryAfterMs
+        : undefined,
+    );
+    decoded.catch(() => {});
+    this.#parts.cutter.handed(appended.endLsn);
+    return { decoded };
+  }
+}
+
+function busy(message: string): PintailError {
+  return new PintailError("unavailable", message, { retryAfterMs: BUSY_RETRY_MS });
+}

@@ -1,0 +1,134 @@
+import { isPintailError, PintailError } from "../errors.ts";
+import type { NewBatchDecoder } from "../model/batch-decoder.ts";
+import { DecodeError } from "../model/decode-error.ts";
+import type { Lsn, SegmentMeta } from "../schema/segment-meta.ts";
+import type { SegmentWriter } from "../storage/segments/segment-writer.ts";
+import { TokenBucket } from "../util/token-bucket.ts";
+import { decompressBody } from "./decompress.ts";
+import { Heads } from "./head.ts";
+import type { FromIngestWorker, ToIngestWorker } from "./messages.ts";
+
+export type IngestWorkerParts = {
+  readonly newDecoder: NewBatchDecoder;
+  readonly segments: SegmentWriter;
+  readonly newSeed: () => number;
+  readonly nowMs: () => number;
+  readonly send: (message: FromIngestWorker) => void;
+};
+
+/**
+ * The ingest worker without its thread: decodes records into the heads and cuts these into L0
+ * segments. Records are taken while a cut is being written; they belong to the next one.
+ */
+export class IngestWorker {
+  readonly #parts: IngestWorkerParts;
+  readonly #heads: Heads;
+  readonly #buckets = new Map<string, TokenBucket>();
+  #cut: Promise<void> = Promise.resolve();
+
+  constructor(parts: IngestWorkerParts) {
+    this.#parts = parts;
+    this.#heads = new Heads(parts.newDecoder, parts.newSeed);
+  }
+
+  receive(message: ToIngestWorker): void {
+    switch (message.type) {
+      case "record":
+        this.#parts.send(this.#decode(message));
+        return;
+      case "cut": {
+        // Frozen now, so that later records are not in it; written after the cut before.
+        this.#heads.freeze(message.walRange);
+        this.#cut = this.#cut.then(() => this.#write(message.id, message.walRange.to));
+        return;
+      }
+      default:
+        message satisfies never;
+    }
+  }
+
+  #decode(record: Extract<ToIngestWorker, { type: "record" }>): FromIngestWorker {
+    let protobufBytes = 0;
+    try {
+      const body = decompressBody(
+        new Uint8Array(record.body),
+        record.encoding,
+        record.maxDecodedBytes,
+      );
+      const decoder = this.#heads.decoderFor(record.tenant, record.maxAttributeBytes);
+      const truncatedBefore = decoder.truncatedCount;
+      const spanCount = decoder.decode(record.format, body, (bytes) => {
+        protobufBytes = bytes;
+        this.#admit(record, bytes);
+      });
+      const truncated = decoder.truncatedCount - truncatedBefore;
+      return { type: "decoded", id: record.id, spanCount, protobufBytes, truncated };
+    } catch (e) {
+      const { kind, message, reason } = refusalOf(e);
+      return { type: "refused", id: record.id, kind, message, reason, protobufBytes };
+    }
+  }
+
+  #admit(record: Extract<ToIngestWorker, { type: "record" }>, bytes: number): void {
+    const { tenant, rate } = record;
+    if (rate === undefined) return;
+    const nowMs = this.#parts.nowMs();
+    let bucket = this.#buckets.get(tenant);
+    if (bucket === undefined) {
+      bucket = new TokenBucket(rate.bytesPerSecond, rate.burstBytes, nowMs);
+      this.#buckets.set(tenant, bucket);
+    } else {
+      bucket.configure(rate.bytesPerSecond, rate.burstBytes, nowMs);
+    }
+    if (bucket.take(bytes, nowMs)) return;
+    throw new PintailError(
+      "limited",
+      bytes > rate.burstBytes
+        ? `RATE_LIMITED: batch size (${bytes} bytes) exceeds ingestion limit (local: ${rate.bytesPerSecond} bytes/s, burst: ${rate.burstBytes} bytes) of tenant ${tenant}`
+        : `RATE_LIMITED: ingestion rate limit (local: ${rate.bytesPerSecond} bytes/s, burst: ${rate.burstBytes} bytes) exceeded while adding ${bytes} bytes for tenant ${tenant}`,
+    );
+  }
+
+  async #write(id: number, before: Lsn): Promise<void> {
+    const metas: SegmentMeta[] = [];
+    try {
+      // The heads of a cut that failed before are in here again.
+      const heads = this.#heads.frozenBefore(before);
+      for (const { batch, tenant, walRange } of heads) {
+        const options = { tenant, level: 0, walRange, replaces: [] };
+        metas.push(await this.#parts.segments.write(batch, options));
+      }
+      this.#heads.written(heads);
+      this.#parts.send({ type: "cut", id, metas });
+    } catch (e) {
+      await this.#parts.segments.remove(metas).catch(() => {});
+      const kind = isPintailError(e) ? e.kind : "internal";
+      this.#parts.send({ type: "failed", id, kind, message: messageOf(e) });
+    }
+  }
+}
+
+function refusalOf(e: unknown): { kind: PintailError["kind"]; message: string; reason: string } {
+  if (e instanceof DecodeError) {
+    switch (e.failure) {
+      case "trace_id":
+        return { kind: "invalid", message: e.message, reason: "invalid_trace_id" };
+      case "span_id":
+        return { kind: "invalid", message: e.message, reason: "invalid_span_id" };
+      case "syntax":
+      case "limit":
+        return { kind: "malformed", message: e.message, reason: "unknown_error" };
+      default:
+        return e.failure satisfies never;
+    }
+  }
+  if (isPintailError(e)) {
+    const reason = e.kind === "limited" ? "rate_limited" : "unknown_error";
+    return { kind: e.kind, message: e.message, reason };
+  }
+  return { kind: "internal", message: messageOf(e), reason: "unknown_error" };
+}
+
+function messageOf(e: unknown): string {
+  return e instanceof Error ? (e.stack ?? e.message) : String(e);
+}

@@ -1,0 +1,44 @@
+import type { ErrorKind } from "../errors.ts";
+import type { SegmentMeta, WalRange } from "../schema/segment-meta.ts";
+
+/** From the main thread to the ingest worker; records come in LSN order and are durable. */
+export type ToIngestWorker =
+  | {
+      readonly type: "record";
+      readonly id: number;
+      readonly tenant: string;
+      readonly format: number;
+      readonly encoding: number;
+      readonly maxDecodedBytes: number;
+      readonly maxAttributeBytes: number;
+      /** Undefined in a replay: what was acknowledged is not limited again. */
+      readonly rate: { readonly bytesPerSecond: number; readonly burstBytes: number } | undefined;
+      readonly body: ArrayBuffer;
+    }
+  | { readonly type: "cut"; readonly id: number; readonly walRange: WalRange };
+
+export type FromIngestWorker =
+  | {
+      readonly type: "decoded";
+      readonly id: number;
+      readonly spanCount: number;
+      readonly protobufBytes: number;
+      /** Attribute keys and values that were cut. */
+      readonly truncated: number;
+    }
+  | {
+      readonly type: "refused";
+      readonly id: number;
+      readonly kind: ErrorKind;
+      readonly message: string;
+      /** Label of `tempo_discarded_spans_total`. */
+      readonly reason: string;
+      readonly protobufBytes: number;
+    }
+  | { readonly type: "cut"; readonly id: number; readonly metas: readonly SegmentMeta[] }
+  | {
+      readonly type: "failed";
+      readonly id: number;
+      readonly kind: ErrorKind;
+      readonly message: string;
+    };

@@ -1,0 +1,21 @@
+import type { SpanBatch } from "./span-batch.ts";
+
+/**
+ * Appends bodies to one `SpanBatch`. `decode` takes the decompressed body of one request and returns
+ * how many spans it added; it throws a `DecodeError`, or whatever `admit` throws, and the batch is
+ * then as before.
+ */
+export interface BatchDecoder {
+  /** `admit` is called once, before anything is added, with the size as OTLP protobuf. */
+  decode(format: number, body: Uint8Array, admit?: (protobufBytes: number) => void): number;
+  /** Keys and values cut to `maxAttributeBytes` so far. */
+  readonly truncatedCount: number;
+}
+
+export type BatchDecoderOptions = {
+  /** Attribute keys and string values beyond this are cut; 0 = off. */
+  readonly maxAttributeBytes: number;
+};
+
+/** Made by the composition root, which knows all receivers' decoders. */
+export type NewBatchDecoder = (batch: SpanBatch, options: BatchDecoderOptions) => BatchDecoder;

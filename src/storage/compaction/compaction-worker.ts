@@ -1,0 +1,172 @@
+import { isPintailError } from "../../errors.ts";
+import type { BatchDecoder, NewBatchDecoder } from "../../model/batch-decoder.ts";
+import { DecodeError } from "../../model/decode-error.ts";
+import { SpanBatch } from "../../model/span-batch.ts";
+import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import type { SegmentWriter } from "../segments/segment-writer.ts";
+import type { WalRecord } from "../wal/record.ts";
+import { recordBody } from "../wal/record-body.ts";
+import type { FromCompactionWorker, ToCompactionWorker } from "./messages.ts";
+
+export type CompactionWorkerParts = {
+  readonly newDecoder: NewBatchDecoder;
+  readonly segments: SegmentWriter;
+  readonly newSeed: () => number;
+  /** The WAL's records in `[from, to)`, in order. */
+  readonly readWal: (from: number, to: number) => AsyncIterable<WalRecord>;
+  /** Spans of a segment as OTLP protobuf bodies of bounded size. */
+  readonly readSegment: (segment: SegmentMeta) => AsyncIterable<Uint8Array>;
+  readonly otlpFormat: number;
+  /** A segment gets at most about this many spans. */
+  readonly maxSegmentSpans: number;
+};
+
+/** The compaction worker without its thread: builds L1 from the WAL and merges small segments. */
+export class CompactionWorker {
+  readonly #parts: CompactionWorkerParts;
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(parts: CompactionWorkerParts) {
+    this.#parts = parts;
+  }
+
+  /** Jobs run one after the other: each may hold a segment's worth of spans. */
+  run(job: ToCompactionWorker): Promise<FromCompactionWorker> {
+    const done = this.#turn.then(() => this.#run(job));
+    this.#turn = done;
+    return done;
+  }
+
+  async #run(job: ToCompactionWorker): Promise<FromCompactionWorker> {
+    const output = new Output(this.#parts);
+    try {
+      const undecodable = await (job.type === "l1"
+        ? this.#buildL1(job, output)
+        : this.#merge(job, output));
+      return { type: "done", id: job.id, metas: output.metas, undecodable };
+    } catch (e) {
+      await this.#parts.segments.remove(output.metas).catch(() => {});
+      const message = e instanceof Error ? (e.stack ?? e.message) : String(e);
+      return { type: "failed", id: job.id, kind: isPintailError(e) ? e.kind : "internal", message };
+    }
+  }
+
+  async #buildL1(
+    job: Extract<ToCompactionWorker, { type: "l1" }>,
+    output: Output,
+  ): Promise<number> {
+    const { walRange } = job;
+    const voids = new Set(job.voids);
+    const maxAttributeBytes = new Map(job.maxAttributeBytes.map((m) => [m.tenant, m.bytes]));
+    const replaces = new Map(job.replaces.map((r) => [r.tenant, r.ids]));
+    let undecodable = 0;
+    for await (const record of this.#parts.readWal(walRange.from, walRange.to)) {
+      if (voids.has(record.lsn)) continue;
+      const { tenant } = record;
+      const target = output.target(tenant, {
+        tenant,
+        level: 1,
+        walRange,
+        replaces: replaces.get(tenant) ?? [],
+        maxAttributeBytes: maxAttributeBytes.get(tenant) ?? job.defaultMaxAttributeBytes,
+      });
+      try {
+        target.decoder.decode(record.format, recordBody(record));
+      } catch (e) {
+        // The ingest worker refused it too: it was never acknowledged, or replay set it aside.
+        if (!(e instanceof DecodeError) && !isPintailError(e)) throw e;
+        undecodable++;
+        continue;
+      }
+      await output.writeFull(target);
+    }
+    await output.writeAll();
+    return undecodable;
+  }
+
+  async #merge(
+    job: Extract<ToCompactionWorker, { type: "merge" }>,
+    output: Output,
+  ): Promise<number> {
+    const { tenant, segments } = job;
+    const level = Math.max(...segments.map((s) => s.level)) + 1;
+    const replaces = segments.map((s) => s.id);
+    const target = output.target(tenant, {
+      tenant,
+      level: Math.max(2, level),
+      walRange: undefined,
+      replaces,
+      maxAttributeBytes: 0,
+    });
+    for (const segment of segments) {
+      for await (const body of this.#parts.readSegment(segment)) {
+        target.decoder.decode(this.#parts.otlpFormat, body);
+      }
+    }
+    await output.writeAll();
+    return 0;
+  }
+}
+
+type TargetOptions = {
+  readonly tenant: string;
+  readonly level: number;
+  readonly walRange: { readonly from: number; readonly to: number } | undefined;
+  readonly replaces: readonly string[];
+  readonly maxAttributeBytes: number;
+};
+type Target = { readonly options: TargetOptions; batch: SpanBatch; decoder: BatchDecoder };
+
+/** The segments of one job: one batch per tenant, written when full and at the end. */
+class Output {
+  readonly metas: SegmentMeta[] = [];
+  readonly #parts: CompactionWorkerParts;
+  readonly #targets = new Map<string, Target>();
+
+  constructor(parts: CompactionWorkerParts) {
+    this.#parts = parts;
+  }
+
+  target(tenant: string, options: TargetOptions): Target {
+    let target = this.#targets.get(tenant);
+    if (target === undefined) {
+      target = { options, ...this.#fresh(options) };
+      this.#targets.set(tenant, target);
+    }
+    return target;
+  }
+
+  /** Writes `target` when it is full, and the fullest when all together hold too much. */
+  async writeFull(target: Target): Promise<void> {
+    if (target.batch.spanCount >= this.#parts.maxSegmentSpans) return this.#write(target);
+    if (this.#targets.size === 1) return;
+    let total = 0;
+    let fullest = target;
+    for (const t of this.#targets.values()) {
+      total += t.batch.spanCount;
+      if (t.batch.spanCount > fullest.batch.spanCount) fullest = t;
+    }
+    if (total >= 2 * this.#parts.maxSegmentSpans) await this.#write(fullest);
+  }
+
+  async writeAll(): Promise<void> {
+    for (const target of this.#targets.values()) {
+      if (target.batch.spanCount > 0) await this.#write(target);
+    }
+  }
+
+  #fresh(options: TargetOptions): { batch: SpanBatch; decoder: BatchDecoder } {
+    const batch = new SpanBatch(this.#parts.newSeed());
+    return { batch, decoder: this.#parts.newDecoder(batch, options) };
+  }
+
+  async #write(target: Target): Promise<void> {
+    const { tenant, level, walRange, replaces } = target.options;
+    const { batch } = target;
+    // Freed before the wait: the next spans must not pile on these.
+    Object.assign(target, this.#fresh(target.options));
+    this.metas.push(
+      await this.#parts.segments.write(batch, { tenant, level, walRange, replaces }),
+    );
+  }
+}

@@ -1,0 +1,69 @@
+import type { Files } from "../../drivers/files/files.ts";
+import type { SpanBatch } from "../../model/span-batch.ts";
+import type { SegmentMeta, WalRange } from "../../schema/segment-meta.ts";
+import { writeSegment } from "./write-segment.ts";
+
+export type SegmentWriterParts = {
+  readonly files: Files;
+  readonly segmentDir: string;
+  readonly newId: () => string;
+  readonly nowMs: () => number;
+};
+
+export type SegmentIdentity = {
+  readonly tenant: string;
+  readonly level: number;
+  readonly walRange: WalRange | undefined;
+  readonly replaces: readonly string[];
+};
+
+/** L0 files live for a minute: the fastest compression. Later ones live for days. */
+const ZSTD_LEVEL_L0 = 1;
+const ZSTD_LEVEL = 3;
+/** A row group is what a lookup by id reads of a column, so not too large. */
+const ROW_GROUP_ROWS = 61_440;
+
+/**
+ * Path of a segment's file. The folder is the tenant's id: its characters (letters, digits and
+ * `!-_.*'()`, never `.` or `..`) are safe in a path.
+ */
+export function segmentPath(segmentDir: string, segment: { tenant: string; id: string }): string {
+  return `${segmentDir}/${segment.tenant}/${segment.id}.parquet`;
+}
+
+/** Batches to durable segment files. A file exists whole under its name or not at all. */
+export class SegmentWriter {
+  readonly #parts: SegmentWriterParts;
+  readonly #knownDirs = new Set<string>();
+
+  constructor(parts: SegmentWriterParts) {
+    this.#parts = parts;
+  }
+
+  /** Throws `unavailable` when the disk is full; nothing is left behind then. */
+  async write(batch: SpanBatch, identity: SegmentIdentity): Promise<SegmentMeta> {
+    const { files, segmentDir, newId, nowMs } = this.#parts;
+    const id = newId();
+    const { chunks, meta } = writeSegment(batch, {
+      ...identity,
+      id,
+      createdUnixMs: nowMs(),
+      zstdLevel: identity.level === 0 ? ZSTD_LEVEL_L0 : ZSTD_LEVEL,
+      rowGroupRows: ROW_GROUP_ROWS,
+    });
+    const dir = `${segmentDir}/${identity.tenant}`;
+    if (!this.#knownDirs.has(dir)) {
+      await files.mkdir(dir);
+      this.#knownDirs.add(dir);
+    }
+    await files.writeAtomically(segmentPath(segmentDir, meta), chunks);
+    return meta;
+  }
+
+  /** Deletes the files of segments that were never committed, or left the catalog. */
+  async remove(segments: readonly { tenant: string; id: string }[]): Promise<void> {
+    for (const segment of segments) {
+      await this.#parts.files.remove(segmentPath(this.#parts.segmentDir, segment));
+    }
+  }
+}
