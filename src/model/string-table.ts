@@ -1,63 +1,107 @@
+import { isValidUtf8, repairUtf8 } from "../util/utf8.ts";
 import { grownU32 } from "./attribute-columns.ts";
 
 /**
- * Interned byte strings of one batch: equal bytes have equal ids, id 0 is the empty string. Bytes
- * come straight from the wire; nothing is decoded to a JS string here. The hash is seeded, so that
- * a sender cannot choose colliding strings.
+ * Interned strings of one batch: equal bytes have equal ids, id 0 is the empty string. Bytes come
+ * straight from the wire; nothing is decoded to a JS string here. What is held is valid UTF-8:
+ * U+FFFD replaces what was not. The hash is keyed, so that a sender cannot choose colliding strings.
  */
 export class StringTable {
   count = 1;
   heap = new Uint8Array(1 << 16);
   /** String `i` is `heap[offsets[i] .. offsets[i + 1]]`; length ≥ count + 1. */
   offsets = new Uint32Array(1024);
-  #hashes = new Uint32Array(1024);
+  #hashes = new Int32Array(1024);
   /** Open addressing: id + 1, or 0 for a free slot. Length is a power of two, at most half full. */
   #slots = new Uint32Array(2048);
-  readonly #seed: number;
+  #heapView = new DataView(this.heap.buffer);
+  /** What was interned from last, and a view of it: reading words is what makes `intern` fast. */
+  #source = this.heap;
+  #sourceView = this.#heapView;
+  readonly seed: number;
+  readonly #initial: number;
+  readonly #key1: number;
+  readonly #key2: number;
+  readonly #raw: boolean;
 
-  constructor(seed: number) {
-    this.#seed = seed >>> 0;
+  /** A `raw` table takes any bytes and keeps them as they are. */
+  constructor(seed: number, options: { raw?: boolean } = {}) {
+    this.seed = seed >>> 0;
+    this.#initial = mix(seed);
+    this.#key1 = mix(seed + 0x9e3779b9) | 1;
+    this.#key2 = mix(seed + 0x3c6ef372) | 1;
+    this.#raw = options.raw ?? false;
     this.offsets[1] = 0;
   }
 
   /** The id of `bytes[start .. end]`, which are copied when new. */
   intern(bytes: Uint8Array, start: number, end: number): number {
-    if (start === end) return 0;
-    let h = this.#seed ^ (end - start);
-    for (let i = start; i < end; i++) h = Math.imul(h ^ bytes[i]!, 0x01000193);
-    h ^= h >>> 15;
-    h = Math.imul(h, 0x2c1b3c6d);
-    h = (h ^ (h >>> 13)) >>> 0;
-    let mask = this.#slots.length - 1;
+    const length = end - start;
+    if (length === 0) return 0;
+    if (bytes !== this.#source) this.#setSource(bytes);
+    const view = this.#sourceView;
+    // Multiplying twice by secret factors, with a rotation between, leaves no difference between
+    // two inputs that a later word could cancel whatever the seed.
+    const key1 = this.#key1;
+    const key2 = this.#key2;
+    let h = this.#initial ^ length;
+    let union = 0;
+    if (length >= 4) {
+      const last = end - 4;
+      for (let i = start; i < last; i += 4) {
+        const word = view.getInt32(i, true);
+        union |= word;
+        h = Math.imul(h ^ word, key1);
+        h = Math.imul((h << 15) | (h >>> 17), key2);
+      }
+      // The last word overlaps the one before.
+      const word = view.getInt32(last, true);
+      union |= word;
+      h = Math.imul(h ^ word, key1);
+    } else {
+      let word = 0;
+      for (let i = start; i < end; i++) word = (word << 8) | bytes[i]!;
+      union = word;
+      h = Math.imul(h ^ word, key1);
+    }
+    h = Math.imul(h ^ (h >>> 15), key2);
+    h ^= h >>> 13;
+
+    const slots = this.#slots;
+    const mask = slots.length - 1;
     let slot = h & mask;
     for (;;) {
-      const found = this.#slots[slot]!;
+      const found = slots[slot]!;
       if (found === 0) break;
-      const id = found - 1;
-      if (this.#hashes[id] === h && this.#equals(id, bytes, start, end)) return id;
+      if (this.#hashes[found - 1] === h && this.holds(found - 1, bytes, start, end)) {
+        return found - 1;
+      }
       slot = (slot + 1) & mask;
     }
-    const id = this.count;
-    if (id * 2 >= this.#slots.length) {
-      this.#rehash();
-      mask = this.#slots.length - 1;
-      slot = h & mask;
-      while (this.#slots[slot] !== 0) slot = (slot + 1) & mask;
+    if ((union & 0x80808080) !== 0 && !this.#raw && !isValidUtf8(bytes, start, end)) {
+      const repaired = repairUtf8(bytes, start, end);
+      return this.intern(repaired, 0, repaired.length);
     }
-    this.#slots[slot] = id + 1;
-    if (id + 1 >= this.offsets.length) {
-      this.offsets = grownU32(this.offsets);
-      this.#hashes = grownU32(this.#hashes);
-    }
-    this.#hashes[id] = h;
+    return this.#insert(h, slot, start, end);
+  }
+
+  /** Whether string `id` is `bytes[start .. end]`. */
+  holds(id: number, bytes: Uint8Array, start: number, end: number): boolean {
     const at = this.offsets[id]!;
     const length = end - start;
-    if (at + length > this.heap.length) this.#growHeap(at + length);
-    if (length < 48) for (let i = 0; i < length; i++) this.heap[at + i] = bytes[start + i]!;
-    else this.heap.set(bytes.subarray(start, end), at);
-    this.offsets[id + 1] = at + length;
-    this.count = id + 1;
-    return id;
+    if (this.offsets[id + 1]! - at !== length) return false;
+    if (length < 4) {
+      for (let i = 0; i < length; i++) if (this.heap[at + i] !== bytes[start + i]) return false;
+      return true;
+    }
+    if (bytes !== this.#source) this.#setSource(bytes);
+    const source = this.#sourceView;
+    const heap = this.#heapView;
+    const last = length - 4;
+    for (let i = 0; i < last; i += 4) {
+      if (heap.getInt32(at + i, true) !== source.getInt32(start + i, true)) return false;
+    }
+    return heap.getInt32(at + last, true) === source.getInt32(start + last, true);
   }
 
   internText(text: string): number {
@@ -74,11 +118,39 @@ export class StringTable {
     return decoder.decode(this.bytes(id));
   }
 
-  #equals(id: number, bytes: Uint8Array, start: number, end: number): boolean {
+  #insert(hash: number, freeSlot: number, start: number, end: number): number {
+    const id = this.count;
+    let slot = freeSlot;
+    if (id * 2 >= this.#slots.length) {
+      this.#rehash();
+      const mask = this.#slots.length - 1;
+      slot = hash & mask;
+      while (this.#slots[slot] !== 0) slot = (slot + 1) & mask;
+    }
+    this.#slots[slot] = id + 1;
+    if (id + 1 >= this.offsets.length) {
+      this.offsets = grownU32(this.offsets);
+      const hashes = new Int32Array(this.#hashes.length * 2);
+      hashes.set(this.#hashes);
+      this.#hashes = hashes;
+    }
+    this.#hashes[id] = hash;
     const at = this.offsets[id]!;
-    if (this.offsets[id + 1]! - at !== end - start) return false;
-    for (let i = start, j = at; i < end; i++, j++) if (this.heap[j] !== bytes[i]) return false;
-    return true;
+    const length = end - start;
+    const bytes = this.#source;
+    if (at + length > this.heap.length) this.#growHeap(at + length);
+    if (length < 48) {
+      const heap = this.heap;
+      for (let i = 0; i < length; i++) heap[at + i] = bytes[start + i]!;
+    } else this.heap.set(bytes.subarray(start, end), at);
+    this.offsets[id + 1] = at + length;
+    this.count = id + 1;
+    return id;
+  }
+
+  #setSource(bytes: Uint8Array): void {
+    this.#source = bytes as Uint8Array<ArrayBuffer>;
+    this.#sourceView = new DataView(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.length);
   }
 
   #rehash(): void {
@@ -96,8 +168,17 @@ export class StringTable {
     const heap = new Uint8Array(Math.max(this.heap.length * 2, atLeast));
     heap.set(this.heap);
     this.heap = heap;
+    this.#heapView = new DataView(heap.buffer);
   }
 }
 
+/** Spreads a 32-bit number over 32 bits. */
+function mix(value: number): number {
+  let h = value | 0;
+  h = Math.imul(h ^ (h >>> 16), 0x21f0aaad);
+  h = Math.imul(h ^ (h >>> 15), 0x735a2d97);
+  return h ^ (h >>> 15);
+}
+
 const encoder = new TextEncoder();
-const decoder = new TextDecoder();
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
