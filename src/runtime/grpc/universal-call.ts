@@ -1,0 +1,101 @@
+import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import { drained, LazyAbort } from "../http/fetch-bridge.ts";
+import { flatten } from "../http/http2.ts";
+import type { UniversalHandler, UniversalResponse } from "./service.ts";
+import { GrpcCode } from "./status.ts";
+
+/**
+ * Serves one stream with a universal handler. Never rejects; calls `ended` once with the gRPC code
+ * of the answer.
+ */
+export async function serveUniversalCall(
+  stream: ServerHttp2Stream,
+  headers: IncomingHttpHeaders,
+  handler: UniversalHandler,
+  ended: (code: number) => void,
+  report: (error: unknown) => void,
+): Promise<void> {
+  const gone = new LazyAbort();
+  let complete = false;
+  stream.once("close", () => {
+    if (!complete) gone.abort();
+  });
+  let code: number = GrpcCode.cancelled;
+  try {
+    const response = await handler({
+      httpVersion: "2.0",
+      url: `http://${headers[":authority"] ?? "localhost"}${handler.requestPath}`,
+      method: String(headers[":method"]),
+      header: toHeaders(headers),
+      body: chunksOf(stream),
+      signal: gone.signal,
+    });
+    await send(stream, response);
+    // Known only now: a streaming handler fills its trailers while it runs.
+    const status = response.trailer?.get("grpc-status") ?? response.header?.get("grpc-status");
+    if (!gone.aborted) code = Number(status ?? GrpcCode.unknown);
+  } catch (error) {
+    if (!gone.aborted) {
+      report(error);
+      code = GrpcCode.internal;
+      if (!stream.destroyed) stream.close(2);
+    }
+  } finally {
+    complete = true;
+    ended(code);
+  }
+}
+
+async function send(stream: ServerHttp2Stream, response: UniversalResponse): Promise<void> {
+  const { body } = response;
+  if (body === undefined) {
+    if (stream.destroyed) return;
+    const trailers = response.trailer === undefined ? {} : toRecord(response.trailer);
+    stream.respond(headOf(response, trailers), { endStream: true });
+    if (!stream.readableEnded) stream.resume();
+    return;
+  }
+  const chunks = body[Symbol.asyncIterator]();
+  let next = await chunks.next();
+  // Only now: the handler may set headers until its first message.
+  if (!stream.destroyed) stream.respond(headOf(response, {}), { waitForTrailers: true });
+  for (; next.done !== true; next = await chunks.next()) {
+    if (stream.destroyed || stream.closed) {
+      await chunks.return?.();
+      return;
+    }
+    if (!stream.write(next.value)) await drained(stream);
+  }
+  if (stream.destroyed || stream.closed) return;
+  const { trailer } = response;
+  stream.once("wantTrailers", () => {
+    stream.sendTrailers(trailer === undefined ? {} : toRecord(trailer));
+  });
+  stream.end();
+  if (!stream.readableEnded) stream.resume();
+}
+
+function headOf(
+  response: UniversalResponse,
+  more: Record<string, string>,
+): Record<string, string | number> {
+  const head: Record<string, string | number> = { ":status": response.status };
+  if (response.header !== undefined) Object.assign(head, toRecord(response.header));
+  return Object.assign(head, more);
+}
+
+/** The loop may stop early without destroying the stream, which still has to be answered. */
+async function* chunksOf(stream: ServerHttp2Stream): AsyncGenerator<Uint8Array> {
+  for await (const chunk of stream.iterator({ destroyOnReturn: false })) yield chunk;
+}
+
+function toHeaders(headers: IncomingHttpHeaders): Headers {
+  const result = new Headers();
+  const flat = flatten(headers);
+  for (let i = 0; i < flat.length; i += 2) result.append(flat[i] as string, flat[i + 1] as string);
+  return result;
+}
+
+function toRecord(headers: Headers): Record<string, string> {
+  return Object.fromEntries(headers);
+}
