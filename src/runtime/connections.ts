@@ -79,14 +79,14 @@ export class Connections {
     return request;
   }
 
-  end(connection: Connection, request: ActiveRequest): void {
+  /** Returns whether the connection is to be closed now, because all are closing. */
+  end(connection: Connection, request: ActiveRequest): boolean {
     connection.requests.delete(request);
-    if (connection.requests.size > 0) return;
+    if (connection.requests.size > 0) return false;
     connection.phase = "idle";
     connection.phaseSinceMs = this.#nowMs();
     connection.idleBytesRead = connection.socket.bytesRead;
-    // The response itself said "close"; this is for peers that do not.
-    if (this.#closing && connection.protocol === "h1") connection.socket.destroySoon();
+    return this.#closing;
   }
 
   /** Lets requests finish, for at most `deadlineMs`; then cuts what is left. */

@@ -288,9 +288,9 @@ describe("a malformed request", () => {
     expect(await byHand(port, { "content-type": "text/plain" }, undefined)).toMatchObject({
       ":status": 415,
     });
-    expect(await byHand(port, { "content-type": "application/grpc+json" }, undefined)).toMatchObject(
-      { ":status": 415 },
-    );
+    expect(
+      await byHand(port, { "content-type": "application/grpc+json" }, undefined),
+    ).toMatchObject({ ":status": 415 });
     expect(await byHand(port, { ":method": "GET" }, undefined)).toMatchObject({ ":status": 405 });
   });
 

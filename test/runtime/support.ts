@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import * as grpc from "@grpc/grpc-js";
-import { type ListenOptions, type Listener, listen } from "../../src/runtime/listen.ts";
+import { type Listener, type ListenOptions, listen } from "../../src/runtime/listen.ts";
 
 /** Listeners and clients of one test file; `closeAll` belongs into `afterEach`. */
 export class Sockets {

@@ -42,7 +42,9 @@ export async function createHttp1(
     if (!hasBody(req)) active.bodyComplete = true;
     req.on("error", () => {});
     res.on("error", () => {});
-    res.once("close", () => connections.end(connection, active));
+    res.once("close", () => {
+      if (connections.end(connection, active)) req.socket.destroySoon();
+    });
     const exchange = toExchange(req, res, connection, expectsContinue, () => connections.closing);
     void serveFetch(handler, exchange, budget, report);
   };

@@ -1,0 +1,59 @@
+import { mapError } from "../../server/error-map.ts";
+import type { Logger } from "../../telemetry/logger.ts";
+import { rateLimited } from "../../telemetry/logger.ts";
+import type { MetricRegistry } from "../../telemetry/metrics.ts";
+
+/** What both OTLP receivers need beside the way in. */
+export type OtlpDeps = {
+  readonly multitenancyEnabled: boolean;
+  readonly metrics: MetricRegistry;
+  readonly log: Logger;
+  readonly monotonicMs: () => number;
+};
+
+export type OtlpTransport = "grpc" | "http";
+
+/** Counts and logs what becomes of pushes. */
+export interface PushOutcome {
+  accepted(spanCount: number): void;
+  refused(error: unknown): void;
+}
+
+/** Senders repeat what was refused, so one record in this time is enough. */
+const WARNING_INTERVAL_MS = 10_000;
+
+export function pushOutcome(transport: OtlpTransport, deps: OtlpDeps): PushOutcome {
+  const labels = { receiver: "otlp/otlp_receiver", transport };
+  const accepted = deps.metrics.counter({
+    name: "tempo_receiver_accepted_spans",
+    help: "Number of spans successfully pushed into the pipeline.",
+    labels: ["receiver", "transport"],
+  });
+  // Refused requests are not decoded here, so the number of their spans is not known; the reason
+  // and, where it is known, the number are in tempo_discarded_spans_total.
+  deps.metrics
+    .counter({
+      name: "tempo_receiver_refused_spans",
+      help: "Number of spans that could not be pushed into the pipeline.",
+      labels: ["receiver", "transport"],
+    })
+    .inc(labels, 0);
+  const requests = deps.metrics.counter({
+    name: "pintail_receiver_refused_requests_total",
+    help: "Number of requests that could not be pushed into the pipeline, by gRPC code.",
+    labels: ["receiver", "transport", "code"],
+  });
+  accepted.inc(labels, 0);
+  const warn = rateLimited(deps.log.warn, WARNING_INTERVAL_MS, deps.monotonicMs);
+  return {
+    accepted(spanCount) {
+      accepted.inc(labels, spanCount);
+    },
+    refused(error) {
+      const { status, unexpected } = mapError(error);
+      requests.inc({ ...labels, code: String(status.push.rpc) });
+      if (unexpected) deps.log.error("push failed", { transport, error });
+      else warn("push refused", { transport, error });
+    },
+  };
+}
