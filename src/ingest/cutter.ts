@@ -68,8 +68,7 @@ export class Cutter {
     while (this.#cutTo < target) {
       signal?.throwIfAborted();
       if (this.#running === undefined) {
-        const waitMs =
-          this.#lastStartMs + this.#settings.minCutIntervalMs - this.#parts.nowMs();
+        const waitMs = this.#lastStartMs + this.#settings.minCutIntervalMs - this.#parts.nowMs();
         if (waitMs > 0) {
           await new Promise<void>((resolve) => this.#parts.after(waitMs, resolve));
           continue;
@@ -91,7 +90,10 @@ export class Cutter {
 
   #onTimer(): void {
     this.#cancelTimer = undefined;
-    if (this.#running !== undefined || this.#cutTo === this.#handedTo) return this.#rearm();
+    if (this.#running !== undefined || this.#cutTo === this.#handedTo) {
+      this.#rearm();
+      return;
+    }
     this.#start().then(
       () => this.#rearm(),
       () => this.#rearm(),
@@ -122,7 +124,11 @@ export class Cutter {
       this.#uncommitted.push(...metas);
       await this.#parts.catalog.commit({ add: this.#uncommitted, cutTo: walRange.to });
     } catch (e) {
-      this.#parts.log.error("cut failed", { error: String(e), from: walRange.from, to: walRange.to });
+      this.#parts.log.error("cut failed", {
+        error: String(e),
+        from: walRange.from,
+        to: walRange.to,
+      });
       this.#lastStartMs = this.#parts.nowMs() + RETRY_MS;
       throw e;
     }

@@ -1,5 +1,5 @@
 import { isPintailError, PintailError } from "../errors.ts";
-import type { NewBatchDecoder } from "../model/batch-decoder.ts";
+import type { NewBatchDecoder, TruncatedAttributes } from "../model/batch-decoder.ts";
 import { DecodeError } from "../model/decode-error.ts";
 import type { Lsn, SegmentMeta } from "../schema/segment-meta.ts";
 import type { SegmentWriter } from "../storage/segments/segment-writer.ts";
@@ -56,12 +56,12 @@ export class IngestWorker {
         record.maxDecodedBytes,
       );
       const decoder = this.#heads.decoderFor(record.tenant, record.maxAttributeBytes);
-      const truncatedBefore = decoder.truncatedCount;
+      const before = { ...decoder.truncated };
       const spanCount = decoder.decode(record.format, body, (bytes) => {
         protobufBytes = bytes;
         this.#admit(record, bytes);
       });
-      const truncated = decoder.truncatedCount - truncatedBefore;
+      const truncated = difference(decoder.truncated, before);
       return { type: "decoded", id: record.id, spanCount, protobufBytes, truncated };
     } catch (e) {
       const { kind, message, reason } = refusalOf(e);
@@ -127,6 +127,20 @@ function refusalOf(e: unknown): { kind: PintailError["kind"]; message: string; r
     return { kind: e.kind, message: e.message, reason };
   }
   return { kind: "internal", message: messageOf(e), reason: "unknown_error" };
+}
+
+function difference(
+  now: Readonly<TruncatedAttributes>,
+  before: Readonly<TruncatedAttributes>,
+): TruncatedAttributes | undefined {
+  const d = {
+    resource: now.resource - before.resource,
+    scope: now.scope - before.scope,
+    span: now.span - before.span,
+    event: now.event - before.event,
+    link: now.link - before.link,
+  };
+  return d.resource + d.scope + d.span + d.event + d.link === 0 ? undefined : d;
 }
 
 function messageOf(e: unknown): string {

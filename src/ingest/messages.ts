@@ -1,4 +1,5 @@
 import type { ErrorKind } from "../errors.ts";
+import type { TruncatedAttributes } from "../model/batch-decoder.ts";
 import type { SegmentMeta, WalRange } from "../schema/segment-meta.ts";
 
 /** From the main thread to the ingest worker; records come in LSN order and are durable. */
@@ -23,8 +24,8 @@ export type FromIngestWorker =
       readonly id: number;
       readonly spanCount: number;
       readonly protobufBytes: number;
-      /** Attribute keys and values that were cut. */
-      readonly truncated: number;
+      /** Attribute keys and values that were cut; undefined when none were. */
+      readonly truncated: TruncatedAttributes | undefined;
     }
   | {
       readonly type: "refused";

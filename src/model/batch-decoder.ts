@@ -8,9 +8,17 @@ import type { SpanBatch } from "./span-batch.ts";
 export interface BatchDecoder {
   /** `admit` is called once, before anything is added, with the size as OTLP protobuf. */
   decode(format: number, body: Uint8Array, admit?: (protobufBytes: number) => void): number;
-  /** Keys and values cut to `maxAttributeBytes` so far. */
-  readonly truncatedCount: number;
+  /** Keys and values cut to `maxAttributeBytes` so far, by what the attribute belongs to. */
+  readonly truncated: Readonly<TruncatedAttributes>;
 }
+
+export type TruncatedAttributes = {
+  resource: number;
+  scope: number;
+  span: number;
+  event: number;
+  link: number;
+};
 
 export type BatchDecoderOptions = {
   /** Attribute keys and string values beyond this are cut; 0 = off. */

@@ -2,21 +2,21 @@ import { isPintailError } from "../../errors.ts";
 import type { BatchDecoder, NewBatchDecoder } from "../../model/batch-decoder.ts";
 import { DecodeError } from "../../model/decode-error.ts";
 import { SpanBatch } from "../../model/span-batch.ts";
-import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import type { SegmentMeta, WalRange } from "../../schema/segment-meta.ts";
 import type { SegmentWriter } from "../segments/segment-writer.ts";
-import type { WalRecord } from "../wal/record.ts";
-import { recordBody } from "../wal/record-body.ts";
+import type { WalRecord } from "../wal/wal-format.ts";
 import type { FromCompactionWorker, ToCompactionWorker } from "./messages.ts";
 
 export type CompactionWorkerParts = {
   readonly newDecoder: NewBatchDecoder;
   readonly segments: SegmentWriter;
   readonly newSeed: () => number;
-  /** The WAL's records in `[from, to)`, in order. */
-  readonly readWal: (from: number, to: number) => AsyncIterable<WalRecord>;
-  /** Spans of a segment as OTLP protobuf bodies of bounded size. */
-  readonly readSegment: (segment: SegmentMeta) => AsyncIterable<Uint8Array>;
-  readonly otlpFormat: number;
+  /** The WAL's records in the range, in order, without those in `voids`. */
+  readonly readWal: (range: WalRange, voids: readonly WalRange[]) => AsyncIterable<WalRecord>;
+  /** The decompressed body. */
+  readonly bodyOf: (record: WalRecord) => Uint8Array;
+  /** Appends all spans of a segment to `batch`. */
+  readonly appendSegments: (segments: readonly SegmentMeta[], batch: SpanBatch) => Promise<void>;
   /** A segment gets at most about this many spans. */
   readonly maxSegmentSpans: number;
 };
@@ -56,12 +56,10 @@ export class CompactionWorker {
     output: Output,
   ): Promise<number> {
     const { walRange } = job;
-    const voids = new Set(job.voids);
     const maxAttributeBytes = new Map(job.maxAttributeBytes.map((m) => [m.tenant, m.bytes]));
     const replaces = new Map(job.replaces.map((r) => [r.tenant, r.ids]));
     let undecodable = 0;
-    for await (const record of this.#parts.readWal(walRange.from, walRange.to)) {
-      if (voids.has(record.lsn)) continue;
+    for await (const record of this.#parts.readWal(walRange, job.voids)) {
       const { tenant } = record;
       const target = output.target(tenant, {
         tenant,
@@ -71,7 +69,7 @@ export class CompactionWorker {
         maxAttributeBytes: maxAttributeBytes.get(tenant) ?? job.defaultMaxAttributeBytes,
       });
       try {
-        target.decoder.decode(record.format, recordBody(record));
+        target.decoder.decode(record.format, this.#parts.bodyOf(record));
       } catch (e) {
         // The ingest worker refused it too: it was never acknowledged, or replay set it aside.
         if (!(e instanceof DecodeError) && !isPintailError(e)) throw e;
@@ -91,18 +89,9 @@ export class CompactionWorker {
     const { tenant, segments } = job;
     const level = Math.max(...segments.map((s) => s.level)) + 1;
     const replaces = segments.map((s) => s.id);
-    const target = output.target(tenant, {
-      tenant,
-      level: Math.max(2, level),
-      walRange: undefined,
-      replaces,
-      maxAttributeBytes: 0,
-    });
-    for (const segment of segments) {
-      for await (const body of this.#parts.readSegment(segment)) {
-        target.decoder.decode(this.#parts.otlpFormat, body);
-      }
-    }
+    const walRange = undefined;
+    const options = { tenant, level: Math.max(2, level), walRange, replaces, maxAttributeBytes: 0 };
+    await this.#parts.appendSegments(segments, output.target(tenant, options).batch);
     await output.writeAll();
     return 0;
   }
@@ -111,7 +100,7 @@ export class CompactionWorker {
 type TargetOptions = {
   readonly tenant: string;
   readonly level: number;
-  readonly walRange: { readonly from: number; readonly to: number } | undefined;
+  readonly walRange: WalRange | undefined;
   readonly replaces: readonly string[];
   readonly maxAttributeBytes: number;
 };
@@ -165,8 +154,6 @@ class Output {
     const { batch } = target;
     // Freed before the wait: the next spans must not pile on these.
     Object.assign(target, this.#fresh(target.options));
-    this.metas.push(
-      await this.#parts.segments.write(batch, { tenant, level, walRange, replaces }),
-    );
+    this.metas.push(await this.#parts.segments.write(batch, { tenant, level, walRange, replaces }));
   }
 }

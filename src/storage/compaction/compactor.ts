@@ -2,8 +2,8 @@ import { PintailError } from "../../errors.ts";
 import type { Lsn, SegmentMeta, WalRange } from "../../schema/segment-meta.ts";
 import type { Logger } from "../../telemetry/logger.ts";
 import type { Catalog } from "../catalog/catalog.ts";
-import type { FromCompactionWorker, ToCompactionWorker } from "./messages.ts";
 import { chooseMerge, type MergeLimits } from "./choose-merge.ts";
+import type { FromCompactionWorker, ToCompactionWorker } from "./messages.ts";
 
 type JobOf<T extends ToCompactionWorker["type"]> = Omit<
   Extract<ToCompactionWorker, { type: T }>,
@@ -14,7 +14,7 @@ export type CompactorParts = {
   readonly catalog: Catalog;
   /** Runs a job in the compaction thread; rejects when the thread is gone. */
   readonly run: (job: JobOf<"l1"> | JobOf<"merge">) => Promise<FromCompactionWorker>;
-  readonly voids: (range: WalRange) => readonly Lsn[];
+  readonly voids: (range: WalRange) => readonly WalRange[];
   /** The WAL may drop what lies before. */
   readonly releaseWal: (before: Lsn) => Promise<void>;
   readonly maxAttributeBytesOf: (tenant: string) => number;

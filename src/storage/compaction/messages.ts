@@ -7,7 +7,7 @@ export type ToCompactionWorker =
       readonly id: number;
       readonly walRange: WalRange;
       /** Records of the range that were refused after they were written. */
-      readonly voids: readonly number[];
+      readonly voids: readonly WalRange[];
       /** L0 segments of the range, by tenant: what the new ones replace. */
       readonly replaces: readonly { readonly tenant: string; readonly ids: readonly string[] }[];
       readonly maxAttributeBytes: readonly { readonly tenant: string; readonly bytes: number }[];

@@ -56,14 +56,24 @@ export class SegmentWriter {
       await files.mkdir(dir);
       this.#knownDirs.add(dir);
     }
-    await files.writeAtomically(segmentPath(segmentDir, meta), chunks);
+    await files.writeFileAtomic(segmentPath(segmentDir, meta), concat(chunks));
     return meta;
   }
 
   /** Deletes the files of segments that were never committed, or left the catalog. */
   async remove(segments: readonly { tenant: string; id: string }[]): Promise<void> {
     for (const segment of segments) {
-      await this.#parts.files.remove(segmentPath(this.#parts.segmentDir, segment));
+      await this.#parts.files.unlink(segmentPath(this.#parts.segmentDir, segment));
     }
   }
+}
+
+function concat(chunks: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(chunks.reduce((total, chunk) => total + chunk.length, 0));
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.length;
+  }
+  return bytes;
 }
