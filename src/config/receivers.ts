@@ -1,0 +1,199 @@
+import type {
+  GrpcReceiverSettings,
+  HttpReceiverSettings,
+  OtlpReceiverSettings,
+} from "../receivers/otlp/settings.ts";
+import type { TlsSettings } from "../server/settings.ts";
+import { ConfigValues } from "./config-values.ts";
+import { decodeBlock } from "./decode.ts";
+import { type KeySpec, keyTree } from "./key-spec.ts";
+import { jaegerReceiverKeys, otlpReceiverKeys, zipkinReceiverKeys } from "./keys/distributor.ts";
+import { refuseUnsupported, warnUnsupported } from "./treatments.ts";
+import { isNull, type YamlNode } from "./yaml-tree.ts";
+
+export type Receivers = {
+  readonly otlp: OtlpReceiverSettings;
+  readonly warnings: readonly string[];
+  readonly unsupported: readonly string[];
+  readonly errors: readonly string[];
+};
+
+const OTLP_GRPC_ENDPOINT = "localhost:4317";
+const OTLP_HTTP_ENDPOINT = "localhost:4318";
+const GRPC_DEFAULT_MIB = 4;
+const PATH = "distributor.receivers";
+
+/** Receivers whose keys are known but whose doors do not open yet. */
+const CLOSED: Readonly<Record<string, readonly KeySpec[]>> = {
+  jaeger: jaegerReceiverKeys,
+  zipkin: zipkinReceiverKeys,
+};
+
+/**
+ * `distributor.receivers`: keys `type` or `type/name`. Without the key, or with an empty one, OTLP
+ * is open on localhost, as senders of a first try expect. Otherwise a receiver or protocol is on
+ * exactly when its key is present, with or without a value.
+ */
+export function readReceivers(node: YamlNode | undefined): Receivers {
+  const found = new Collector();
+  if (node === undefined || isNull(node) || (node.kind === "map" && node.entries.size === 0)) {
+    found.otlp(new ConfigValues(otlpReceiverKeys, new Map()), ["grpc", "http"], "otlp", 0);
+  } else if (node.kind !== "map") {
+    found.errors.push(`line ${node.line}: ${PATH} must be a map`);
+  } else {
+    for (const [name, { line, value }] of node.entries) found.receiver(name, line, value);
+  }
+  return found.result();
+}
+
+class Collector {
+  readonly errors: string[] = [];
+  readonly #warnings: string[] = [];
+  readonly #unsupported: string[] = [];
+  #grpc: GrpcReceiverSettings | undefined;
+  #http: HttpReceiverSettings | undefined;
+
+  result(): Receivers {
+    return {
+      otlp: { grpc: this.#grpc, http: this.#http },
+      warnings: this.#warnings,
+      unsupported: this.#unsupported,
+      errors: this.errors,
+    };
+  }
+
+  receiver(name: string, line: number, node: YamlNode): void {
+    const type = name.split("/", 1)[0] ?? "";
+    const path = `${PATH}.${name}`;
+    const closed = Object.hasOwn(CLOSED, type) ? CLOSED[type] : undefined;
+    if (type === "otlp") {
+      const values = this.#decode(node, otlpReceiverKeys, path);
+      const protocols = this.#protocols(node, "OTLP", path, line);
+      if (values !== undefined) this.otlp(values, protocols, path, line);
+    } else if (closed !== undefined) {
+      this.#decode(node, closed, path);
+      const protocols = type === "jaeger" ? this.#protocols(node, "Jaeger", path, line) : [];
+      const doors = protocols.length > 0 ? ` (${protocols.join(", ")})` : "";
+      this.#warnings.push(`${path}${doors} is not open yet: its spans are not received`);
+    } else if (type === "opencensus" && isNull(node)) {
+      this.#unsupported.push(path);
+    } else if (type === "opencensus" || type === "kafka") {
+      this.errors.push(`line ${line}: ${path} is not supported`);
+    } else {
+      const known = "otlp, jaeger, zipkin";
+      this.errors.push(`line ${line}: ${path}: unknown receiver type ${type}, known are ${known}`);
+    }
+  }
+
+  otlp(values: ConfigValues, protocols: readonly string[], path: string, line: number): void {
+    if (protocols.includes("grpc")) {
+      if (this.#grpc !== undefined) this.#second(path, "grpc", line);
+      this.#grpc = this.#grpcDoor(values, path, line);
+    }
+    if (protocols.includes("http")) {
+      if (this.#http !== undefined) this.#second(path, "http", line);
+      this.#http = this.#httpDoor(values, path, line);
+    }
+  }
+
+  #grpcDoor(values: ConfigValues, path: string, line: number): GrpcReceiverSettings {
+    const at = "protocols.grpc";
+    const transport = values.text(`${at}.transport`) === "unix" ? "unix" : "tcp";
+    const given = values.value(`${at}.endpoint`);
+    const endpoint = typeof given === "string" && given !== "" ? given : OTLP_GRPC_ENDPOINT;
+    if (transport === "tcp") this.#checkEndpoint(endpoint, `${path}.${at}`, line);
+    const mib = values.number(`${at}.max_recv_msg_size_mib`) || GRPC_DEFAULT_MIB;
+    return {
+      endpoint,
+      transport,
+      tls: this.#tls(values, at, path, line),
+      maxRecvMessageBytes: mib * 1024 * 1024,
+      maxConcurrentStreams: values.number(`${at}.max_concurrent_streams`),
+    };
+  }
+
+  #httpDoor(values: ConfigValues, path: string, line: number): HttpReceiverSettings {
+    const at = "protocols.http";
+    const given = values.value(`${at}.endpoint`);
+    const endpoint = typeof given === "string" && given !== "" ? given : OTLP_HTTP_ENDPOINT;
+    this.#checkEndpoint(endpoint, `${path}.${at}`, line);
+    const allowedOrigins = values.list(`${at}.cors.allowed_origins`);
+    const route = values.text(`${at}.traces_url_path`) || "/v1/traces";
+    return {
+      endpoint,
+      tls: this.#tls(values, at, path, line),
+      cors:
+        allowedOrigins.length === 0
+          ? undefined
+          : {
+              allowedOrigins,
+              allowedHeaders: values.list(`${at}.cors.allowed_headers`),
+              maxAgeSeconds: values.number(`${at}.cors.max_age`),
+            },
+      maxRequestBodyBytes: values.number(`${at}.max_request_body_size`) || 20 * 1024 * 1024,
+      tracesUrlPath: route.startsWith("/") ? route : `/${route}`,
+    };
+  }
+
+  /** A `tls` block without a certificate cannot be served, and plain text would open the door. */
+  #tls(values: ConfigValues, at: string, path: string, line: number): TlsSettings | undefined {
+    if (!values.hasAny(`${at}.tls`)) return undefined;
+    const text = (key: string) => values.text(`${at}.tls.${key}`);
+    const [certFile, keyFile] = [text("cert_file"), text("key_file")];
+    if (certFile === "" || keyFile === "") {
+      this.errors.push(`line ${line}: ${path}.${at}.tls needs both cert_file and key_file`);
+      return undefined;
+    }
+    const clientCaFile = text("client_ca_file") || undefined;
+    return {
+      certFile,
+      keyFile,
+      clientCaFile,
+      clientAuthType: clientCaFile === undefined ? undefined : "RequireAndVerifyClientCert",
+      minVersion: tlsVersion(text("min_version")),
+      maxVersion: tlsVersion(text("max_version")),
+    };
+  }
+
+  #decode(node: YamlNode, specs: readonly KeySpec[], path: string): ConfigValues | undefined {
+    const { keys, errors } = decodeBlock(node, keyTree(specs), path);
+    this.errors.push(...errors, ...refuseUnsupported(keys, `${path}.`));
+    this.#unsupported.push(...warnUnsupported(keys, `${path}.`));
+    return errors.length > 0 ? undefined : new ConfigValues(specs, keys);
+  }
+
+  /** The protocols that are named, whether or not they have a value. */
+  #protocols(node: YamlNode, title: string, path: string, line: number): readonly string[] {
+    const protocols = node.kind === "map" ? node.entries.get("protocols")?.value : undefined;
+    const names = protocols?.kind === "map" ? [...protocols.entries.keys()] : [];
+    if (names.length === 0) {
+      const text = `must specify at least one protocol when using the ${title} receiver`;
+      this.errors.push(`line ${line}: ${path}: ${text}`);
+    }
+    return names;
+  }
+
+  #second(path: string, protocol: string, line: number): void {
+    const text = `only one OTLP receiver with protocol ${protocol} is supported`;
+    this.errors.push(`line ${line}: ${path}: ${text}`);
+  }
+
+  #checkEndpoint(endpoint: string, path: string, line: number): void {
+    if (splitHostPort(endpoint) !== undefined) return;
+    this.errors.push(`line ${line}: ${path}.endpoint "${endpoint}" is not of the form host:port`);
+  }
+}
+
+/** `host:port`, `:port` (all interfaces) or `[v6]:port`; undefined for anything else. */
+export function splitHostPort(endpoint: string): { host: string; port: number } | undefined {
+  const match = /^(?:\[([0-9A-Fa-f:.%]+)\]|([^:[\]/\s]*)):(\d{1,5})$/.exec(endpoint);
+  if (match === null) return undefined;
+  const port = Number(match[3]);
+  return port > 65535 ? undefined : { host: match[1] ?? match[2] ?? "", port };
+}
+
+/** `1.2` and Go's `VersionTLS12` as Node's `TLSv1.2`. */
+export function tlsVersion(text: string): string | undefined {
+  const match = /^(?:VersionTLS1|1\.)([0-3])$/.exec(text);
+  return match === null ? undefined : match[1] === "0" ? "TLSv1" : `TLSv1.${match[1]}`;
+}
