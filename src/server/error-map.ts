@@ -44,8 +44,24 @@ const STATUS: Readonly<Record<ErrorKind, ErrorStatus>> = {
     rpc: GrpcCode.unavailable,
     push: { http: 503, rpc: GrpcCode.resourceExhausted },
   },
-  corrupt: same(500, GrpcCode.dataLoss),
-  internal: same(500, GrpcCode.internal),
+  // Whatever failed inside, the sender still has the spans and may try again.
+  corrupt: {
+    http: 500,
+    rpc: GrpcCode.dataLoss,
+    push: { http: 503, rpc: GrpcCode.unavailable },
+  },
+  internal: {
+    http: 500,
+    rpc: GrpcCode.internal,
+    push: { http: 503, rpc: GrpcCode.unavailable },
+  },
+};
+
+/** `unavailable` without a hint: "resource exhausted" alone would tell senders to give up. */
+const UNAVAILABLE_WITHOUT_HINT: ErrorStatus = {
+  http: 503,
+  rpc: GrpcCode.unavailable,
+  push: { http: 503, rpc: GrpcCode.unavailable },
 };
 
 function same(http: number, rpc: GrpcCode): ErrorStatus {
@@ -63,8 +79,9 @@ export type MappedError = {
 
 export function mapError(error: unknown): MappedError {
   if (error instanceof PintailError) {
+    const withoutHint = error.kind === "unavailable" && !error.retryAfterMs;
     return {
-      status: STATUS[error.kind],
+      status: withoutHint ? UNAVAILABLE_WITHOUT_HINT : STATUS[error.kind],
       message: error.message,
       retryAfterMs: error.retryAfterMs,
       unexpected: error.kind === "internal" || error.kind === "corrupt",
