@@ -1,0 +1,312 @@
+import { zstdCompress } from "../../../runtime/compression.ts";
+import { bloomInsert } from "./bloom-filter.ts";
+import { ByteSink } from "./byte-sink.ts";
+import type { FileSink } from "./file-sink.ts";
+import { bitWidth, encodeHybrid, encodePresence, repeatRun } from "./hybrid.ts";
+import type { LeafColumn, LeafValues, Levels } from "./leaf-column.ts";
+import { Pages } from "./pages.ts";
+import { TYPE_INFO } from "./schema.ts";
+import { type Bounds, codedBounds, numberBounds, rangeOfBools } from "./statistics.ts";
+import { ThriftWriter } from "./thrift-writer.ts";
+import type { ValueDomain } from "./value-domain.ts";
+
+export const Codec = { uncompressed: 0, zstd: 6 } as const;
+export const Encoding = { plain: 0, rle: 3, rleDictionary: 8 } as const;
+const PageType = { data: 0, dictionary: 2 } as const;
+
+/** What the footer says about a column chunk. */
+export type ChunkMeta = {
+  readonly leaf: LeafColumn;
+  readonly codec: number;
+  readonly dictionary: boolean;
+  readonly valueCount: number;
+  readonly nullCount: number;
+  readonly uncompressedBytes: number;
+  readonly compressedBytes: number;
+  readonly dictionaryOffset: number | undefined;
+  readonly dataOffset: number;
+  readonly bounds: Bounds | undefined;
+  /** The bits of the chunk's bloom filter. */
+  readonly bloom: Uint8Array | undefined;
+};
+
+/** Below this a chunk is stored as it is: a call of zstd costs more than the bytes. */
+const MIN_COMPRESSED_BYTES = 512;
+/** Dictionaries beyond this are not built: their codes would not fit the bit packer. */
+const MAX_DICTIONARY_ENTRIES = 1 << 20;
+const MAX_DICTIONARY_BYTES = 16 << 20;
+/** With fewer values than this, the dictionary itself is as quick to look through. */
+const MIN_BLOOM_ENTRIES = 9;
+const BLOOM_BITS_PER_ENTRY = 12;
+const MAX_BLOOM_BYTES = { ids: 1 << 18, strings: 1 << 16 } as const;
+
+type Coding = {
+  /** Ids of the distinct values, in order of appearance; `count` of them. */
+  readonly ids: Uint32Array;
+  readonly count: number;
+  readonly codes: Uint32Array;
+  readonly width: number;
+};
+
+/** Writes column chunks one after another; keeps the scratch memory between them. */
+export class ChunkWriter {
+  readonly #file: FileSink;
+  readonly #zstdLevel: number;
+  readonly #body = new ByteSink(1 << 16);
+  readonly #dictionaryBody = new ByteSink(1 << 14);
+  readonly #header = new ByteSink(64);
+  #codes = new Uint32Array(1024);
+  #dictionaryIds = new Uint32Array(1024);
+  #uncompressedBytes = 0;
+
+  constructor(file: FileSink, zstdLevel: number) {
+    this.#file = file;
+    this.#zstdLevel = zstdLevel;
+  }
+
+  /** Writes rows `firstRow .. lastRow` of the column. */
+  write(leaf: LeafColumn, firstRow: number, lastRow: number): ChunkMeta {
+    const { presence } = leaf;
+    const levels = presence.kind === "nested" ? presence.levels(firstRow, lastRow) : undefined;
+    let from = firstRow;
+    let to = lastRow;
+    let valueCount = lastRow - firstRow;
+    if (presence.kind === "some") {
+      from = lowerBound(presence.rows, firstRow);
+      to = lowerBound(presence.rows, lastRow);
+      valueCount = to - from;
+    } else if (levels) valueCount = presentCount(levels);
+    const values = leaf.values.read(from, to);
+    const coding =
+      leaf.values.kind === "coded" ? this.#code(leaf.values.domain, values, valueCount) : undefined;
+    const dictionary =
+      coding &&
+      leaf.values.kind === "coded" &&
+      this.#buildDictionary(leaf.values.domain, coding, valueCount)
+        ? coding
+        : undefined;
+
+    const pages = new Pages(leaf, firstRow, lastRow, from, levels, values, dictionary?.width);
+    pages.next();
+    this.#writeBody(leaf, pages, levels, values, dictionary, from);
+    // What has one page is known whole here; what has more is worth compressing.
+    const bytes = this.#body.length + (dictionary ? this.#dictionaryBody.length : 0);
+    const stored = leaf.random || (pages.atEnd && bytes < MIN_COMPRESSED_BYTES);
+    const codec = stored ? Codec.uncompressed : Codec.zstd;
+
+    const start = this.#file.offset;
+    this.#uncompressedBytes = 0;
+    if (dictionary) {
+      const page = (header: ThriftWriter) => {
+        header.begin(7);
+        header.i32(1, dictionary.count);
+        header.i32(2, Encoding.plain);
+        header.end();
+      };
+      this.#writePage(PageType.dictionary, this.#dictionaryBody, codec, page);
+    }
+    const dataOffset = this.#file.offset;
+    for (;;) {
+      const page = (header: ThriftWriter) => {
+        header.begin(5);
+        header.i32(1, pages.levelCount);
+        header.i32(2, dictionary ? Encoding.rleDictionary : Encoding.plain);
+        header.i32(3, Encoding.rle);
+        header.i32(4, Encoding.rle);
+        header.end();
+      };
+      this.#writePage(PageType.data, this.#body, codec, page);
+      if (pages.atEnd) break;
+      pages.next();
+      this.#writeBody(leaf, pages, levels, values, dictionary, from);
+    }
+    const levelCount = levels ? levels.count : lastRow - firstRow;
+    return {
+      leaf,
+      codec,
+      dictionary: dictionary !== undefined,
+      valueCount: levelCount,
+      nullCount: levelCount - valueCount,
+      uncompressedBytes: this.#uncompressedBytes,
+      compressedBytes: this.#file.offset - start,
+      dictionaryOffset: dictionary ? start : undefined,
+      dataOffset,
+      bounds: leaf.random ? undefined : boundsOf(leaf, values, valueCount, coding),
+      bloom: coding && leaf.bloom ? bloomOf(leaf, coding, dictionary !== undefined) : undefined,
+    };
+  }
+
+  /** Numbers the distinct values in order of appearance. */
+  #code(domain: ValueDomain, values: Uint32Array, count: number): Coding {
+    if (this.#codes.length < count)
+      this.#codes = new Uint32Array(Math.max(count, 2 * this.#codes.length));
+    if (this.#dictionaryIds.length < count)
+      this.#dictionaryIds = new Uint32Array(this.#codes.length);
+    const codes = this.#codes;
+    const ids = this.#dictionaryIds;
+    const { remap } = domain;
+    let distinct = 0;
+    for (let i = 0; i < count; i++) {
+      const id = values[i]!;
+      let code = remap[id]!;
+      if (code === 0) {
+        ids[distinct++] = id;
+        code = distinct;
+        remap[id] = code;
+      }
+      codes[i] = code - 1;
+    }
+    for (let i = 0; i < distinct; i++) remap[ids[i]!] = 0;
+    return { ids, count: distinct, codes, width: bitWidth(distinct) };
+  }
+
+  /** False when the dictionary would not make the chunk smaller by a tenth or is too large. */
+  #buildDictionary(domain: ValueDomain, coding: Coding, valueCount: number): boolean {
+    if (coding.count > MAX_DICTIONARY_ENTRIES) return false;
+    let bytes = 0;
+    for (let i = 0; i < coding.count; i++) bytes += domain.plainBytes(coding.ids[i]!);
+    if (bytes > MAX_DICTIONARY_BYTES) return false;
+    const plainBytes = coding.count === 0 ? 0 : (bytes / coding.count) * valueCount;
+    const codeBytes = (valueCount * coding.width) / 8;
+    if (coding.count > 1 && bytes + codeBytes > 0.9 * plainBytes) return false;
+    this.#dictionaryBody.length = 0;
+    this.#dictionaryBody.reserve(bytes);
+    for (let i = 0; i < coding.count; i++) domain.writePlain(this.#dictionaryBody, coding.ids[i]!);
+    return true;
+  }
+
+  #writeBody(
+    leaf: LeafColumn,
+    page: Pages,
+    levels: Levels | undefined,
+    values: Uint32Array,
+    dictionary: Coding | undefined,
+    from: number,
+  ): void {
+    const body = this.#body;
+    body.length = 0;
+    if (levels) {
+      if (levels.maxRep > 0) writeLevels(body, levels.rep, page, levels.maxRep);
+      if (levels.maxDef > 0) writeLevels(body, levels.def, page, levels.maxDef);
+    } else if (leaf.presence.kind === "some") {
+      const at = body.length;
+      body.u32(0);
+      const { rows } = leaf.presence;
+      const first = from + page.valueFrom;
+      const last = from + page.valueTo;
+      if (last - first === page.rowTo - page.rowFrom) repeatRun(body, 1, last - first, 1);
+      else encodePresence(body, rows, first, last, page.rowFrom, page.rowTo);
+      body.patchU32(at, body.length - at - 4);
+    }
+    if (dictionary) {
+      body.byte(dictionary.width);
+      encodeHybrid(body, dictionary.codes, page.valueFrom, page.valueTo, dictionary.width);
+    } else writePlain(body, leaf.values, values, page.valueFrom, page.valueTo);
+  }
+
+  #writePage(
+    type: number,
+    body: ByteSink,
+    codec: number,
+    writeDetails: (header: ThriftWriter) => void,
+  ): void {
+    const raw = body.view();
+    const stored = codec === Codec.zstd ? zstdCompress(raw, this.#zstdLevel) : raw;
+    this.#header.length = 0;
+    const header = new ThriftWriter(this.#header);
+    header.i32(1, type);
+    header.i32(2, raw.length);
+    header.i32(3, stored.length);
+    writeDetails(header);
+    header.end();
+    this.#file.append(this.#header.view());
+    this.#file.append(stored);
+    this.#uncompressedBytes += this.#header.length + raw.length;
+  }
+}
+
+function writeLevels(body: ByteSink, levels: Uint8Array, page: Pages, maxLevel: number): void {
+  const at = body.length;
+  body.u32(0);
+  encodeHybrid(body, levels, page.levelFrom, page.levelTo, bitWidth(maxLevel + 1));
+  body.patchU32(at, body.length - at - 4);
+}
+
+function writePlain(
+  body: ByteSink,
+  source: LeafValues,
+  values: Uint32Array,
+  from: number,
+  to: number,
+): void {
+  switch (source.kind) {
+    case "coded":
+      for (let i = from; i < to; i++) source.domain.writePlain(body, values[i]!);
+      break;
+    case "wide":
+    case "narrow": {
+      const perValue = source.kind === "wide" ? 8 : 4;
+      const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+      body.append(bytes, from * perValue, to * perValue);
+      break;
+    }
+    case "bool":
+      for (let i = from; i < to; i += 8) {
+        let byte = 0;
+        for (let j = i; j < to && j < i + 8; j++) byte |= values[j]! << (j - i);
+        body.byte(byte);
+      }
+      break;
+    default:
+      source satisfies never;
+  }
+}
+
+function boundsOf(
+  leaf: LeafColumn,
+  values: Uint32Array,
+  count: number,
+  coding: Coding | undefined,
+): Bounds | undefined {
+  if (count === 0) return undefined;
+  const { order } = TYPE_INFO[leaf.type];
+  if (leaf.values.kind === "coded") {
+    return coding && codedBounds(leaf.values.domain, coding.ids, coding.count, order);
+  }
+  if (order === "bool") return rangeOfBools(values, count);
+  return order === "bytes" ? undefined : numberBounds(values, count, order);
+}
+
+function bloomOf(leaf: LeafColumn, coding: Coding, inDictionary: boolean): Uint8Array | undefined {
+  if (leaf.values.kind !== "coded") return undefined;
+  const ids = leaf.type === "UUID";
+  if (!ids && (!inDictionary || coding.count < MIN_BLOOM_ENTRIES)) return undefined;
+  let bytes = 32;
+  while (bytes * 8 < coding.count * BLOOM_BITS_PER_ENTRY) bytes *= 2;
+  if (bytes > (ids ? MAX_BLOOM_BYTES.ids : MAX_BLOOM_BYTES.strings)) return undefined;
+  const words = new Uint32Array(bytes / 4);
+  const hash = new Uint32Array(2);
+  for (let i = 0; i < coding.count; i++) {
+    leaf.values.domain.hash(coding.ids[i]!, hash);
+    bloomInsert(words, hash[0]!, hash[1]!);
+  }
+  return new Uint8Array(words.buffer);
+}
+
+function presentCount(levels: Levels): number {
+  let count = 0;
+  for (let i = 0; i < levels.count; i++) if (levels.def[i] === levels.maxDef) count++;
+  return count;
+}
+
+/** The first index of rising `rows` whose row is not below `row`. */
+function lowerBound(rows: Uint32Array, row: number): number {
+  let low = 0;
+  let high = rows.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (rows[middle]! < row) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
