@@ -4,7 +4,9 @@
  * Values come back as JS values: BIGINT, UBIGINT, TIMESTAMP_NS (raw nanoseconds) and HUGEINT as
  * `bigint`; smaller integers, FLOAT and DOUBLE as `number`; BOOLEAN; VARCHAR as `string`; BLOB as
  * `Uint8Array`; UUID as a 32-digit lower-case hex string without dashes; LIST as an array; STRUCT
- * as an object; MAP as an array of `[key, value]`; NULL as `null`.
+ * as an object; MAP as an array of `[key, value]`; NULL as `null`. Beyond what segments hold:
+ * TIMESTAMP of other units and TIME as raw `bigint`, DATE as days, DECIMAL as the nearest `number`,
+ * ENUM as `string`, INTERVAL as `{ months, days, micros }`; other types are `unsupported`.
  */
 export type SqlValue =
   | null
@@ -43,4 +45,18 @@ export interface Database extends AsyncDisposable {
     onChunk: (chunk: ResultChunk, columns: readonly ResultColumn[]) => void | Promise<void>,
     options?: QueryOptions,
   ): Promise<void>;
+}
+
+export type SqlParameter = null | boolean | number | bigint | string | Uint8Array;
+
+/** A statement with `$1`, `$2` … for `parameters`; a whole `number` is bound as BIGINT. */
+export type SqlStatement = { readonly sql: string; readonly parameters?: readonly SqlParameter[] };
+
+/** A database that Pintail also writes, such as the catalog's. */
+export interface WritableDatabase extends Database {
+  /**
+   * Runs the statements as one transaction; durable when it resolves, without effect when it
+   * rejects, except that after `unavailable` the disk may hold either.
+   */
+  transaction(statements: readonly SqlStatement[]): Promise<void>;
 }

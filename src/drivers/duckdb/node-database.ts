@@ -1,0 +1,288 @@
+import duckdb from "@duckdb/node-bindings";
+import { PintailError } from "../../errors.ts";
+import { ConnectionPool } from "./connection-pool.ts";
+import type {
+  QueryOptions,
+  ResultChunk,
+  ResultColumn,
+  SqlParameter,
+  SqlStatement,
+  SqlValue,
+  WritableDatabase,
+} from "./database.ts";
+import { Deadline } from "./deadline.ts";
+import { duckdbError, invalidatesDatabase } from "./duckdb-error.ts";
+import { typeName, vectorReader } from "./read-vector.ts";
+import { assertReadOnly, SANDBOX_SETTINGS, type SandboxSettings } from "./sandbox.ts";
+import { quoteSetting, type SettingValue } from "./settings-sql.ts";
+
+export type DatabaseSettings = {
+  /** The database file; absent: in memory. One process, and one `openDatabase`, at a time. */
+  readonly path?: string | undefined;
+  readonly memoryLimitBytes: number;
+  /** Spill folder, made when needed. */
+  readonly tempDir: string;
+  /** Bound on the spill folder. */
+  readonly maxTempBytes?: number;
+  readonly threads: number;
+  /** Queries at once; each holds a thread of the runtime's pool. */
+  readonly maxConcurrent: number;
+  /** Queries waiting for a place; beyond it `limited`. */
+  readonly maxQueued?: number;
+  readonly readOnly?: boolean;
+  /** Further DuckDB settings, by name. */
+  readonly settings?: Readonly<Record<string, SettingValue>>;
+};
+
+const DEFAULT_MAX_TEMP_BYTES = 4 * 1024 ** 3;
+const DEFAULT_MAX_QUEUED = 1000;
+/** An interrupt is lost when the query has not begun, so it is repeated. */
+const INTERRUPT_MS = 25;
+
+/** Settings that a database opens with, since they decide how it opens. */
+const OPEN_SETTINGS = {
+  autoinstall_known_extensions: "false",
+  autoload_known_extensions: "false",
+  allow_community_extensions: "false",
+  allow_persistent_secrets: "false",
+} as const;
+
+/**
+ * Opens a database. Rejects with `unavailable` while another process has the file, `corrupt` when
+ * it is none of DuckDB's.
+ */
+export async function openDatabase(settings: DatabaseSettings): Promise<WritableDatabase> {
+  return open(settings, undefined);
+}
+
+/**
+ * A database in memory for SQL that people write: SELECT and EXPLAIN only, no file but those
+ * allowed, no setting can be changed. Other errors than those of `Database` are `invalid`. Functions
+ * see all of the allowed folders, so tenants that must not see each other need one sandbox each.
+ */
+export async function openSandbox(
+  settings: Omit<DatabaseSettings, "path" | "readOnly">,
+  sandbox: SandboxSettings,
+): Promise<WritableDatabase> {
+  return open(settings, sandbox);
+}
+
+async function open(settings: DatabaseSettings, sandbox: SandboxSettings | undefined) {
+  const statements = settingStatements(settings, sandbox);
+  const pool = new ConnectionPool(() => openInstance(settings, statements), {
+    maxConcurrent: settings.maxConcurrent,
+    maxQueued: settings.maxQueued ?? DEFAULT_MAX_QUEUED,
+  });
+  try {
+    await pool.ready();
+  } catch (e) {
+    throw duckdbError(e);
+  }
+  return new NodeDatabase(pool, sandbox !== undefined);
+}
+
+async function openInstance(settings: DatabaseSettings, statements: readonly string[]) {
+  const config = duckdb.create_config();
+  for (const [name, value] of Object.entries(OPEN_SETTINGS)) duckdb.set_config(config, name, value);
+  if (settings.readOnly === true) duckdb.set_config(config, "access_mode", "READ_ONLY");
+  const database = await duckdb.open(settings.path ?? ":memory:", config);
+  try {
+    const connection = await duckdb.connect(database);
+    try {
+      for (const statement of statements) await duckdb.query(connection, statement);
+    } finally {
+      duckdb.disconnect_sync(connection);
+    }
+  } catch (e) {
+    duckdb.close_sync(database);
+    throw e;
+  }
+  return database;
+}
+
+function settingStatements(
+  settings: DatabaseSettings,
+  sandbox: SandboxSettings | undefined,
+): string[] {
+  const values: [string, SettingValue][] = [
+    ["threads", settings.threads],
+    ["memory_limit", `${settings.memoryLimitBytes}B`],
+    ["temp_directory", settings.tempDir],
+    // Counts only when it is set by a statement.
+    ["max_temp_directory_size", `${settings.maxTempBytes ?? DEFAULT_MAX_TEMP_BYTES}B`],
+    ["parquet_metadata_cache", true],
+    ...Object.entries(settings.settings ?? {}),
+    ...(sandbox === undefined ? [] : SANDBOX_SETTINGS(sandbox)),
+  ];
+  return values.map(([name, value]) => `SET GLOBAL ${name} = ${quoteSetting(value)}`);
+}
+
+class NodeDatabase implements WritableDatabase {
+  readonly #pool: ConnectionPool;
+  readonly #sandboxed: boolean;
+
+  constructor(pool: ConnectionPool, sandboxed: boolean) {
+    this.#pool = pool;
+    this.#sandboxed = sandboxed;
+  }
+
+  async rows(sql: string, options: QueryOptions = {}): Promise<SqlValue[][]> {
+    const rows: SqlValue[][] = [];
+    await this.chunks(
+      sql,
+      ({ rowCount, columns }) => {
+        for (let r = 0; r < rowCount; r++) rows.push(columns.map((column) => column[r] ?? null));
+      },
+      options,
+    );
+    return rows;
+  }
+
+  chunks(
+    sql: string,
+    onChunk: (chunk: ResultChunk, columns: readonly ResultColumn[]) => void | Promise<void>,
+    options: QueryOptions = {},
+  ): Promise<void> {
+    return this.#run(options, async (connection, deadline) => {
+      if (this.#sandboxed) {
+        await interruptible(connection, deadline, () => assertReadOnly(connection, sql));
+      }
+      // A materialised result: a streamed one loses errors that come in its middle.
+      const result = await interruptible(connection, deadline, () =>
+        this.#mapped(duckdb.query(connection, sql)),
+      );
+      const { maxRows } = options;
+      if (maxRows !== undefined && duckdb.row_count(result) > maxRows) {
+        throw new PintailError("limited", `the result has more than ${maxRows} rows`);
+      }
+      await readResult(result, deadline, onChunk);
+    });
+  }
+
+  transaction(statements: readonly SqlStatement[]): Promise<void> {
+    return this.#run({}, async (connection) => {
+      try {
+        await duckdb.query(connection, "BEGIN TRANSACTION");
+        for (const statement of statements) await execute(connection, statement);
+        await duckdb.query(connection, "COMMIT");
+      } catch (e) {
+        // A failed COMMIT has ended the transaction by itself.
+        await duckdb.query(connection, "ROLLBACK").catch(() => {});
+        throw e;
+      }
+    });
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#pool.close();
+  }
+
+  async #run<T>(
+    options: QueryOptions,
+    use: (connection: duckdb.Connection, deadline: Deadline) => Promise<T>,
+  ): Promise<T> {
+    const deadline = new Deadline(options);
+    try {
+      return await this.#pool.use(deadline, (connection) => use(connection, deadline));
+    } catch (e) {
+      throw this.#error(e);
+    } finally {
+      deadline.clear();
+    }
+  }
+
+  /** DuckDB's own errors may be the person's fault in a sandbox; ours keep their kind. */
+  async #mapped<T>(run: Promise<T>): Promise<T> {
+    try {
+      return await run;
+    } catch (e) {
+      throw this.#error(e);
+    }
+  }
+
+  #error(e: unknown): unknown {
+    if (e instanceof PintailError) return e;
+    if (invalidatesDatabase(e)) {
+      this.#pool.reset();
+      return new PintailError("unavailable", "the database had to be opened again", {
+        cause: e,
+        retryAfterMs: 0,
+      });
+    }
+    return isOfDuckdb(e) ? duckdbError(e, this.#sandboxed ? "invalid" : "internal") : e;
+  }
+}
+
+/** `Parser Error: …`, `IO Error: …`: what DuckDB says; the rest is a bug of ours or the caller's. */
+function isOfDuckdb(e: unknown): boolean {
+  return e instanceof Error && /^[A-Za-z]+( [A-Za-z]+)* ?Error: /.test(e.message);
+}
+
+/** Repeats the interrupt until the query settles, once the deadline has expired. */
+async function interruptible<T>(
+  connection: duckdb.Connection,
+  deadline: Deadline,
+  run: () => Promise<T>,
+): Promise<T> {
+  deadline.throwIfExpired();
+  let timer: ReturnType<typeof setInterval> | undefined;
+  const settled = run();
+  const forget = deadline.onExpired(() => {
+    duckdb.interrupt(connection);
+    timer = setInterval(() => duckdb.interrupt(connection), INTERRUPT_MS);
+  });
+  try {
+    return await settled;
+  } catch (e) {
+    throw deadline.reason ?? e;
+  } finally {
+    forget();
+    clearInterval(timer);
+    deadline.throwIfExpired();
+  }
+}
+
+async function readResult(
+  result: duckdb.Result,
+  deadline: Deadline,
+  onChunk: (chunk: ResultChunk, columns: readonly ResultColumn[]) => void | Promise<void>,
+): Promise<void> {
+  const types = Array.from({ length: duckdb.column_count(result) }, (_, c) =>
+    duckdb.column_logical_type(result, c),
+  );
+  const columns = types.map((type, c) => ({
+    name: duckdb.column_name(result, c),
+    type: typeName(type),
+  }));
+  const readers = types.map(vectorReader);
+  for (;;) {
+    const chunk = await duckdb.fetch_chunk(result);
+    const rowCount = chunk === null ? 0 : duckdb.data_chunk_get_size(chunk);
+    if (chunk === null || rowCount === 0) return;
+    deadline.throwIfExpired();
+    const values = readers.map((read, c) => read(duckdb.data_chunk_get_vector(chunk, c), rowCount));
+    await onChunk({ rowCount, columns: values }, columns);
+  }
+}
+
+async function execute(connection: duckdb.Connection, { sql, parameters = [] }: SqlStatement) {
+  const prepared = await duckdb.prepare(connection, sql);
+  try {
+    parameters.forEach((value, i) => {
+      bind(prepared, i + 1, value);
+    });
+    await duckdb.execute_prepared(prepared);
+  } finally {
+    duckdb.destroy_prepare_sync(prepared);
+  }
+}
+
+function bind(prepared: duckdb.PreparedStatement, at: number, value: SqlParameter): void {
+  if (value === null) duckdb.bind_null(prepared, at);
+  else if (typeof value === "string") duckdb.bind_varchar(prepared, at, value);
+  else if (typeof value === "boolean") duckdb.bind_boolean(prepared, at, value);
+  else if (typeof value === "bigint") duckdb.bind_int64(prepared, at, value);
+  else if (typeof value !== "number") duckdb.bind_blob(prepared, at, value);
+  else if (Number.isSafeInteger(value)) duckdb.bind_int64(prepared, at, BigInt(value));
+  else duckdb.bind_double(prepared, at, value);
+}
