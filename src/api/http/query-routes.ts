@@ -1,0 +1,85 @@
+import { Hono, type MiddlewareHandler } from "hono";
+import { PintailError } from "../../errors.ts";
+import { textErrorResponse, textNotFound } from "../../server/text-error.ts";
+import { type ApiHandler, type ApiRequest, apiRoute, type QueryRouteParts } from "./route-context.ts";
+import { searchRoute } from "./search-routes.ts";
+import { addApiStatusRoutes, addStatusRoutes, type StatusParts } from "./status-routes.ts";
+import { tagsV1, tagsV2, tagValuesV1, tagValuesV2 } from "./tag-routes.ts";
+import { traceV1, traceV2 } from "./trace-routes.ts";
+
+export type QueryApiParts = QueryRouteParts & {
+  readonly status: StatusParts;
+  /** Prefix of `/api/…`; "" or a path that begins with "/". */
+  readonly apiPrefix: string;
+};
+
+/** Tempo's HTTP query API and the operational pages. */
+export function queryRoutes(parts: QueryApiParts): Hono {
+  const app = new Hono();
+  const prefix = parts.apiPrefix.replace(/\/+$/, "");
+  app.use(`${prefix}/api/*`, denyList(parts));
+  const add = (path: string, handler: ApiHandler): void => {
+    app.all(`${prefix}${path}`, apiRoute(parts, handler));
+  };
+  add("/api/traces/:id", traceV1(parts, idOf));
+  add("/api/v2/traces/:id", traceV2(parts, idOf));
+  add("/api/search", searchRoute(parts));
+  add("/api/search/tags", tagsV1(parts));
+  add("/api/v2/search/tags", tagsV2(parts));
+  // The tag may hold slashes, escaped or not.
+  add("/api/search/tag/:tag{.+}/values", tagValuesV1(parts, tagOf));
+  add("/api/v2/search/tag/:tag{.+}/values", tagValuesV2(parts, tagOf));
+  add("/api/metrics/*", () => {
+    throw new PintailError("invalid", "TraceQL metrics are not supported yet");
+  });
+  addApiStatusRoutes(app, prefix, parts.status);
+  addStatusRoutes(app, parts.status);
+  app.notFound(textNotFound);
+  app.onError((error) => textErrorResponse(error, parts.log));
+  return app;
+}
+
+/** Last part of the path, decoded once. */
+function idOf({ rawPath }: ApiRequest): string {
+  return decoded(rawPath.slice(rawPath.lastIndexOf("/") + 1));
+}
+
+/** What stands between `/tag/` and the closing `/values`, decoded once. */
+function tagOf({ rawPath }: ApiRequest): string {
+  const match = /\/search\/tag\/(.*)\/values$/.exec(rawPath);
+  return decoded(match?.[1] ?? "");
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch (cause) {
+    throw new PintailError("invalid", "the path holds a malformed escape", { cause });
+  }
+}
+
+/** Refuses URLs that match one of the operator's patterns. */
+function denyList(parts: QueryApiParts): MiddlewareHandler {
+  const patterns = parts.engine.context.settings.urlDenyList.map(patternOf);
+  return async (c, next) => {
+    if (patterns.length > 0) {
+      const { pathname, search } = new URL(c.req.url);
+      const target = pathname + search;
+      if (patterns.some((pattern) => pattern.test(target))) {
+        const message = `Invalid request ${target.slice(0, 2000)}. This query has been identified as one that destabilizes our system. Contact your system administrator for more information`;
+        return textErrorResponse(new PintailError("invalid", message), parts.log);
+      }
+    }
+    await next();
+  };
+}
+
+function patternOf(pattern: string): RegExp {
+  try {
+    return new RegExp(pattern, "u");
+  } catch (cause) {
+    throw new PintailError("invalid", `url_deny_list: ${JSON.stringify(pattern)} is no valid pattern`, {
+      cause,
+    });
+  }
+}

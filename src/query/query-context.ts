@@ -1,0 +1,163 @@
+import type {
+  Database,
+  QueryOptions,
+  ResultChunk,
+  ResultColumn,
+  SqlValue,
+} from "../drivers/duckdb/database.ts";
+import { isPintailError, PintailError } from "../errors.ts";
+import type { SegmentMeta } from "../schema/segment-meta.ts";
+import type { Catalog } from "../storage/catalog/catalog.ts";
+import { QueryGate } from "./query-gate.ts";
+import type { QueryLimits, QuerySettings } from "./settings.ts";
+
+/** What the read path is built from. */
+export type QueryContext = {
+  readonly catalog: Catalog;
+  readonly database: Database;
+  /** Path of a segment's file as DuckDB opens it. */
+  segmentPath(meta: SegmentMeta): string;
+  /** Makes everything acknowledged before the call visible in the catalog. */
+  cutHead(signal: AbortSignal): Promise<void>;
+  limitsFor(tenant: string): QueryLimits;
+  readonly settings: QuerySettings;
+  /** Wall clock, Unix milliseconds. */
+  nowMs(): number;
+};
+
+export type RunOptions = {
+  /** Sorted, without duplicates, at least one. */
+  readonly tenants: readonly string[];
+  /** For the query's own work, waiting for its turn not counted; 0 = off. */
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal | undefined;
+};
+
+/** One attempt at a query: a fixed view of the catalog, and the database bounded by the deadline. */
+export interface QueryRun {
+  readonly context: QueryContext;
+  readonly signal: AbortSignal;
+  /** The tenant's segments in this view, newest first. */
+  segments(tenant: string): readonly SegmentMeta[];
+  rows(sql: string, options?: { maxRows?: number }): Promise<SqlValue[][]>;
+  chunks(
+    sql: string,
+    onChunk: (chunk: ResultChunk, columns: readonly ResultColumn[]) => void | Promise<void>,
+  ): Promise<void>;
+}
+
+/** Runs queries: takes turns, cuts the head, fixes the view, keeps time, retries a lost file. */
+export class QueryEngine {
+  readonly context: QueryContext;
+  readonly #gate: QueryGate;
+
+  constructor(context: QueryContext) {
+    this.context = context;
+    this.#gate = new QueryGate(context.settings);
+  }
+
+  /**
+   * Throws `limited` (queue full), `canceled` (the signal), `timeout` (the query's own), and
+   * `unavailable` when the whole took longer than `apiTimeoutMs`.
+   */
+  async run<T>(options: RunOptions, work: (run: QueryRun) => Promise<T>): Promise<T> {
+    const { apiTimeoutMs } = this.context.settings;
+    const whole = new AbortController();
+    const onAbort = (): void => whole.abort(options.signal?.reason);
+    if (options.signal?.aborted) onAbort();
+    options.signal?.addEventListener("abort", onAbort, { once: true });
+    let late = false;
+    const timer =
+      apiTimeoutMs > 0
+        ? setTimeout(() => {
+            late = true;
+            whole.abort();
+          }, apiTimeoutMs)
+        : undefined;
+    try {
+      return await this.#gate.run(options.tenants.join("|"), whole.signal, () =>
+        this.#attempts(options, whole.signal, work),
+      );
+    } catch (error) {
+      if (late && isPintailError(error, "canceled")) {
+        throw new PintailError(
+          "unavailable",
+          "unable to process request in the configured timeout",
+          { cause: error },
+        );
+      }
+      throw error;
+    } finally {
+      clearTimeout(timer);
+      options.signal?.removeEventListener("abort", onAbort);
+    }
+  }
+
+  async #attempts<T>(
+    options: RunOptions,
+    signal: AbortSignal,
+    work: (run: QueryRun) => Promise<T>,
+  ): Promise<T> {
+    const deadlineMs = options.timeoutMs > 0 ? performance.now() + options.timeoutMs : undefined;
+    await this.context.cutHead(signal);
+    try {
+      return await work(new Attempt(this.context, options.tenants, signal, deadlineMs));
+    } catch (error) {
+      if (!isVanishedFile(error)) throw error;
+      // Merging replaced a segment and its grace period ended under us; the new view has the new one.
+      return await work(new Attempt(this.context, options.tenants, signal, deadlineMs));
+    }
+  }
+}
+
+class Attempt implements QueryRun {
+  readonly context: QueryContext;
+  readonly signal: AbortSignal;
+  readonly #deadlineMs: number | undefined;
+  readonly #segments: ReadonlyMap<string, readonly SegmentMeta[]>;
+
+  constructor(
+    context: QueryContext,
+    tenants: readonly string[],
+    signal: AbortSignal,
+    deadlineMs: number | undefined,
+  ) {
+    this.context = context;
+    this.signal = signal;
+    this.#deadlineMs = deadlineMs;
+    this.#segments = new Map(tenants.map((tenant) => [tenant, context.catalog.segments(tenant)]));
+  }
+
+  segments(tenant: string): readonly SegmentMeta[] {
+    return this.#segments.get(tenant) ?? [];
+  }
+
+  rows(sql: string, options: { maxRows?: number } = {}): Promise<SqlValue[][]> {
+    return this.context.database.rows(sql, { ...this.#bounds(), maxRows: options.maxRows });
+  }
+
+  chunks(
+    sql: string,
+    onChunk: (chunk: ResultChunk, columns: readonly ResultColumn[]) => void | Promise<void>,
+  ): Promise<void> {
+    return this.context.database.chunks(sql, onChunk, this.#bounds());
+  }
+
+  #bounds(): QueryOptions {
+    if (this.signal.aborted) throw new PintailError("canceled", "query canceled");
+    if (this.#deadlineMs === undefined) return { signal: this.signal };
+    const timeoutMs = this.#deadlineMs - performance.now();
+    if (timeoutMs <= 0) throw new PintailError("timeout", "context deadline exceeded");
+    return { signal: this.signal, timeoutMs };
+  }
+}
+
+/** DuckDB's words for a file that is gone, before or after it listed it. */
+const VANISHED = /No files found that match|Cannot open file|No such file or directory/;
+
+function isVanishedFile(error: unknown): boolean {
+  for (let e: unknown = error, depth = 0; e instanceof Error && depth < 5; e = e.cause, depth++) {
+    if (VANISHED.test(e.message)) return true;
+  }
+  return false;
+}

@@ -1,0 +1,165 @@
+import type { SqlValue } from "../drivers/duckdb/database.ts";
+import type { SegmentMeta } from "../schema/segment-meta.ts";
+import type { CompiledSearch } from "./compiled-search.ts";
+import type { QueryRun } from "./query-context.ts";
+import type { FoundAttribute, FoundSpan, FoundSpanset, ServiceStats } from "./search-result.ts";
+import { readSegments, timestampSql, traceIdSql } from "./segment-sql.ts";
+import { contributesSql } from "./spanset-tree.ts";
+import type { WholeTrace } from "./trace-parts.ts";
+
+/**
+ * The matching spans of each trace, at most `spanLimit` of them (0 = all). The leaves are decided
+ * over whole traces, whichever segments hold them.
+ */
+export async function fetchSpansets(
+  run: QueryRun,
+  search: CompiledSearch,
+  traces: readonly WholeTrace[],
+  spanLimit: number,
+): Promise<Map<string, FoundSpanset>> {
+  const rows = await run.rows(spansetsSql(run, search, traces, spanLimit));
+  const spansets = new Map<string, { spans: FoundSpan[]; matchedCount: number }>();
+  for (const row of rows) {
+    const traceId = row[0] as string;
+    let spanset = spansets.get(traceId);
+    if (spanset === undefined) {
+      spanset = { spans: [], matchedCount: Number(row[1]) };
+      spansets.set(traceId, spanset);
+    }
+    spanset.spans.push(readSpan(search, row));
+  }
+  return new Map(
+    Array.from(spansets, ([traceId, spanset]) => [traceId, { ...spanset, attributes: [] }]),
+  );
+}
+
+const SPAN_COLUMNS = 6;
+
+function readSpan(search: CompiledSearch, row: readonly SqlValue[]): FoundSpan {
+  const [, , spanId, name, start, duration] = row;
+  const attributes: FoundAttribute[] = [];
+  search.echo.forEach(({ key, decode }, i) => {
+    const stored = row[SPAN_COLUMNS + i];
+    const value = stored === undefined || stored === null ? undefined : decode(stored);
+    if (value !== undefined) attributes.push({ key, value });
+  });
+  const durationNanos = duration as bigint;
+  return {
+    spanId: spanId as bigint,
+    name: search.showsName ? (name as string) : undefined,
+    startUnixNano: start as bigint,
+    durationNanos: durationNanos < 0n ? 0n : durationNanos,
+    attributes,
+  };
+}
+
+function spansetsSql(
+  run: QueryRun,
+  search: CompiledSearch,
+  traces: readonly WholeTrace[],
+  spanLimit: number,
+): string {
+  const echoNames = search.echo.map((_, i) => `echo${i}`);
+  const leafNames = search.leaves.map((_, i) => `leaf${i}`);
+  const selects = partsByShape(search, traces).map(({ segments, leaves, echo, where }) => {
+    const exact = segments[0]?.optionalColumns.includes("start_unix_nano") ?? false;
+    const start = exact
+      ? "coalesce(start_unix_nano, epoch_ns(start_time)::UBIGINT)"
+      : "epoch_ns(start_time)::UBIGINT";
+    const columns = [
+      "trace_id, span_id, kind, name, duration_ns",
+      `${start} AS start_ns`,
+      ...leaves.map((sql, i) => `coalesce(${sql}, false) AS ${leafNames[i]}`),
+      ...echo.map((sql, i) => `${sql} AS ${echoNames[i]}`),
+    ];
+    return `SELECT ${columns.join(", ")} FROM ${readSegments(run.context, segments)}
+      WHERE ${where} AND (${leaves.map((sql) => `(${sql})`).join(" OR ")})`;
+  });
+  const traceFlags = leafNames.map((name) => `bool_or(${name}) AS trace_${name}`);
+  const contributes = contributesSql(
+    search.tree,
+    (leaf) => `leaf${leaf}`,
+    (leaf) => `trace_leaf${leaf}`,
+  );
+  const order = "start_ns, span_id, kind";
+  // A span that a client sent twice counts once; which copy is shown does not depend on the files.
+  return `WITH found AS MATERIALIZED (
+      SELECT * FROM (${selects.join(" UNION ALL ")})
+      QUALIFY row_number() OVER (PARTITION BY trace_id, span_id, kind
+        ORDER BY start_ns, duration_ns, name) = 1),
+    per_trace AS (SELECT trace_id, ${traceFlags.join(", ")} FROM found GROUP BY trace_id),
+    matched AS (SELECT found.*, count(*) OVER (PARTITION BY trace_id) AS matched_count,
+        row_number() OVER (PARTITION BY trace_id ORDER BY ${order}) AS place
+      FROM found JOIN per_trace USING (trace_id) WHERE ${contributes})
+    SELECT ${["trace_id, matched_count, span_id, name, start_ns, duration_ns", ...echoNames].join(", ")}
+    FROM matched ${spanLimit > 0 ? `WHERE place <= ${spanLimit}` : ""}
+    ORDER BY trace_id, place`;
+}
+
+/** Spans and failed spans by service, over all spans of each trace. */
+export async function fetchServiceStats(
+  run: QueryRun,
+  traces: readonly WholeTrace[],
+): Promise<Map<string, Map<string, ServiceStats>>> {
+  const segments = segmentsOf(traces);
+  const rows = await run.rows(
+    `SELECT trace_id, service_name, count(*), count(*) FILTER (failed)
+      FROM (SELECT trace_id, span_id, kind, min(service_name) AS service_name,
+          bool_or(status = 2) AS failed
+        FROM ${readSegments(run.context, segments)} WHERE ${ofTracesSql(traces, segments)}
+        GROUP BY trace_id, span_id, kind)
+      GROUP BY trace_id, service_name ORDER BY trace_id, service_name`,
+  );
+  const stats = new Map<string, Map<string, ServiceStats>>();
+  for (const [traceId, service, spanCount, errorCount] of rows) {
+    const ofTrace = stats.get(traceId as string) ?? new Map<string, ServiceStats>();
+    stats.set(traceId as string, ofTrace);
+    ofTrace.set(service as string, {
+      spanCount: Number(spanCount),
+      errorCount: Number(errorCount),
+    });
+  }
+  return stats;
+}
+
+type PartsGroup = {
+  readonly segments: SegmentMeta[];
+  readonly leaves: readonly string[];
+  readonly echo: readonly string[];
+  readonly where: string;
+};
+
+function partsByShape(search: CompiledSearch, traces: readonly WholeTrace[]): PartsGroup[] {
+  const groups = new Map<string, Omit<PartsGroup, "where">>();
+  for (const meta of segmentsOf(traces)) {
+    const shape = search.shape(meta);
+    const exact = meta.optionalColumns.includes("start_unix_nano");
+    const key = `${exact} ${shape.key}`;
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, { ...shape, segments: [meta] });
+    else group.segments.push(meta);
+  }
+  return Array.from(groups.values(), (group) => ({
+    ...group,
+    where: ofTracesSql(traces, group.segments),
+  }));
+}
+
+function segmentsOf(traces: readonly WholeTrace[]): SegmentMeta[] {
+  const segments = new Set<SegmentMeta>();
+  for (const trace of traces) for (const { meta } of trace.parts) segments.add(meta);
+  return [...segments];
+}
+
+/** The start term lets DuckDB skip row groups, which it cannot do by id: 35 times cheaper. */
+function ofTracesSql(traces: readonly WholeTrace[], segments: readonly SegmentMeta[]): string {
+  const wanted = new Set(segments);
+  const ids: string[] = [];
+  const starts = new Set<bigint>();
+  for (const trace of traces) {
+    const parts = trace.parts.filter(({ meta }) => wanted.has(meta));
+    if (parts.length > 0) ids.push(traceIdSql(trace.traceId));
+    for (const part of parts) starts.add(part.startUnixNano);
+  }
+  return `trace_id IN (${ids.join(", ")}) AND trace_start IN (${Array.from(starts, timestampSql).join(", ")})`;
+}

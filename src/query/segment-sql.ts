@@ -1,0 +1,29 @@
+import type { SegmentMeta } from "../schema/segment-meta.ts";
+import { quoteIdentifier, quoteLiteral } from "../traceql/sql/sql.ts";
+import type { QueryContext } from "./query-context.ts";
+
+/** `read_parquet` over these segments, in this order. Options are names set to true. */
+export function readSegments(
+  context: Pick<QueryContext, "segmentPath">,
+  segments: readonly SegmentMeta[],
+  ...options: readonly ("file_row_number" | "filename")[]
+): string {
+  const paths = segments.map((meta) => quoteLiteral(context.segmentPath(meta)));
+  const extra = options.map((option) => `, ${option} = true`).join("");
+  return `read_parquet([${paths.join(", ")}]${extra})`;
+}
+
+export function columnListSql(names: readonly string[]): string {
+  return names.map((name) => quoteIdentifier(name).text).join(", ");
+}
+
+/** A TIMESTAMP_NS of whole nanoseconds since 1970. */
+export function timestampSql(unixNano: bigint): string {
+  return `make_timestamp_ns(${unixNano}::BIGINT)`;
+}
+
+/** A UUID literal; `hex` is 32 hex digits. */
+export function traceIdSql(hex: string): string {
+  if (!/^[0-9a-f]{32}$/.test(hex)) throw new Error("a trace id is 32 lower-case hex digits");
+  return `'${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}'::UUID`;
+}

@@ -1,0 +1,130 @@
+import type { SegmentMeta } from "../schema/segment-meta.ts";
+import { mayContain } from "../storage/segments/trace-filter.ts";
+import { combineTrace } from "./combine-trace.ts";
+import type { QueryEngine, QueryRun } from "./query-context.ts";
+import { RowsToSpans, storedColumns } from "./rows-to-spans.ts";
+import { estimateSpanBytes } from "./span-size.ts";
+import { columnListSql, readSegments, timestampSql, traceIdSql } from "./segment-sql.ts";
+import type { StoredSpan, Trace } from "./trace.ts";
+import { traceIdToHex } from "./trace-id.ts";
+
+export type TraceByIdRequest = {
+  readonly tenants: readonly string[];
+  /** 16 bytes. */
+  readonly traceId: Uint8Array;
+  /** Both or neither; only prunes segments, spans are never cut by time. */
+  readonly startUnixNano?: bigint | undefined;
+  readonly endUnixNano?: bigint | undefined;
+  readonly signal?: AbortSignal | undefined;
+};
+
+export type TraceByIdResult = {
+  /** Without groups when the trace is unknown. */
+  readonly trace: Trace;
+  /** The bound that the trace exceeded; `trace` then holds a part of it. */
+  readonly exceededBytes: number | undefined;
+  /** Bytes of the segments that were opened. */
+  readonly inspectedBytes: number;
+};
+
+/**
+ * The trace with this id, of all segments that hold parts of it. Reads two columns of the segments
+ * whose trace filter lets the id through, then all columns of the rows found and of no others.
+ */
+export function traceById(
+  engine: QueryEngine,
+  request: TraceByIdRequest,
+): Promise<TraceByIdResult> {
+  const { tenants, signal } = request;
+  const timeoutMs = engine.context.settings.traceByIdTimeoutMs;
+  return engine.run({ tenants, signal, timeoutMs }, (run) => findTrace(run, request));
+}
+
+async function findTrace(run: QueryRun, request: TraceByIdRequest): Promise<TraceByIdResult> {
+  const reader = new RowsToSpans();
+  const spans: StoredSpan[] = [];
+  let inspectedBytes = 0;
+  let exceededBytes: number | undefined;
+  for (const tenant of request.tenants) {
+    const maxBytes = run.context.limitsFor(tenant).maxBytesPerTrace;
+    const candidates = run.segments(tenant).filter((meta) => mayHoldTrace(meta, request));
+    for (const meta of candidates) inspectedBytes += meta.byteSize;
+    const budget = { maxBytes, usedBytes: 0 };
+    for (const part of await locate(run, candidates, request.traceId)) {
+      if (!(await fetchPart(run, part, request.traceId, reader, spans, budget))) {
+        exceededBytes = maxBytes;
+        break;
+      }
+    }
+  }
+  return { trace: combineTrace(spans), exceededBytes, inspectedBytes };
+}
+
+function mayHoldTrace(meta: SegmentMeta, request: TraceByIdRequest): boolean {
+  const { startUnixNano: start, endUnixNano: end } = request;
+  if (start !== undefined && end !== undefined) {
+    if (meta.minTraceStart >= end || meta.maxEnd <= start) return false;
+  }
+  return mayContain(meta.traceFilter, request.traceId);
+}
+
+/** Rows `[firstRow, lastRow]` of a segment: a trace's rows are adjacent. */
+type TracePart = {
+  readonly meta: SegmentMeta;
+  readonly traceStart: bigint;
+  readonly firstRow: bigint;
+  readonly lastRow: bigint;
+};
+
+async function locate(
+  run: QueryRun,
+  candidates: readonly SegmentMeta[],
+  traceId: Uint8Array,
+): Promise<TracePart[]> {
+  if (candidates.length === 0) return [];
+  const id = traceIdSql(traceIdToHex(traceId));
+  const selects = candidates.map(
+    (meta, index) =>
+      `SELECT ${index} AS segment, trace_start, min(file_row_number), max(file_row_number)
+        FROM ${readSegments(run.context, [meta], "file_row_number")}
+        WHERE trace_id = ${id} GROUP BY trace_start`,
+  );
+  const rows = await run.rows(`${selects.join(" UNION ALL ")} ORDER BY 1, 2`);
+  return rows.map(([index, traceStart, firstRow, lastRow]) => ({
+    meta: candidates[Number(index)]!,
+    traceStart: traceStart as bigint,
+    firstRow: firstRow as bigint,
+    lastRow: lastRow as bigint,
+  }));
+}
+
+/** Appends the part's spans; false when the budget ran out, some of the spans are then there. */
+async function fetchPart(
+  run: QueryRun,
+  part: TracePart,
+  traceId: Uint8Array,
+  reader: RowsToSpans,
+  spans: StoredSpan[],
+  budget: { readonly maxBytes: number; usedBytes: number },
+): Promise<boolean> {
+  const names = storedColumns(part.meta);
+  // The row numbers name the row group; DuckDB would not find it by the id.
+  const statement = `SELECT ${columnListSql(names)}
+    FROM ${readSegments(run.context, [part.meta], "file_row_number")}
+    WHERE file_row_number BETWEEN ${part.firstRow} AND ${part.lastRow}
+      AND trace_start = ${timestampSql(part.traceStart)} AND trace_id = ${traceIdSql(traceIdToHex(traceId))}`;
+  const overBudget = new Error("the trace's byte budget is used up");
+  try {
+    await run.chunks(statement, (chunk) => {
+      for (const span of reader.read(chunk, names)) {
+        spans.push(span);
+        budget.usedBytes += estimateSpanBytes(span);
+      }
+      if (budget.maxBytes > 0 && budget.usedBytes > budget.maxBytes) throw overBudget;
+    });
+  } catch (error) {
+    if (error === overBudget) return false;
+    throw error;
+  }
+  return true;
+}
