@@ -1,0 +1,95 @@
+import type { ConnectRouter } from "@connectrpc/connect";
+import { createClient } from "@connectrpc/connect";
+import { createGrpcTransport } from "@connectrpc/connect-node";
+import { afterEach, expect, test } from "vitest";
+import { TraceService } from "../../gen/opentelemetry/proto/collector/trace/v1/trace_service_pb.ts";
+import { GrpcCode } from "../../src/runtime/grpc/status.ts";
+import { connectHandlers } from "../../src/server/connect.ts";
+import { eventually, Sockets } from "./support.ts";
+
+const sockets = new Sockets();
+afterEach(() => sockets.closeAll());
+
+const toStatus = () => ({ code: GrpcCode.internal, message: "" });
+const EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
+
+async function serve(routes: (router: ConnectRouter) => void, observed: unknown[] = []) {
+  const universal = connectHandlers(routes, {
+    maxRecvMessageBytes: 100_000,
+    maxSendMessageBytes: 1_000_000,
+  });
+  const { port } = await sockets.listen({
+    fetch: () => new Response("hello"),
+    grpc: {
+      universal,
+      methods: [{ path: "/t.S/M", maxMessageBytes: 100, handle: async (message) => message }],
+      toStatus,
+      observe: (path, code) => observed.push([path, code]),
+    },
+  });
+  const client = createClient(
+    TraceService,
+    createGrpcTransport({ baseUrl: `http://127.0.0.1:${port}` }),
+  );
+  return { port, client };
+}
+
+test("a Connect service and a raw method share a port", async () => {
+  const observed: unknown[] = [];
+  const { port, client } = await serve((router) => {
+    router.service(TraceService, {
+      export: (request) => ({
+        partialSuccess: { rejectedSpans: BigInt(request.resourceSpans.length), errorMessage: "é" },
+      }),
+    });
+  }, observed);
+  const response = await client.export({ resourceSpans: [{}, {}] });
+  expect(response.partialSuccess).toMatchObject({ rejectedSpans: 2n, errorMessage: "é" });
+  expect(await sockets.grpc(port).unary("/t.S/M", Buffer.from("x"))).toEqual({
+    response: Buffer.from("x"),
+  });
+  expect((await sockets.grpc(port).unary("/t.S/N", Buffer.from("x"))).error?.code).toBe(12);
+  expect(observed).toEqual([
+    [EXPORT, 0],
+    ["/t.S/M", 0],
+  ]);
+});
+
+test("a Connect service's errors and limits reach the client", async () => {
+  const { port, client } = await serve((router) => {
+    router.service(TraceService, {
+      export: () => {
+        throw new Error("secret");
+      },
+    });
+  });
+  await expect(client.export({})).rejects.toThrow("internal error");
+  const { error } = await sockets.grpc(port).unary(EXPORT, Buffer.alloc(200_000));
+  expect(error?.code).toBe(8);
+});
+
+test("a client that cancels aborts a Connect handler's signal", async () => {
+  let started = false;
+  let aborted = false;
+  const observed: unknown[] = [];
+  const { port } = await serve((router) => {
+    router.service(TraceService, {
+      export: (_, context) => {
+        started = true;
+        return new Promise((_resolve, reject) => {
+          context.signal.addEventListener("abort", () => {
+            aborted = true;
+            reject(context.signal.reason);
+          });
+        });
+      },
+    });
+  }, observed);
+  const call = sockets.grpc(port).unary(EXPORT, Buffer.alloc(0));
+  await eventually(() => started);
+  call.cancel();
+  expect((await call).error?.code).toBe(1);
+  await eventually(() => aborted);
+  await eventually(() => observed.length === 1);
+  expect(observed).toEqual([[EXPORT, 1]]);
+});
