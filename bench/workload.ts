@@ -1,9 +1,6 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { ExportTraceServiceRequestSchema } from "../gen/opentelemetry/proto/collector/trace/v1/trace_service_pb.ts";
-import {
-  type KeyValue,
-  KeyValueSchema,
-} from "../gen/opentelemetry/proto/common/v1/common_pb.ts";
+import { type KeyValue, KeyValueSchema } from "../gen/opentelemetry/proto/common/v1/common_pb.ts";
 import {
   type Span,
   Span_EventSchema,

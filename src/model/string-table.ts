@@ -14,6 +14,7 @@ export class StringTable {
   #hashes = new Int32Array(1024);
   /** Open addressing: id + 1, or 0 for a free slot. Length is a power of two, at most half full. */
   #slots = new Uint32Array(2048);
+  #recent = new Uint32Array(1024);
   #heapView = new DataView(this.heap.buffer);
   /** What was interned from last, and a view of it: reading words is what makes `intern` fast. */
   #source = this.heap;
@@ -39,6 +40,21 @@ export class StringTable {
     const length = end - start;
     if (length === 0) return 0;
     if (bytes !== this.#source) this.#setSource(bytes);
+    const view = this.#sourceView;
+    let recent = 0;
+    if (length >= 4) {
+      recent = Math.imul(view.getInt32(start, true) ^ length, this.#key1);
+      recent = Math.imul(recent ^ view.getInt32(end - 4, true), this.#key2) >>> 22;
+    } else recent = Math.imul((bytes[start]! << 8) ^ bytes[end - 1]! ^ length, this.#key1) >>> 22;
+    const guess = this.#recent[recent]!;
+    if (guess !== 0 && this.holds(guess, bytes, start, end)) return guess;
+    const id = this.#intern(bytes, start, end);
+    this.#recent[recent] = id;
+    return id;
+  }
+
+  #intern(bytes: Uint8Array, start: number, end: number): number {
+    const length = end - start;
     const view = this.#sourceView;
     // Multiplying twice by secret factors, with a rotation between, leaves no difference between
     // two inputs that a later word could cancel whatever the seed.

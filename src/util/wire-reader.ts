@@ -58,6 +58,20 @@ export class WireReader {
   varint(end: number): number {
     const bytes = this.bytes;
     let pos = this.pos;
+    if (pos + 1 < end) {
+      const first = bytes[pos]!;
+      const second = bytes[pos + 1]!;
+      if (first < 0x80) {
+        this.pos = pos + 1;
+        this.hi = 0;
+        return first;
+      }
+      if (second < 0x80) {
+        this.pos = pos + 2;
+        this.hi = 0;
+        return (first & 0x7f) | (second << 7);
+      }
+    }
     // The bound of ten bytes is checked together with the end.
     const limit = end - pos > 10 ? pos + 10 : end;
     let lo = 0;

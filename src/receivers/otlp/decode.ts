@@ -429,6 +429,30 @@ export class OtlpDecoder {
       throw new DecodeError("limit", `more than ${MAX_ATTRIBUTES} attributes in one place`);
     }
     const reader = this.#reader;
+    const bytes = reader.bytes;
+    // The shape nearly every attribute has: key, then value, both shorter than 128 bytes, and the
+    // value one string, bool or small int. That the lengths add up to `end` is the bounds check.
+    const begin = reader.pos;
+    const keyLength = bytes[begin + 1]!;
+    if (bytes[begin] === 0x0a && keyLength < 0x80) {
+      const at = begin + 2 + keyLength;
+      const valueLength = bytes[at + 1]!;
+      if (bytes[at] === 0x12 && valueLength < 0x80 && at + 2 + valueLength === end) {
+        const member = bytes[at + 2];
+        if (member === 0x0a && bytes[at + 3] === valueLength - 2) {
+          const key = this.#attributeString(begin + 2, at);
+          columns.push(key, AttributeType.string, this.#attributeString(at + 4, end), 0);
+          reader.pos = end;
+          return;
+        }
+        if (member === 0x18 && valueLength === 2 && bytes[at + 3]! < 0x80) {
+          const key = this.#attributeString(begin + 2, at);
+          columns.push(key, AttributeType.int, bytes[at + 3]!, 0);
+          reader.pos = end;
+          return;
+        }
+      }
+    }
     let keyStart = 0;
     let keyEnd = 0;
     let valueStart = 0;

@@ -1,0 +1,123 @@
+/** How a field is written in OTLP/JSON and on the wire. */
+export type JsonField = { readonly name: string; readonly number: number } & (
+  | {
+      readonly type:
+        | "string"
+        | "bytes"
+        | "bool"
+        | "int64"
+        | "fixed64"
+        | "uint32"
+        | "fixed32"
+        | "double";
+    }
+  /** Hex text of this many bytes, or empty. */
+  | { readonly type: "id"; readonly bytes: number }
+  | { readonly type: "enum"; readonly names: readonly string[] }
+  | { readonly type: "message" | "messages"; readonly message: JsonMessage }
+);
+
+/** Fields by name, in both spellings. Names that are not there are skipped. */
+export type JsonMessage = Map<string, JsonField>;
+
+const SPAN_KINDS = [
+  "SPAN_KIND_UNSPECIFIED",
+  "SPAN_KIND_INTERNAL",
+  "SPAN_KIND_SERVER",
+  "SPAN_KIND_CLIENT",
+  "SPAN_KIND_PRODUCER",
+  "SPAN_KIND_CONSUMER",
+];
+const STATUS_CODES = ["STATUS_CODE_UNSET", "STATUS_CODE_OK", "STATUS_CODE_ERROR"];
+
+export const ANY_VALUE: JsonMessage = new Map();
+const KEY_VALUE = message([
+  { name: "key", number: 1, type: "string" },
+  { name: "value", number: 2, type: "message", message: ANY_VALUE },
+]);
+const ARRAY_VALUE = message([{ name: "values", number: 1, type: "messages", message: ANY_VALUE }]);
+const KEY_VALUE_LIST = message([
+  { name: "values", number: 1, type: "messages", message: KEY_VALUE },
+]);
+// AnyValue contains itself, so its fields come last.
+for (const [name, field] of message([
+  { name: "string_value", number: 1, type: "string" },
+  { name: "bool_value", number: 2, type: "bool" },
+  { name: "int_value", number: 3, type: "int64" },
+  { name: "double_value", number: 4, type: "double" },
+  { name: "array_value", number: 5, type: "message", message: ARRAY_VALUE },
+  { name: "kvlist_value", number: 6, type: "message", message: KEY_VALUE_LIST },
+  { name: "bytes_value", number: 7, type: "bytes" },
+])) {
+  ANY_VALUE.set(name, field);
+}
+
+const SCOPE = message([
+  { name: "name", number: 1, type: "string" },
+  { name: "version", number: 2, type: "string" },
+  { name: "attributes", number: 3, type: "messages", message: KEY_VALUE },
+  { name: "dropped_attributes_count", number: 4, type: "uint32" },
+]);
+const RESOURCE = message([
+  { name: "attributes", number: 1, type: "messages", message: KEY_VALUE },
+  { name: "dropped_attributes_count", number: 2, type: "uint32" },
+]);
+const EVENT = message([
+  { name: "time_unix_nano", number: 1, type: "fixed64" },
+  { name: "name", number: 2, type: "string" },
+  { name: "attributes", number: 3, type: "messages", message: KEY_VALUE },
+  { name: "dropped_attributes_count", number: 4, type: "uint32" },
+]);
+const LINK = message([
+  { name: "trace_id", number: 1, type: "id", bytes: 16 },
+  { name: "span_id", number: 2, type: "id", bytes: 8 },
+  { name: "trace_state", number: 3, type: "string" },
+  { name: "attributes", number: 4, type: "messages", message: KEY_VALUE },
+  { name: "dropped_attributes_count", number: 5, type: "uint32" },
+  { name: "flags", number: 6, type: "fixed32" },
+]);
+const STATUS = message([
+  { name: "message", number: 2, type: "string" },
+  { name: "code", number: 3, type: "enum", names: STATUS_CODES },
+]);
+const SPAN = message([
+  { name: "trace_id", number: 1, type: "id", bytes: 16 },
+  { name: "span_id", number: 2, type: "id", bytes: 8 },
+  { name: "trace_state", number: 3, type: "string" },
+  { name: "parent_span_id", number: 4, type: "id", bytes: 8 },
+  { name: "name", number: 5, type: "string" },
+  { name: "kind", number: 6, type: "enum", names: SPAN_KINDS },
+  { name: "start_time_unix_nano", number: 7, type: "fixed64" },
+  { name: "end_time_unix_nano", number: 8, type: "fixed64" },
+  { name: "attributes", number: 9, type: "messages", message: KEY_VALUE },
+  { name: "dropped_attributes_count", number: 10, type: "uint32" },
+  { name: "events", number: 11, type: "messages", message: EVENT },
+  { name: "dropped_events_count", number: 12, type: "uint32" },
+  { name: "links", number: 13, type: "messages", message: LINK },
+  { name: "dropped_links_count", number: 14, type: "uint32" },
+  { name: "status", number: 15, type: "message", message: STATUS },
+  { name: "flags", number: 16, type: "fixed32" },
+]);
+const SCOPE_SPANS = message([
+  { name: "scope", number: 1, type: "message", message: SCOPE },
+  { name: "spans", number: 2, type: "messages", message: SPAN },
+  { name: "schema_url", number: 3, type: "string" },
+]);
+const RESOURCE_SPANS = message([
+  { name: "resource", number: 1, type: "message", message: RESOURCE },
+  { name: "scope_spans", number: 2, type: "messages", message: SCOPE_SPANS },
+  { name: "schema_url", number: 3, type: "string" },
+]);
+export const EXPORT_TRACE_SERVICE_REQUEST = message([
+  { name: "resource_spans", number: 1, type: "messages", message: RESOURCE_SPANS },
+]);
+
+function message(fields: readonly JsonField[]): JsonMessage {
+  const map: JsonMessage = new Map();
+  for (const field of fields) {
+    const camel = field.name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+    map.set(field.name, field);
+    map.set(camel, field);
+  }
+  return map;
+}
