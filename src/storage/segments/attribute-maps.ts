@@ -18,6 +18,12 @@ type MapEntries = {
   readonly hi: Uint32Array;
 };
 
+/** Which slots rest in a map, and which entries of those (all when undefined). */
+export type MapMembership = {
+  readonly slot: (slot: number) => boolean;
+  readonly entry?: (slot: number, entry: number) => boolean;
+};
+
 export type MapColumn = {
   readonly name: string;
   readonly node: SchemaNode;
@@ -28,8 +34,7 @@ const MAX_DEF = 2;
 const MAX_REP = 1;
 
 /**
- * The overflow maps of one scope that some row needs. `inMap` tells which entries of a slot rest in
- * a map. `ownerOfRow` is undefined where owners are rows. A row without entries has NULL.
+ * The overflow maps of one scope that some row needs. `ownerOfRow` is undefined where owners are rows. A row without entries has NULL.
  */
 export function attributeMaps(
   scope: AttributeScopeName,
@@ -37,7 +42,7 @@ export function attributeMaps(
   ownerCount: number,
   ownerOfRow: Uint32Array | undefined,
   strings: ValueDomain,
-  inMap: (slot: number, entry: number) => boolean,
+  inMap: MapMembership,
 ): MapColumn[] {
   const maps: MapColumn[] = [];
   for (const type of Object.values(AttributeType)) {
@@ -93,18 +98,19 @@ function collect(
   slots: AttributeSlots,
   type: AttributeType,
   ownerCount: number,
-  inMap: (slot: number, entry: number) => boolean,
+  inMap: MapMembership,
 ): MapEntries | undefined {
   const mine: number[] = [];
   for (let slot = 0; slot < slots.count; slot++) {
-    if (slots.types[slot] === type && slots.starts[slot] !== slots.ends[slot]) mine.push(slot);
+    if (slots.types[slot] !== type || slots.starts[slot] === slots.ends[slot]) continue;
+    if (inMap.slot(slot)) mine.push(slot);
   }
   const { owners, starts, ends } = slots;
   const offsets = new Uint32Array(mine.length === 0 ? 0 : ownerCount + 1);
   let total = 0;
   for (const slot of mine) {
     for (let i = starts[slot]!; i < ends[slot]!; i++) {
-      if (!inMap(slot, i)) continue;
+      if (inMap.entry && !inMap.entry(slot, i)) continue;
       offsets[owners[i]! + 1]!++;
       total++;
     }
@@ -117,7 +123,7 @@ function collect(
   const hi = new Uint32Array(total);
   for (const slot of mine) {
     for (let i = starts[slot]!; i < ends[slot]!; i++) {
-      if (!inMap(slot, i)) continue;
+      if (inMap.entry && !inMap.entry(slot, i)) continue;
       const at = next[owners[i]!]!++;
       keys[at] = slots.keys[slot]!;
       lo[at] = slots.lo[i]!;
@@ -180,8 +186,8 @@ class MapRows {
       levelCount += entries === 0 ? 1 : entries;
       rowStarts[i + 1] = levelCount;
     }
-    const def = new Uint8Array(levelCount);
-    const rep = new Uint8Array(levelCount);
+    const def = new Uint32Array(levelCount);
+    const rep = new Uint32Array(levelCount);
     const out = {
       levels: { count: levelCount, def, rep, maxDef: MAX_DEF, maxRep: MAX_REP, rowStarts },
       keys: new Uint32Array(valueCount),

@@ -1,4 +1,4 @@
-import type { AttributeColumns } from "../../model/attribute-columns.ts";
+import { type AttributeColumns, AttributeType } from "../../model/attribute-columns.ts";
 
 /**
  * Attributes regrouped: all entries with one key and one type form a slot, in rising order of
@@ -15,8 +15,6 @@ export type AttributeSlots = {
   readonly owners: Uint32Array;
   readonly lo: Uint32Array;
   readonly hi: Uint32Array;
-  /** True when no entry was left out. */
-  readonly unique: boolean;
 };
 
 /** Types are 1 to 5. */
@@ -31,7 +29,7 @@ export function groupBySlot(
   order: Uint32Array | undefined,
   stringCount: number,
 ): AttributeSlots {
-  const { offsets, keys, types, values, ownerCount } = attributes;
+  const { offsets, keys, types, ownerCount } = attributes;
   const total = offsets[ownerCount]!;
   // Pass 1: number the slots and count their entries.
   const slotOf = new Int32Array(total === 0 ? 0 : stringCount);
@@ -59,31 +57,14 @@ export function groupBySlot(
     starts[slot] = at;
     at += counts[slot]!;
   }
-  // Pass 2: distribute.
-  const ends = starts.slice();
-  const owners = new Uint32Array(total);
-  const lo = new Uint32Array(total);
-  const hi = new Uint32Array(total);
-  const visited = order ? order.length : ownerCount;
-  let kept = 0;
-  let seen = 0;
-  for (let place = 0; place < visited; place++) {
-    const owner = order ? order[place]! : place;
-    const last = offsets[owner + 1]!;
-    seen += last - offsets[owner]!;
-    for (let i = offsets[owner]!; i < last; i++) {
-      const slot = slotOf[keys[i]!]! + types[i]! - 2;
-      let to = ends[slot]!;
-      if (to > starts[slot]! && owners[to - 1] === place) to--;
-      else {
-        owners[to] = place;
-        ends[slot] = to + 1;
-        kept++;
-      }
-      lo[to] = values[2 * i]!;
-      hi[to] = values[2 * i + 1]!;
-    }
-  }
+  const entries = {
+    starts,
+    ends: starts.slice(),
+    owners: new Uint32Array(total),
+    lo: new Uint32Array(total),
+    hi: new Uint32Array(total),
+  };
+  distribute(attributes, order, slotOf, entries);
   const slotKeys = new Uint32Array(slotCount);
   const slotTypes = new Uint8Array(slotCount);
   for (let slot = 0; slot < slotCount; slot++) {
@@ -94,13 +75,37 @@ export function groupBySlot(
     count: slotCount,
     keys: slotKeys,
     types: slotTypes,
-    starts,
-    ends,
-    owners,
-    lo,
-    hi,
-    unique: kept === seen,
+    ...entries,
   };
+}
+
+type Entries = Pick<AttributeSlots, "starts" | "ends" | "owners" | "lo" | "hi">;
+
+function distribute(
+  { offsets, keys, types, values, ownerCount }: AttributeColumns,
+  order: Uint32Array | undefined,
+  slotOf: Int32Array,
+  { starts, ends, owners, lo, hi }: Entries,
+): void {
+  const visited = order ? order.length : ownerCount;
+  for (let place = 0; place < visited; place++) {
+    const owner = order ? order[place]! : place;
+    const last = offsets[owner + 1]!;
+    for (let i = offsets[owner]!; i < last; i++) {
+      const type = types[i]!;
+      const slot = slotOf[keys[i]!]! + type - 2;
+      let to = ends[slot]!;
+      if (to > 0 && owners[to - 1] === place && to > starts[slot]!) {
+        to--;
+      } else {
+        owners[to] = place;
+        ends[slot] = to + 1;
+      }
+      lo[to] = values[2 * i]!;
+      // The other types have no upper half: one stream of writes less.
+      if (type === AttributeType.int || type === AttributeType.double) hi[to] = values[2 * i + 1]!;
+    }
+  }
 }
 
 function doubled(array: Uint32Array<ArrayBuffer>): Uint32Array<ArrayBuffer> {

@@ -79,27 +79,20 @@ export function segmentAttributes(input: SegmentAttributesInput): SegmentAttribu
   const used = (spans: Uint32Array, slots: AttributeSlots, entry: number) =>
     spans[slots.owners[entry]!]! > 0;
   const maps = [
-    ...attributeMaps("span", spanSlots, rowCount, undefined, strings, (s) => !columnOf.span.has(s)),
-    ...attributeMaps(
-      "resource",
-      resourceSlots,
-      batch.resourceCount,
-      resourceOfRow,
-      strings,
-      (s, i) => {
-        if (columnOf.resource.has(s) || !used(spansOfResource, resourceSlots, i)) return false;
+    ...attributeMaps("span", spanSlots, rowCount, undefined, strings, {
+      slot: (slot) => !columnOf.span.has(slot),
+    }),
+    ...attributeMaps("resource", resourceSlots, batch.resourceCount, resourceOfRow, strings, {
+      slot: (slot) => !columnOf.resource.has(slot),
+      entry: (slot, entry) =>
+        used(spansOfResource, resourceSlots, entry) &&
         // `service_name` holds it, but cannot tell '' from none.
-        return !isServiceName(s) || resourceSlots.lo[i] === 0;
-      },
-    ),
-    ...attributeMaps(
-      "instrumentation",
-      scopeSlots,
-      batch.scopeCount,
-      input.scopeOfRow,
-      strings,
-      (_, i) => used(input.spansOfScope, scopeSlots, i),
-    ),
+        (!isServiceName(slot) || resourceSlots.lo[entry] === 0),
+    }),
+    ...attributeMaps("instrumentation", scopeSlots, batch.scopeCount, input.scopeOfRow, strings, {
+      slot: () => true,
+      entry: (_slot, entry) => used(input.spansOfScope, scopeSlots, entry),
+    }),
   ];
 
   const counter = new SlotCounter(batch.strings, input.counter, input.seed);

@@ -146,7 +146,7 @@ function readKeyValues(footer: Uint8Array): Map<string, string> {
 
 function readKeyValue(
   reader: ThriftReader,
-  decoder: TextDecoder,
+  decoder: { decode(bytes: Uint8Array): string },
 ): { key: string; value: Uint8Array } {
   let key = "";
   let value = new Uint8Array(0) as Uint8Array;

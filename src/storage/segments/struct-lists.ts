@@ -240,8 +240,8 @@ class LevelBuilder {
   #row = 0;
   #count = 0;
   #valueCount = 0;
-  #def = new Uint8Array(1024);
-  #rep = new Uint8Array(1024);
+  #def = new Uint32Array(1024);
+  #rep = new Uint32Array(1024);
   #values = new Uint32Array(1024);
 
   constructor(maxDef: number, maxRep: number, rowCount: number) {
@@ -263,8 +263,8 @@ class LevelBuilder {
   /** A level without a value: nothing is there from depth `def` on. */
   absent(def: number, rep: number): void {
     if (this.#count === this.#def.length) {
-      const defs = new Uint8Array(this.#count * 2);
-      const reps = new Uint8Array(this.#count * 2);
+      const defs = new Uint32Array(this.#count * 2);
+      const reps = new Uint32Array(this.#count * 2);
       defs.set(this.#def);
       reps.set(this.#rep);
       this.#def = defs;

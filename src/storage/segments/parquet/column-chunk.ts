@@ -46,6 +46,8 @@ type Coding = {
   readonly count: number;
   readonly codes: Uint32Array;
   readonly width: number;
+  /** Bytes of the longest value in PLAIN encoding; known once the dictionary was considered. */
+  longest: number;
 };
 
 /** Writes column chunks one after another; keeps the scratch memory between them. */
@@ -86,7 +88,10 @@ export class ChunkWriter {
         ? coding
         : undefined;
 
-    const pages = new Pages(leaf, firstRow, lastRow, from, levels, values, dictionary?.width);
+    const pages = new Pages(leaf, firstRow, lastRow, from, levels, values, {
+      codeWidth: dictionary?.width,
+      longestValue: coding?.longest ?? 8,
+    });
     pages.next();
     this.#writeBody(leaf, pages, levels, values, dictionary, from);
     // What has one page is known whole here; what has more is worth compressing.
@@ -157,14 +162,18 @@ export class ChunkWriter {
       codes[i] = code - 1;
     }
     for (let i = 0; i < distinct; i++) remap[ids[i]!] = 0;
-    return { ids, count: distinct, codes, width: bitWidth(distinct) };
+    return { ids, count: distinct, codes, width: bitWidth(distinct), longest: 0 };
   }
 
   /** False when the dictionary would not make the chunk smaller by a tenth or is too large. */
   #buildDictionary(domain: ValueDomain, coding: Coding, valueCount: number): boolean {
-    if (coding.count > MAX_DICTIONARY_ENTRIES) return false;
     let bytes = 0;
-    for (let i = 0; i < coding.count; i++) bytes += domain.plainBytes(coding.ids[i]!);
+    for (let i = 0; i < coding.count; i++) {
+      const length = domain.plainBytes(coding.ids[i]!);
+      bytes += length;
+      if (length > coding.longest) coding.longest = length;
+    }
+    if (coding.count > MAX_DICTIONARY_ENTRIES) return false;
     if (bytes > MAX_DICTIONARY_BYTES) return false;
     const plainBytes = coding.count === 0 ? 0 : (bytes / coding.count) * valueCount;
     const codeBytes = (valueCount * coding.width) / 8;
@@ -194,13 +203,14 @@ export class ChunkWriter {
       const { rows } = leaf.presence;
       const first = from + page.valueFrom;
       const last = from + page.valueTo;
-      if (last - first === page.rowTo - page.rowFrom) repeatRun(body, 1, last - first, 1);
-      else encodePresence(body, rows, first, last, page.rowFrom, page.rowTo);
+      encodePresence(body, rows, first, last, page.rowFrom, page.rowTo);
       body.patchU32(at, body.length - at - 4);
     }
     if (dictionary) {
-      body.byte(dictionary.width);
-      encodeHybrid(body, dictionary.codes, page.valueFrom, page.valueTo, dictionary.width);
+      const { codes, width, count } = dictionary;
+      body.byte(width);
+      if (count > 1) encodeHybrid(body, codes, page.valueFrom, page.valueTo, width);
+      else if (page.valueTo > page.valueFrom) repeatRun(body, 0, page.valueTo - page.valueFrom, 1);
     } else writePlain(body, leaf.values, values, page.valueFrom, page.valueTo);
   }
 
@@ -225,7 +235,7 @@ export class ChunkWriter {
   }
 }
 
-function writeLevels(body: ByteSink, levels: Uint8Array, page: Pages, maxLevel: number): void {
+function writeLevels(body: ByteSink, levels: Uint32Array, page: Pages, maxLevel: number): void {
   const at = body.length;
   body.u32(0);
   encodeHybrid(body, levels, page.levelFrom, page.levelTo, bitWidth(maxLevel + 1));

@@ -14,7 +14,7 @@ export const MAX_BIT_WIDTH = 24;
  */
 export function encodeHybrid(
   sink: ByteSink,
-  values: Uint32Array | Uint8Array,
+  values: Uint32Array,
   from: number,
   to: number,
   width: number,
@@ -49,7 +49,7 @@ export function repeatRun(sink: ByteSink, value: number, count: number, width: n
 
 function packRun(
   sink: ByteSink,
-  values: Uint32Array | Uint8Array,
+  values: Uint32Array,
   from: number,
   to: number,
   width: number,
@@ -58,29 +58,69 @@ function packRun(
   const groups = (to - from + 7) >>> 3;
   sink.varint(groups * 2 + 1);
   sink.reserve(groups * width + 4);
-  const out = sink.bytes;
   const end = sink.length + groups * width;
-  let at = sink.length;
+  const at =
+    width <= 8
+      ? packNarrow(sink.bytes, sink.length, values, from, to, width)
+      : packWide(sink.bytes, sink.length, values, from, to, width);
+  // The room may hold older bytes: the padding of the last group must be zero.
+  sink.bytes.fill(0, at, end);
+  sink.length = end;
+}
+
+/** Up to 8 bits: a value completes one byte at most. */
+function packNarrow(
+  out: Uint8Array,
+  start: number,
+  values: Uint32Array,
+  from: number,
+  to: number,
+  width: number,
+): number {
+  let at = start;
   let waiting = 0;
   let bits = 0;
   for (let i = from; i < to; i++) {
     waiting |= values[i]! << bits;
     bits += width;
-    while (bits >= 8) {
+    if (bits >= 8) {
       out[at++] = waiting;
       waiting >>>= 8;
       bits -= 8;
     }
   }
   if (bits > 0) out[at++] = waiting;
-  // The room may hold older bytes: the padding of the last group must be zero.
-  while (at < end) out[at++] = 0;
-  sink.length = end;
+  return at;
+}
+
+/** More than 8 bits: a value completes one byte at least. */
+function packWide(
+  out: Uint8Array,
+  start: number,
+  values: Uint32Array,
+  from: number,
+  to: number,
+  width: number,
+): number {
+  let at = start;
+  let waiting = 0;
+  let bits = 0;
+  for (let i = from; i < to; i++) {
+    waiting |= values[i]! << bits;
+    bits += width;
+    do {
+      out[at++] = waiting;
+      waiting >>>= 8;
+      bits -= 8;
+    } while (bits >= 8);
+  }
+  if (bits > 0) out[at++] = waiting;
+  return at;
 }
 
 /**
  * Appends definition levels of width 1 for rows `firstRow .. lastRow`, of which `rows[from .. to]`
- * (rising) are present. Its cost grows with the runs, not with the rows.
+ * (rising) are present: as one bitmap, or as runs where only few rows are present.
  */
 export function encodePresence(
   sink: ByteSink,
@@ -90,78 +130,55 @@ export function encodePresence(
   firstRow: number,
   lastRow: number,
 ): void {
-  const encoder = new BitRuns(sink);
+  const rowCount = lastRow - firstRow;
+  if (to - from === rowCount) repeatRun(sink, 1, rowCount, 1);
+  else if ((to - from) * SPARSE < rowCount) encodeSparse(sink, rows, from, to, firstRow, lastRow);
+  else encodeBitmap(sink, rows, from, to, firstRow, rowCount);
+}
+
+/** From one present row in this many on, a bitmap takes less room than runs. */
+const SPARSE = 32;
+
+function encodeBitmap(
+  sink: ByteSink,
+  rows: Uint32Array,
+  from: number,
+  to: number,
+  firstRow: number,
+  rowCount: number,
+): void {
+  const bytes = (rowCount + 7) >>> 3;
+  sink.varint(bytes * 2 + 1);
+  sink.reserve(bytes);
+  const out = sink.bytes;
+  const base = sink.length;
+  out.fill(0, base, base + bytes);
+  for (let i = from; i < to; i++) {
+    const bit = rows[i]! - firstRow;
+    out[base + (bit >>> 3)]! |= 1 << (bit & 7);
+  }
+  sink.length = base + bytes;
+}
+
+/** Every present row makes a run of ones, packed into one group of eight with what follows. */
+function encodeSparse(
+  sink: ByteSink,
+  rows: Uint32Array,
+  from: number,
+  to: number,
+  firstRow: number,
+  lastRow: number,
+): void {
   let next = firstRow;
   let i = from;
   while (i < to) {
     const row = rows[i]!;
-    if (row > next) encoder.run(0, row - next);
-    let j = i + 1;
-    while (j < to && rows[j] === row + (j - i)) j++;
-    encoder.run(1, j - i);
-    next = row + (j - i);
-    i = j;
+    if (row > next) repeatRun(sink, 0, row - next, 1);
+    let ones = 0;
+    for (; i < to && rows[i]! < row + 8; i++) ones |= 1 << (rows[i]! - row);
+    sink.byte(3);
+    sink.byte(ones);
+    next = row + 8;
   }
-  if (lastRow > next) encoder.run(0, lastRow - next);
-  encoder.finish();
-}
-
-/** Packed runs hold at most this many bytes, so that their header's room is known in advance. */
-const MAX_PACKED = 8192;
-
-/** The hybrid at width 1, fed with runs. A packed run's two-byte header is filled in at its end. */
-class BitRuns {
-  readonly #sink: ByteSink;
-  /** Where the open packed run's header lies, or -1. */
-  #header = -1;
-  #waiting = 0;
-  #bits = 0;
-
-  constructor(sink: ByteSink) {
-    this.#sink = sink;
-  }
-
-  run(value: 0 | 1, count: number): void {
-    let left = count;
-    if (this.#bits > 0) left -= this.#push(value, Math.min(left, 8 - this.#bits));
-    if (left >= 64) {
-      this.#close();
-      repeatRun(this.#sink, value, left, 1);
-      return;
-    }
-    while (left > 0) left -= this.#push(value, Math.min(left, 8));
-  }
-
-  finish(): void {
-    if (this.#bits > 0) this.#push(0, 8 - this.#bits);
-    this.#close();
-  }
-
-  #push(value: 0 | 1, count: number): number {
-    if (value === 1) this.#waiting |= ((1 << count) - 1) << this.#bits;
-    this.#bits += count;
-    if (this.#bits === 8) {
-      const sink = this.#sink;
-      if (this.#header < 0) {
-        this.#header = sink.length;
-        sink.byte(0);
-        sink.byte(0);
-      }
-      sink.byte(this.#waiting);
-      this.#waiting = 0;
-      this.#bits = 0;
-      if (sink.length - this.#header - 2 === MAX_PACKED - 1) this.#close();
-    }
-    return count;
-  }
-
-  #close(): void {
-    if (this.#header < 0) return;
-    const { bytes, length } = this.#sink;
-    const header = (length - this.#header - 2) * 2 + 1;
-    // Always two bytes, also where one would do: a varint may be padded.
-    bytes[this.#header] = (header & 127) | 128;
-    bytes[this.#header + 1] = header >>> 7;
-    this.#header = -1;
-  }
+  if (lastRow > next) repeatRun(sink, 0, lastRow - next, 1);
 }

@@ -4,8 +4,9 @@ import type { ValueDomain } from "./value-domain.ts";
 /** Dremel levels of the rows of one row group. */
 export type Levels = {
   readonly count: number;
-  readonly def: Uint8Array;
-  readonly rep: Uint8Array;
+  // As wide as codes, so that one encoder, compiled for one type, serves both.
+  readonly def: Uint32Array;
+  readonly rep: Uint32Array;
   readonly maxDef: number;
   readonly maxRep: number;
   /** Levels of the group's row `i` are `rowStarts[i] .. rowStarts[i + 1]`. */

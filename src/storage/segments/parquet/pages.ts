@@ -6,6 +6,7 @@ const PAGE_ROWS = 20_000;
 const PAGE_CODE_BITS = 1 << 19;
 const PAGE_BYTES = 1 << 20;
 const PAGE_LEVELS = 1 << 16;
+const SHORT_VALUE = 64;
 
 /**
  * Cuts the rows of a column chunk into pages, always between rows. After each `next()` the fields
@@ -39,7 +40,7 @@ export class Pages {
     valueBase: number,
     levels: Levels | undefined,
     values: Uint32Array,
-    codeWidth: number | undefined,
+    { codeWidth, longestValue }: { codeWidth: number | undefined; longestValue: number },
   ) {
     this.#leaf = leaf;
     this.#firstRow = firstRow;
@@ -51,7 +52,8 @@ export class Pages {
     this.rowTo = firstRow;
     this.#maxRows =
       codeWidth === undefined ? PAGE_ROWS : Math.max(PAGE_ROWS, PAGE_CODE_BITS / codeWidth);
-    this.#measured = codeWidth === undefined && leaf.values.kind === "coded";
+    // Short values need no measuring: the limits on rows and levels bound the page.
+    this.#measured = codeWidth === undefined && longestValue > SHORT_VALUE;
   }
 
   get atEnd(): boolean {
@@ -68,9 +70,12 @@ export class Pages {
     this.valueFrom = this.valueTo;
     this.levelFrom = this.levelTo;
     const rowLimit = Math.min(this.rowFrom + this.#maxRows, this.#lastRow) | 0;
-    if (this.#levels === undefined && !this.#measured) {
-      this.rowTo = rowLimit;
-      this.#takeValuesOfRows();
+    if (!this.#measured) {
+      if (this.#levels) this.#takeLevels(this.#levels, rowLimit);
+      else {
+        this.rowTo = rowLimit;
+        this.#takeValuesOfRows();
+      }
       return;
     }
     let bytes = 0;
@@ -80,6 +85,18 @@ export class Pages {
       row++;
     } while (row < rowLimit && bytes < PAGE_BYTES && this.levelTo - this.levelFrom < PAGE_LEVELS);
     this.rowTo = row;
+  }
+
+  /** Takes rows up to the limit or until there are enough levels, and the values among these. */
+  #takeLevels({ rowStarts, def, maxDef }: Levels, rowLimit: number): void {
+    let row = this.rowFrom + 1;
+    const enough = this.levelFrom + PAGE_LEVELS;
+    while (row < rowLimit && rowStarts[row - this.#firstRow]! < enough) row++;
+    this.rowTo = row;
+    this.levelTo = rowStarts[row - this.#firstRow]!;
+    let values = 0;
+    for (let i = this.levelFrom; i < this.levelTo; i++) if (def[i] === maxDef) values++;
+    this.valueTo += values;
   }
 
   #takeValuesOfRows(): void {
@@ -97,7 +114,7 @@ export class Pages {
     this.valueTo = at - this.#valueBase;
   }
 
-  /** Moves over one row; returns the bytes of its values when those are measured. */
+  /** Moves over one row; returns the bytes of its values. */
   #takeRow(row: number): number {
     const before = this.valueTo;
     const levels = this.#levels;
@@ -108,7 +125,7 @@ export class Pages {
     } else if (this.#leaf.presence.kind === "some") {
       if (this.#leaf.presence.rows[this.#valueBase + this.valueTo] === row) this.valueTo++;
     } else this.valueTo++;
-    if (!this.#measured || this.#leaf.values.kind !== "coded") return 0;
+    if (this.#leaf.values.kind !== "coded") return 0;
     let bytes = 0;
     const { domain } = this.#leaf.values;
     for (let i = before; i < this.valueTo; i++) bytes += domain.plainBytes(this.#values[i]!);
