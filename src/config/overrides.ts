@@ -119,6 +119,7 @@ function some(names: readonly string[]): string {
  */
 export class TenantOverrides {
   readonly #context: OverrideContext;
+  #text: string | undefined;
   #file: OverrideFile = { limits: new Map(), entries: new Map(), warnings: [] };
 
   constructor(context: OverrideContext) {
@@ -131,11 +132,13 @@ export class TenantOverrides {
   }
 
   /**
-   * Takes the file's new text and returns its warnings. Throws `ConfigError` and keeps the values
-   * of before when the text is broken.
+   * Takes the file's text and returns its warnings, none when it is the text of before: the file is
+   * read every few seconds. Throws `ConfigError` and keeps the values of before when it is broken.
    */
   reload(text: string): readonly string[] {
+    if (text === this.#text) return [];
     this.#file = parseOverrides(text, this.#context);
+    this.#text = text;
     return this.#file.warnings;
   }
 

@@ -1,0 +1,142 @@
+import { expect, test } from "vitest";
+import { splitHostPort } from "../../src/config/receivers.ts";
+import { LOCAL, load, loadError } from "./support.ts";
+
+const withReceivers = (yaml: string) => `${LOCAL}distributor:\n  receivers: ${yaml}\n`;
+const otlp = (yaml: string) => load(withReceivers(yaml)).settings.otlp;
+
+test.each([undefined, "", "{}"])("receivers %j open OTLP on localhost", (yaml) => {
+  const { settings } = load(yaml === undefined ? LOCAL : withReceivers(yaml));
+  expect(settings.otlp.grpc?.endpoint).toBe("localhost:4317");
+  expect(settings.otlp.http?.endpoint).toBe("localhost:4318");
+});
+
+test("a protocol is on exactly when its key is present", () => {
+  expect(otlp("{ otlp: { protocols: { http: } } }")).toMatchObject({
+    grpc: undefined,
+    http: { endpoint: "localhost:4318" },
+  });
+  expect(otlp("{ otlp: { protocols: { grpc: {} } } }")).toMatchObject({
+    grpc: { endpoint: "localhost:4317" },
+    http: undefined,
+  });
+  expect(otlp("{ zipkin: }")).toEqual({ grpc: undefined, http: undefined });
+});
+
+test("fields of the OTLP doors arrive", () => {
+  const { settings, warnings } = load(
+    withReceivers(`
+    otlp:
+      protocols:
+        grpc: { endpoint: /run/otlp.sock, transport: unix, max_recv_msg_size_mib: 16, max_concurrent_streams: 9, keepalive: { server_parameters: { time: 1s } } }
+        http:
+          endpoint: "[::]:4318"
+          tls: { cert_file: c, key_file: k, client_ca_file: a, min_version: "1.3" }
+          cors: { allowed_origins: ["https://*.x"], allowed_headers: [X], max_age: 60 }
+          max_request_body_size: 5
+          traces_url_path: t`),
+  );
+  expect(warnings).toEqual([]);
+  expect(settings.otlp).toEqual({
+    grpc: {
+      endpoint: "/run/otlp.sock",
+      transport: "unix",
+      tls: undefined,
+      maxRecvMessageBytes: 16 * 1024 * 1024,
+      maxConcurrentStreams: 9,
+    },
+    http: {
+      endpoint: "[::]:4318",
+      tls: {
+        certFile: "c",
+        keyFile: "k",
+        clientCaFile: "a",
+        clientAuthType: "RequireAndVerifyClientCert",
+        minVersion: "TLSv1.3",
+        maxVersion: undefined,
+      },
+      cors: { allowedOrigins: ["https://*.x"], allowedHeaders: ["X"], maxAgeSeconds: 60 },
+      maxRequestBodyBytes: 5,
+      tracesUrlPath: "/t",
+    },
+  });
+});
+
+test("two names of one type are one set of doors, unless they claim the same one", () => {
+  expect(
+    otlp("{ otlp/a: { protocols: { grpc: } }, otlp/b: { protocols: { http: } } }"),
+  ).toMatchObject({
+    grpc: { endpoint: "localhost:4317" },
+    http: { endpoint: "localhost:4318" },
+  });
+  expect(
+    loadError(
+      withReceivers("{ otlp: { protocols: { grpc: } }, otlp/b: { protocols: { grpc: } } }"),
+    ),
+  ).toContain("distributor.receivers.otlp/b: only one OTLP receiver with protocol grpc");
+});
+
+test("doors that do not open yet warn and do not prevent the start", () => {
+  const { warnings } = load(
+    withReceivers(
+      '{ jaeger: { protocols: { grpc: { endpoint: "0.0.0.0:14250" }, thrift_compact: } }, zipkin: , opencensus: }',
+    ),
+  );
+  expect(warnings).toEqual([
+    "distributor.receivers.jaeger (grpc, thrift_compact) is not open yet: its spans are not received",
+    "distributor.receivers.zipkin is not open yet: its spans are not received",
+    "accepted but without effect: distributor.receivers.opencensus",
+  ]);
+});
+
+test.each([
+  ["{ otlp: }", "must specify at least one protocol when using the OTLP receiver"],
+  [
+    "{ otlp: { protocols: {} } }",
+    "must specify at least one protocol when using the OTLP receiver",
+  ],
+  [
+    "{ jaeger: { protocols: } }",
+    "must specify at least one protocol when using the Jaeger receiver",
+  ],
+  ["{ nope: }", "unknown receiver type nope"],
+  ["{ constructor: }", "unknown receiver type constructor"],
+  ["{ kafka: { brokers: [b] } }", "distributor.receivers.kafka is not supported"],
+  ["{ opencensus: { endpoint: x } }", "distributor.receivers.opencensus is not supported"],
+  [
+    "{ otlp: { protocols: { grp: } } }",
+    "field grp not found in type distributor.receivers.otlp.protocols (did you mean grpc?)",
+  ],
+  ["{ otlp: { protocols: { grpc: { endpiont: x } } } }", "did you mean endpoint?"],
+  [
+    "{ otlp: { protocols: { grpc: { auth: { authenticator: x } } } } }",
+    "grpc.auth is not supported",
+  ],
+  ["{ otlp: { protocols: { http: { tls: { cert_pem: x } } } } }", "tls.cert_pem is not supported"],
+  [
+    "{ otlp: { protocols: { http: { tls: { cert_file: x } } } } }",
+    "needs both cert_file and key_file",
+  ],
+  [
+    "{ otlp: { protocols: { http: { tls: { client_ca_file: x } } } } }",
+    "needs both cert_file and key_file",
+  ],
+  [
+    "{ otlp: { protocols: { grpc: { endpoint: localhost } } } }",
+    '"localhost" is not of the form host:port',
+  ],
+  ["{ otlp: { protocols: { grpc: { endpoint: 'h:99999' } } } }", "not of the form host:port"],
+  ["[otlp]", "must be a map"],
+])("%s refuses to start", (yaml, message) => {
+  const text = loadError(withReceivers(yaml));
+  expect(text).toContain("line ");
+  expect(text).toContain(message);
+});
+
+test("an endpoint is a host and a port", () => {
+  expect(splitHostPort("0.0.0.0:4317")).toEqual({ host: "0.0.0.0", port: 4317 });
+  expect(splitHostPort(":4317")).toEqual({ host: "", port: 4317 });
+  expect(splitHostPort("[::1]:1")).toEqual({ host: "::1", port: 1 });
+  expect(splitHostPort("::1:1")).toBeUndefined();
+  expect(splitHostPort("http://h:1")).toBeUndefined();
+});
