@@ -1,6 +1,7 @@
 import type { ErrorKind } from "../errors.ts";
 import type { TruncatedAttributes } from "../model/batch-decoder.ts";
 import type { SegmentMeta, WalRange } from "../schema/segment-meta.ts";
+import type { BodyEncoding, BodyFormat } from "./ingest.ts";
 
 /** From the main thread to the ingest worker; records come in LSN order and are durable. */
 export type ToIngestWorker =
@@ -8,8 +9,8 @@ export type ToIngestWorker =
       readonly type: "record";
       readonly id: number;
       readonly tenant: string;
-      readonly format: number;
-      readonly encoding: number;
+      readonly format: BodyFormat;
+      readonly encoding: BodyEncoding;
       readonly maxDecodedBytes: number;
       readonly maxAttributeBytes: number;
       /** Undefined in a replay: what was acknowledged is not limited again. */

@@ -2,6 +2,7 @@ import { isPintailError } from "../errors.ts";
 import type { Wal } from "../storage/wal/wal.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Cutter } from "./cutter.ts";
+import type { BodyEncoding, BodyFormat } from "./ingest.ts";
 import { type IngestChannel, RefusedError } from "./ingest-channel.ts";
 
 export type ReplayParts = {
@@ -47,8 +48,8 @@ export async function replay(parts: ReplayParts, fromLsn: number): Promise<Repla
     const decoded = channel.record(
       {
         tenant: record.tenant,
-        format: record.format,
-        encoding: record.encoding,
+        format: record.format as BodyFormat,
+        encoding: record.encoding as BodyEncoding,
         maxDecodedBytes: record.maxDecodedBytes,
         maxAttributeBytes: parts.maxAttributeBytesOf(record.tenant),
         rate: undefined,

@@ -57,7 +57,7 @@ async function appendSegments(segments: readonly SegmentMeta[], batch: SpanBatch
       const columns = storedColumns(meta);
       const path = segmentPath(input.segmentDir, meta);
       await database.chunks(
-        `SELECT ${columns.map((c) => quoteIdentifier(c).text).join(", ")} FROM read_parquet(${quoteLiteral(path).text})`,
+        `SELECT ${columns.map((c) => quoteIdentifier(c).text).join(", ")} FROM read_parquet(${quoteLiteral(path)})`,
         (chunk) => {
           for (const span of rows.read(chunk, columns)) target.add(span);
         },

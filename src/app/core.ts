@@ -1,0 +1,218 @@
+import type { TenantLimits } from "../config/settings.ts";
+import type { Files } from "../drivers/files/files.ts";
+import { isPintailError, PintailError } from "../errors.ts";
+import { Cutter } from "../ingest/cutter.ts";
+import { IngestChannel } from "../ingest/ingest-channel.ts";
+import type { IngestMetrics } from "../ingest/ingest-metrics.ts";
+import { IngestService } from "../ingest/ingest-service.ts";
+import type { FromIngestWorker, ToIngestWorker } from "../ingest/messages.ts";
+import { replay } from "../ingest/replay.ts";
+import type { IngestSettings } from "../ingest/settings.ts";
+import { spawnWorker } from "../runtime/worker.ts";
+import type { Catalog } from "../storage/catalog/catalog.ts";
+import { type CompactionMetrics, Compactor } from "../storage/compaction/compactor.ts";
+import type { FromCompactionWorker, ToCompactionWorker } from "../storage/compaction/messages.ts";
+import { Retention, type RetentionMetrics } from "../storage/retention/retention.ts";
+import { SegmentWriter } from "../storage/segments/segment-writer.ts";
+import type { RetentionSettings } from "../storage/settings.ts";
+import { Wal } from "../storage/wal/wal.ts";
+import type { Logger } from "../telemetry/logger.ts";
+import { ulidSource } from "../util/ulid.ts";
+import { JobChannel } from "./job-channel.ts";
+
+export type CoreParts = {
+  readonly files: Files;
+  readonly catalog: Catalog;
+  readonly limitsFor: (tenant: string) => TenantLimits;
+  readonly log: Logger;
+  readonly nowMs: () => number;
+  readonly ingestMetrics: IngestMetrics;
+  readonly compactionMetrics: CompactionMetrics;
+  readonly retentionMetrics: RetentionMetrics;
+  /** The process cannot go on: the ingest worker is gone. */
+  readonly onFatal: (error: unknown) => void;
+};
+
+export type CoreSettings = {
+  readonly ingest: IngestSettings;
+  readonly retention: RetentionSettings;
+  readonly tempDir: string;
+};
+
+/** Bodies accepted and not yet answered. */
+const MAX_PENDING_BYTES = 96 * 1024 * 1024;
+/** Queries that follow each other cut at most this often. */
+const MIN_CUT_INTERVAL_MS = 100;
+/** This many L0 segments are turned into L1 early. */
+const MAX_L0_SEGMENTS = 120;
+const COMPACTION_TICK_MS = 1000;
+/** A merge takes segments of one hour, and stops where a segment is large enough to stay. */
+const MERGE_WINDOW_NANOS = 3_600_000_000_000n;
+const MERGE_MIN_INPUTS = 6;
+const MERGE_MAX_INPUTS = 32;
+/** A job still running when Pintail stops is given up after this: its inputs are still there. */
+const COMPACTION_STOP_MS = 3000;
+
+/** Everything between a receiver's `push` and a committed segment. */
+export class Core {
+  readonly wal: Wal;
+  readonly cutter: Cutter;
+  readonly ingest: IngestService;
+  readonly compactor: Compactor;
+  readonly retention: Retention;
+  readonly #stopWorkers: () => Promise<void>;
+  readonly #timers: ReturnType<typeof setInterval>[] = [];
+
+  /** Recovers the WAL and replays what is in no segment; resolves when all of it is. */
+  static async open(parts: CoreParts, settings: CoreSettings): Promise<Core> {
+    const { catalog, files, log, nowMs } = parts;
+    const { cutTo, releasedTo } = catalog.walPositions();
+    const { walDir, segmentDir } = settings.ingest;
+    const wal = await Wal.open({
+      files,
+      dir: walDir,
+      recoverFrom: releasedTo,
+      startAtLeast: cutTo,
+      nowMs,
+    });
+    const core = new Core(parts, settings, wal);
+    const startedMs = nowMs();
+    const maxAttributeBytesOf = (tenant: string) =>
+      parts.limitsFor(tenant).ingest.maxAttributeBytes;
+    const replayed = await replay(
+      { wal, channel: core.#channel, cutter: core.cutter, maxAttributeBytesOf, log },
+      cutTo,
+    );
+    log.info("write-ahead log replayed", {
+      ...replayed,
+      durationMs: nowMs() - startedMs,
+      walDir,
+      segmentDir,
+    });
+    core.#startTimers(settings);
+    return core;
+  }
+
+  readonly #channel: IngestChannel;
+
+  private constructor(parts: CoreParts, settings: CoreSettings, wal: Wal) {
+    const { catalog, limitsFor, log, nowMs, files } = parts;
+    const { segmentDir, walDir } = settings.ingest;
+    const ingestWorker = spawnWorker<FromIngestWorker, ToIngestWorker>(
+      new URL("../threads/ingest-thread.ts", import.meta.url),
+      { name: "ingest", data: { segmentDir } },
+    );
+    ingestWorker.onExit(parts.onFatal);
+    const compactionWorker = spawnWorker<FromCompactionWorker, ToCompactionWorker>(
+      new URL("../threads/compaction-thread.ts", import.meta.url),
+      {
+        name: "compaction",
+        data: {
+          walDir,
+          segmentDir,
+          tempDir: settings.tempDir,
+          maxSegmentSpans: 2 * settings.ingest.l1Spans,
+        },
+      },
+    );
+    this.#stopWorkers = async () => {
+      await ingestWorker.terminate();
+      await compactionWorker.terminate();
+    };
+    this.wal = wal;
+    this.#channel = new IngestChannel(ingestWorker);
+    this.cutter = new Cutter(
+      { cut: (walRange) => this.#channel.cut(walRange), catalog, log, nowMs, after },
+      { cutAfterMs: settings.ingest.cutAfterMs, minCutIntervalMs: MIN_CUT_INTERVAL_MS },
+    );
+    this.ingest = new IngestService(
+      {
+        wal,
+        channel: this.#channel,
+        cutter: this.cutter,
+        limitsFor: (tenant) => limitsFor(tenant).ingest,
+        metrics: parts.ingestMetrics,
+        nowMs,
+      },
+      { retryAfterMs: settings.ingest.retryAfterMs, maxPendingBytes: MAX_PENDING_BYTES },
+    );
+    const jobs = new JobChannel(compactionWorker);
+    this.compactor = new Compactor(
+      {
+        catalog,
+        run: (job) => jobs.run(job),
+        voids: (range) => wal.voided(range),
+        releaseWal: (before) => wal.release(before),
+        maxAttributeBytesOf: (tenant) => limitsFor(tenant).ingest.maxAttributeBytes,
+        compactionDisabled: (tenant) => limitsFor(tenant).compactionDisabled,
+        log,
+        nowMs,
+        metrics: parts.compactionMetrics,
+      },
+      {
+        l1Spans: settings.ingest.l1Spans,
+        l1AfterMs: settings.ingest.l1AfterMs,
+        l1Segments: MAX_L0_SEGMENTS,
+        merge: {
+          maxSpans: settings.ingest.l1Spans,
+          minInputs: MERGE_MIN_INPUTS,
+          maxInputs: MERGE_MAX_INPUTS,
+          windowNanos: MERGE_WINDOW_NANOS,
+        },
+        mergeDisabled: settings.retention.disabled,
+      },
+    );
+    this.retention = new Retention(
+      {
+        catalog,
+        segments: new SegmentWriter({ files, segmentDir, newId: ulidSource(nowMs), nowMs }),
+        retentionMsOf: (tenant) => this.#retentionMsOf(limitsFor(tenant), settings.retention),
+        log,
+        nowMs,
+        metrics: parts.retentionMetrics,
+      },
+      { deleteGraceMs: settings.retention.deleteGraceMs },
+    );
+  }
+
+  /** Makes what was acknowledged before the call findable; a full disk only delays it. */
+  async cutHead(signal: AbortSignal): Promise<void> {
+    try {
+      await this.cutter.cutNow(signal);
+    } catch (e) {
+      if (signal.aborted) throw new PintailError("canceled", "query canceled", { cause: e });
+      if (!isPintailError(e)) throw e;
+    }
+  }
+
+  /** Answers what is under way, cuts the head and closes the WAL. */
+  async close(): Promise<void> {
+    for (const timer of this.#timers) clearInterval(timer);
+    await this.ingest.close();
+    // What cannot be cut now is replayed at the next start.
+    await this.cutter.close().catch(() => {});
+    await Promise.race([
+      this.compactor.close(),
+      new Promise<void>((resolve) => after(COMPACTION_STOP_MS, resolve)),
+    ]);
+    await this.#stopWorkers();
+    await this.wal.close();
+  }
+
+  #retentionMsOf(limits: TenantLimits, settings: RetentionSettings): number {
+    if (limits.compactionDisabled) return 0;
+    return limits.retentionMs > 0 ? limits.retentionMs : settings.retentionMs;
+  }
+
+  #startTimers(settings: CoreSettings): void {
+    this.#timers.push(setInterval(() => this.compactor.tick(), COMPACTION_TICK_MS));
+    const retain = () =>
+      void (settings.retention.disabled ? this.retention.deleteFiles() : this.retention.run());
+    this.#timers.push(setInterval(retain, settings.retention.intervalMs));
+  }
+}
+
+function after(delayMs: number, run: () => void): () => void {
+  const timer = setTimeout(run, delayMs);
+  return () => clearTimeout(timer);
+}

@@ -1,0 +1,217 @@
+import type { IngestMetrics } from "../ingest/ingest-metrics.ts";
+import type { Catalog } from "../storage/catalog/catalog.ts";
+import type { CompactionMetrics } from "../storage/compaction/compactor.ts";
+import type { RetentionMetrics } from "../storage/retention/retention.ts";
+import type { WalCounts } from "../storage/wal/wal.ts";
+import type { MetricRegistry } from "../telemetry/metrics.ts";
+
+const SCOPES = ["resource", "scope", "span", "event", "link"] as const;
+
+/** The write path under Tempo's names, so that its dashboards and alerts go on. */
+export function ingestMetrics(registry: MetricRegistry): IngestMetrics {
+  const labels = ["tenant"] as const;
+  const spans = registry.counter({
+    name: "tempo_distributor_spans_received_total",
+    help: "Spans received per tenant.",
+    labels,
+  });
+  const bytes = registry.counter({
+    name: "tempo_distributor_bytes_received_total",
+    help: "Bytes received per tenant, as OTLP protobuf, after the rate limit.",
+    labels,
+  });
+  const ingress = registry.counter({
+    name: "tempo_distributor_ingress_bytes_total",
+    help: "Bytes received per tenant, as OTLP protobuf, before limits.",
+    labels,
+  });
+  const discarded = registry.counter({
+    name: "pintail_discarded_requests_total",
+    help: "Requests refused as a whole, by reason; the number of their spans is not known.",
+    labels: ["reason", "tenant"],
+  });
+  const truncatedTotal = registry.counter({
+    name: "tempo_distributor_attributes_truncated_total",
+    help: "Attribute keys and values cut to max_attribute_bytes.",
+    labels: ["tenant", "scope"],
+  });
+  const duration = registry.histogram({
+    name: "tempo_distributor_push_duration_seconds",
+    help: "Time from receiving a request to its answer.",
+  });
+  return {
+    pushed: (seconds) => duration.observe({}, seconds),
+    accepted(tenant, spanCount, protobufBytes, truncated) {
+      spans.inc({ tenant }, spanCount);
+      bytes.inc({ tenant }, protobufBytes);
+      ingress.inc({ tenant }, protobufBytes);
+      if (truncated === undefined) return;
+      for (const scope of SCOPES) truncatedTotal.inc({ tenant, scope }, truncated[scope]);
+    },
+    refused(tenant, reason, protobufBytes) {
+      ingress.inc({ tenant }, protobufBytes);
+      discarded.inc({ reason, tenant });
+    },
+  };
+}
+
+export function compactionMetrics(registry: MetricRegistry): CompactionMetrics {
+  const labels = ["level"] as const;
+  const blocks = registry.counter({
+    name: "tempodb_compaction_blocks_total",
+    help: "Segments that compaction read.",
+    labels,
+  });
+  const bytes = registry.counter({
+    name: "tempodb_compaction_bytes_written_total",
+    help: "Bytes that compaction wrote.",
+    labels,
+  });
+  const objects = registry.counter({
+    name: "tempodb_compaction_objects_written_total",
+    help: "Spans that compaction wrote.",
+    labels,
+  });
+  const errors = registry.counter({
+    name: "tempodb_compaction_errors_total",
+    help: "Compaction jobs that failed.",
+  });
+  errors.inc({}, 0);
+  return {
+    compacted(level, inputs, spanCount, bytesWritten) {
+      blocks.inc({ level: String(level) }, inputs);
+      bytes.inc({ level: String(level) }, bytesWritten);
+      objects.inc({ level: String(level) }, spanCount);
+    },
+    failed: () => errors.inc({}),
+  };
+}
+
+export function retentionMetrics(registry: MetricRegistry): RetentionMetrics {
+  const counter = (name: string, help: string) => {
+    const metric = registry.counter({ name, help });
+    metric.inc({}, 0);
+    return metric;
+  };
+  const marked = counter("tempodb_retention_marked_for_deletion_total", "Segments that expired.");
+  const deleted = counter("tempodb_retention_deleted_total", "Segment files deleted.");
+  const errors = counter("tempodb_retention_errors_total", "Retention runs that failed.");
+  return {
+    dropped: (segments) => marked.inc({}, segments),
+    deleted: (files) => deleted.inc({}, files),
+    failed: () => errors.inc({}),
+  };
+}
+
+export type StorageState = {
+  readonly catalog: Catalog;
+  readonly wal: { counts(): WalCounts };
+  /** Bytes of the WAL that are in no segment yet. */
+  readonly pendingBytes: () => number;
+};
+
+/** Gauges of what is stored, read when somebody asks. */
+export function registerStorageMetrics(registry: MetricRegistry, state: StorageState): void {
+  const blocks = registry.gauge({
+    name: "tempodb_blocklist_length",
+    help: "Segments per tenant.",
+    labels: ["tenant"],
+  });
+  const bytes = registry.gauge({
+    name: "tempodb_backend_bytes_total",
+    help: "Bytes of segments per tenant.",
+    labels: ["tenant", "status"],
+  });
+  const spans = registry.gauge({
+    name: "tempodb_backend_objects_total",
+    help: "Spans in segments per tenant.",
+    labels: ["tenant", "status"],
+  });
+  const levels = registry.gauge({
+    name: "pintail_segments",
+    help: "Segments per level.",
+    labels: ["level"],
+  });
+  const oldest = registry.gauge({
+    name: "pintail_oldest_trace_start_seconds",
+    help: "Start of the oldest trace in a segment, since unix epoch.",
+    labels: ["tenant"],
+  });
+  const pending = registry.gauge({
+    name: "pintail_wal_pending_bytes",
+    help: "Bytes of the write-ahead log that are in no segment yet.",
+  });
+  const walBytes = registry.gauge({
+    name: "pintail_wal_bytes",
+    help: "Size of the write-ahead log's files.",
+  });
+  const walCounters = {
+    records: walCounter(registry, "pintail_wal_records_total", "Records written."),
+    groups: walCounter(registry, "pintail_wal_syncs_total", "Group commits, each one fsync."),
+    failed: walCounter(registry, "pintail_wal_sync_failures_total", "Group commits that failed."),
+    quarantined: walCounter(
+      registry,
+      "pintail_wal_quarantined_total",
+      "Damaged or undecodable pieces of the write-ahead log kept aside.",
+    ),
+  };
+  registry.onCollect(() => {
+    blocks.reset();
+    bytes.reset();
+    spans.reset();
+    levels.reset();
+    oldest.reset();
+    for (const tenant of state.catalog.tenants()) {
+      const segments = state.catalog.segments(tenant);
+      if (segments.length === 0) continue;
+      blocks.set({ tenant }, segments.length);
+      let byteCount = 0;
+      let spanCount = 0;
+      let oldestStart = segments[0]!.minTraceStart;
+      for (const segment of segments) {
+        byteCount += segment.byteSize;
+        spanCount += segment.rowCount;
+        if (segment.minTraceStart < oldestStart) oldestStart = segment.minTraceStart;
+        levels.add({ level: String(segment.level) }, 1);
+      }
+      bytes.set({ tenant, status: "live" }, byteCount);
+      spans.set({ tenant, status: "live" }, spanCount);
+      oldest.set({ tenant }, Number(oldestStart / 1_000_000n) / 1000);
+    }
+    const counts = state.wal.counts();
+    pending.set({}, state.pendingBytes());
+    walBytes.set({}, counts.fileBytes);
+    walCounters.records(counts.appendedRecords);
+    walCounters.groups(counts.groups);
+    walCounters.failed(counts.failedGroups);
+    walCounters.quarantined(counts.quarantined.saved + counts.quarantined.failed);
+  });
+}
+
+/** A counter whose value is kept elsewhere and only grows. */
+function walCounter(registry: MetricRegistry, name: string, help: string): (total: number) => void {
+  const counter = registry.counter({ name, help });
+  counter.inc({}, 0);
+  let seen = 0;
+  return (total) => {
+    counter.inc({}, total - seen);
+    seen = total;
+  };
+}
+
+/** Metrics that Tempo's alert rules name; without them an alert on absence would fire. */
+export function registerAlertMetrics(registry: MetricRegistry): void {
+  const zero = (name: string, help: string) => registry.counter({ name, help }).inc({}, 0);
+  zero("tempodb_blocklist_poll_errors_total", "Always 0: there is no block list to poll.");
+  zero("tempodb_blocklist_tenant_index_errors_total", "Always 0: there is no tenant index.");
+  zero(
+    "tempo_overrides_user_configurable_overrides_reload_failed_total",
+    "Always 0: there are no user-configurable overrides.",
+  );
+  registry
+    .gauge({
+      name: "tempo_runtime_config_last_reload_successful",
+      help: "Whether the last reload of the per-tenant overrides succeeded.",
+    })
+    .set({}, 1);
+}
