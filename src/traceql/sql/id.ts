@@ -1,0 +1,47 @@
+import type { Bool } from "./bool.ts";
+import { FALSE, nullable, total } from "./bool.ts";
+import { type Sql, sql } from "./sql.ts";
+import type { Value } from "./value.ts";
+
+const DIGITS = { trace: 32, span: 16 } as const;
+
+/**
+ * An id against a literal, which is read as a hexadecimal number: letter case and leading zeros do
+ * not matter. What is no such number, or too long, equals no id.
+ */
+export function compareId(
+  op: "=" | "!=",
+  id: NonNullable<Value["id"]>,
+  literal: string,
+  present: boolean,
+): Bool {
+  const hex = literal.toLowerCase().replace(/^0+(?=.)/, "");
+  if (!/^[0-9a-f]+$/.test(hex) || hex.length > DIGITS[id.sort]) {
+    if (op === "=") return FALSE;
+    return present ? total(sql`TRUE`) : nullable(sql`(${id.raw} IS NOT NULL)`);
+  }
+  const value =
+    id.sort === "trace"
+      ? sql`${{ uuid: hex.padStart(DIGITS.trace, "0") }}`
+      : sql`CAST(${BigInt(`0x${hex}`)} AS UBIGINT)`;
+  if (id.nullIsZero && hex === "0") {
+    return total(op === "=" ? sql`(${id.raw} IS NULL)` : sql`(${id.raw} IS NOT NULL)`);
+  }
+  if (op === "=") {
+    const test = sql`(${id.raw} = ${value})`;
+    return present && !id.nullIsZero ? total(test) : nullable(test);
+  }
+  return id.nullIsZero
+    ? total(sql`(${id.raw} IS DISTINCT FROM ${value})`)
+    : { sql: sql`(${id.raw} <> ${value})`, total: present };
+}
+
+/** Hexadecimal text of a UUID without leading zeros. */
+export function traceIdText(id: Sql): Sql {
+  return sql`ltrim(replace(CAST(${id} AS VARCHAR), '-', ''), '0')`;
+}
+
+/** Sixteen hexadecimal digits of a UBIGINT, NULL being zero. */
+export function spanIdText(id: Sql): Sql {
+  return sql`format('{:016x}', COALESCE(${id}, CAST(0 AS UBIGINT)))`;
+}

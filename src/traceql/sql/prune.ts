@@ -1,0 +1,176 @@
+import type { FixedColumnName } from "../../schema/columns.ts";
+import type { KeyStats, SegmentMeta } from "../../schema/segment-meta.ts";
+import type { BinaryOp, CompareOp, FieldExpr, FieldRef, Static } from "../ast.ts";
+import { foldConstants } from "../fold.ts";
+import { compareStatics } from "../static-ops.ts";
+import { foldField } from "../walk.ts";
+import { KIND_CODES, STATUS_CODES } from "../words.ts";
+
+/**
+ * Whether some span of the segment may match `expr`, from the segment's key statistics alone: keys
+ * that it lacks, and values missing from a complete list. True when in doubt, never wrongly false.
+ */
+export function mayMatch(expr: FieldExpr, meta: SegmentMeta): boolean {
+  const stats = new StatsIndex(meta);
+  return foldField<boolean>(foldConstants(expr), (node, results) => {
+    switch (node.type) {
+      case "static":
+        return node.value.type === "bool" ? node.value.value : true;
+      case "field":
+        return mayBePresent(node.field, stats);
+      case "unary":
+        // A negation holds where its operand is false, of which nothing is known here. Without
+        // its field a value has no negation, but a comparison does.
+        return true;
+      case "exists":
+        return (
+          node.negated || node.operand.type !== "field" || mayBePresent(node.operand.field, stats)
+        );
+      case "binary":
+        if (node.op === "&&") return results[0]! && results[1]!;
+        if (node.op === "||") return results[0]! || results[1]!;
+        return mayCompare(node.op, node.left, node.right, stats);
+      default:
+        return node satisfies never;
+    }
+  });
+}
+
+class StatsIndex {
+  readonly #byKey = new Map<string, KeyStats[]>();
+
+  constructor(meta: SegmentMeta) {
+    for (const stats of meta.keys) {
+      const id = `${stats.scope}.${stats.key}`;
+      const known = this.#byKey.get(id);
+      if (known === undefined) this.#byKey.set(id, [stats]);
+      else known.push(stats);
+    }
+  }
+
+  of(scope: string, key: string): readonly KeyStats[] {
+    return this.#byKey.get(`${scope}.${key}`) ?? [];
+  }
+}
+
+function mayCompare(op: BinaryOp, left: FieldExpr, right: FieldExpr, stats: StatsIndex): boolean {
+  if (left.type === "field" && right.type === "static") {
+    return mayHoldValue(op, left.field, right.value, stats);
+  }
+  if (left.type === "static" && right.type === "field") {
+    return mayHoldValue(mirrored(op), right.field, left.value, stats);
+  }
+  for (const side of [left, right]) {
+    if (side.type === "field" && !mayBePresent(side.field, stats)) return false;
+  }
+  return true;
+}
+
+function mirrored(op: BinaryOp): BinaryOp {
+  const mirror: Partial<Record<BinaryOp, BinaryOp>> = {
+    "<": ">",
+    "<=": ">=",
+    ">": "<",
+    ">=": "<=",
+  };
+  return mirror[op] ?? op;
+}
+
+/** Undefined: the statistics do not speak of this field. Empty: the segment does not have it. */
+function statsOf(field: FieldRef, stats: StatsIndex): readonly KeyStats[] | undefined {
+  if (field.type === "attribute") {
+    if (field.scope === "any") {
+      if (field.key === "service.name") return undefined;
+      return [...stats.of("span", field.key), ...stats.of("resource", field.key)];
+    }
+    if (field.scope === "resource" && field.key === "service.name") {
+      return stats.of("resource", field.key).some((s) => s.type !== "string")
+        ? undefined
+        : someOrUnknown(stats.of("intrinsic", "service_name"));
+    }
+    return stats.of(field.scope, field.key);
+  }
+  const column = field.type === "intrinsic" ? LISTED_INTRINSICS.get(field.name) : undefined;
+  return column === undefined ? undefined : someOrUnknown(stats.of("intrinsic", column));
+}
+
+const LISTED_INTRINSICS: ReadonlyMap<string, FixedColumnName> = new Map<string, FixedColumnName>([
+  ["name", "name"],
+  ["kind", "kind"],
+  ["status", "status"],
+  ["rootName", "root_span_name"],
+  ["rootServiceName", "root_service_name"],
+  ["statusMessage", "status_message"],
+]);
+
+function someOrUnknown(list: readonly KeyStats[]): readonly KeyStats[] | undefined {
+  return list.length === 0 ? undefined : list;
+}
+
+function mayBePresent(field: FieldRef, stats: StatsIndex): boolean {
+  const known = statsOf(field, stats);
+  return known === undefined || known.length > 0;
+}
+
+function mayHoldValue(op: BinaryOp, field: FieldRef, literal: Static, stats: StatsIndex): boolean {
+  const known = statsOf(field, stats);
+  if (known === undefined) return true;
+  return known.some((entry) => mayHoldIn(op, entry, literal));
+}
+
+function mayHoldIn(op: BinaryOp, entry: KeyStats, literal: Static): boolean {
+  if (entry.type === "json") return true;
+  if (op === "=~" || op === "!~") return entry.type === "string";
+  if (!isCompare(op)) return true;
+  const wanted = comparable(entry, literal);
+  if (wanted === undefined) return false;
+  if (!entry.complete) return true;
+  // A default (empty text, code 0) of a fixed column may count as carried or not: it stays possible.
+  const absent = entry.type === "string" ? "" : "0";
+  const listed = entry.scope === "intrinsic" ? [...entry.values, absent] : entry.values;
+  return listed.some((text) => {
+    const value = parseValue(text, entry, wanted);
+    return value === undefined || compareStatics(op, value, wanted) !== false;
+  });
+}
+
+function isCompare(op: BinaryOp): op is CompareOp {
+  return ["=", "!=", "<", "<=", ">", ">="].includes(op);
+}
+
+/** The literal in the terms of the column: words as codes. Undefined when the types never meet. */
+function comparable(entry: KeyStats, literal: Static): Static | undefined {
+  switch (literal.type) {
+    case "string":
+    case "bool":
+      return entry.type === literal.type ? literal : undefined;
+    case "int":
+    case "float":
+    case "duration":
+      return entry.type === "int" || entry.type === "double" ? literal : undefined;
+    case "status":
+      if (entry.scope !== "intrinsic") return undefined;
+      return { type: "int", value: BigInt(STATUS_CODES[literal.value]) };
+    case "kind":
+      if (entry.scope !== "intrinsic") return undefined;
+      return { type: "int", value: BigInt(KIND_CODES[literal.value]) };
+    default:
+      return literal satisfies never;
+  }
+}
+
+/** A listed value; undefined when its text is not understood. */
+function parseValue(text: string, entry: KeyStats, wanted: Static): Static | undefined {
+  if (entry.type === "string")
+    return wanted.type === "string" ? { type: "string", value: text } : undefined;
+  if (entry.type === "bool") {
+    return text === "true" || text === "false"
+      ? { type: "bool", value: text === "true" }
+      : undefined;
+  }
+  if (entry.type === "int") {
+    return /^-?[0-9]+$/.test(text) ? { type: "int", value: BigInt(text) } : undefined;
+  }
+  const value = Number(text);
+  return text.trim() === "" || Number.isNaN(value) ? undefined : { type: "float", value };
+}
