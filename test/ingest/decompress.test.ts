@@ -30,11 +30,11 @@ function content(): Uint8Array {
 }
 
 function encode(text: string): Uint8Array<ArrayBuffer> {
-  return new TextEncoder().encode(text) as Uint8Array<ArrayBuffer>;
+  return new TextEncoder().encode(text);
 }
 
 function frames(...contents: Uint8Array[]): Uint8Array {
-  const chunks = [Uint8Array.of(0xff, 6, 0, 0, 0x73, 0x4e, 0x61, 0x50, 0x70, 0x59)];
+  const chunks: Uint8Array[] = [Uint8Array.of(0xff, 6, 0, 0, 0x73, 0x4e, 0x61, 0x50, 0x70, 0x59)];
   for (const bytes of contents) chunks.push(frame(0, compress(bytes), maskedCrc32c(bytes)));
   return concatBytes(chunks);
 }
