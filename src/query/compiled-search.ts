@@ -1,12 +1,12 @@
 import type { SqlValue } from "../drivers/duckdb/database.ts";
 import type { SegmentMeta } from "../schema/segment-meta.ts";
-import type { SpansetTree } from "./spanset-tree.ts";
-import type { AttributeValue } from "./trace.ts";
+import type { SearchTree } from "../traceql/plan/search-plan.ts";
+import type { AnyValueLike } from "../traceql/sql/field.ts";
 
 /** A search as SQL, still open to which segments it runs over. */
 export type CompiledSearch = {
-  readonly leaves: readonly CompiledLeaf[];
-  readonly tree: SpansetTree;
+  readonly leafCount: number;
+  readonly tree: SearchTree;
   /** What result spans show. */
   readonly echo: readonly EchoField[];
   /** Result spans show their name. */
@@ -21,8 +21,6 @@ export type CompiledSearch = {
   readonly wantsSpans: boolean;
 };
 
-export type CompiledLeaf = { readonly matchesAll: boolean };
-
 export type SearchShape = {
   readonly key: string;
   /** A boolean SQL expression over a segment's columns for each leaf. */
@@ -33,10 +31,14 @@ export type SearchShape = {
 
 export type EchoField = {
   readonly key: string;
-  decode(value: SqlValue): AttributeValue | undefined;
+  decode(value: SqlValue): AnyValueLike | undefined;
 };
 
 export type DurationBounds = {
   readonly minNanos: bigint | undefined;
   readonly maxNanos: bigint | undefined;
 };
+
+export function leafNumbers(search: Pick<CompiledSearch, "leafCount">): number[] {
+  return Array.from({ length: search.leafCount }, (_, leaf) => leaf);
+}

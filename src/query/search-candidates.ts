@@ -1,7 +1,7 @@
 import type { SqlValue } from "../drivers/duckdb/database.ts";
 import type { SegmentMeta } from "../schema/segment-meta.ts";
+import { type CompiledSearch, leafNumbers } from "./compiled-search.ts";
 import type { QueryRun } from "./query-context.ts";
-import type { CompiledSearch } from "./compiled-search.ts";
 import { readSegments, timestampSql } from "./segment-sql.ts";
 import { satisfiedSql } from "./spanset-tree.ts";
 import { segmentInside, type TimeRange } from "./time-range.ts";
@@ -139,7 +139,7 @@ function groupedTracesSql(
       FROM ${readSegments(scan.run.context, segments)}
       WHERE ${conditions.map((sql) => `(${sql})`).join(" AND ") || "true"}`;
   });
-  const flags = search.leaves.map((_, leaf) => `bool_or(leaf${leaf}) AS leaf${leaf}`);
+  const flags = leafNumbers(search).map((leaf) => `bool_or(leaf${leaf}) AS leaf${leaf}`);
   const having = [satisfiedSql(search.tree, (leaf) => `coalesce(leaf${leaf}, false)`)];
   if (range !== undefined) {
     having.push(`trace_end >= ${range.startUnixNano}`, `trace_begin <= ${range.endUnixNano}`);
@@ -166,7 +166,7 @@ function groupByShape(scan: CandidateScan, segments: readonly SegmentMeta[]): Sh
   const groups = new Map<string, ShapeGroup>();
   for (const meta of segments) {
     const shape = scan.search.shape(meta);
-    const possible = scan.search.leaves.map((_, leaf) => scan.search.mayMatch(leaf, meta));
+    const possible = leafNumbers(scan.search).map((leaf) => scan.search.mayMatch(leaf, meta));
     const inside = segmentInside(meta, scan.range);
     const key = JSON.stringify([shape.key, possible, inside]);
     const group = groups.get(key);

@@ -1,4 +1,4 @@
-import type { AttributeValue } from "./trace.ts";
+import type { AnyValueLike } from "../traceql/sql/field.ts";
 
 export type FoundSpan = {
   readonly spanId: bigint;
@@ -8,7 +8,7 @@ export type FoundSpan = {
   readonly durationNanos: bigint;
   readonly attributes: readonly FoundAttribute[];
 };
-export type FoundAttribute = { readonly key: string; readonly value: AttributeValue };
+export type FoundAttribute = { readonly key: string; readonly value: AnyValueLike };
 
 export type FoundSpanset = {
   /** By start time, then span id; at most as many as asked for. */
@@ -46,4 +46,3 @@ export type SearchResult = {
   readonly traces: readonly FoundTrace[];
   readonly stats: SearchStats;
 };
-

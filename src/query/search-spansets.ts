@@ -1,6 +1,6 @@
 import type { SqlValue } from "../drivers/duckdb/database.ts";
 import type { SegmentMeta } from "../schema/segment-meta.ts";
-import type { CompiledSearch } from "./compiled-search.ts";
+import { type CompiledSearch, leafNumbers } from "./compiled-search.ts";
 import type { QueryRun } from "./query-context.ts";
 import type { FoundAttribute, FoundSpan, FoundSpanset, ServiceStats } from "./search-result.ts";
 import { readSegments, timestampSql, traceIdSql } from "./segment-sql.ts";
@@ -60,7 +60,7 @@ function spansetsSql(
   spanLimit: number,
 ): string {
   const echoNames = search.echo.map((_, i) => `echo${i}`);
-  const leafNames = search.leaves.map((_, i) => `leaf${i}`);
+  const leafNames = leafNumbers(search).map((leaf) => `leaf${leaf}`);
   const selects = partsByShape(search, traces).map(({ segments, leaves, echo, where }) => {
     const exact = segments[0]?.optionalColumns.includes("start_unix_nano") ?? false;
     const start = exact

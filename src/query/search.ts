@@ -1,8 +1,8 @@
 import type { SegmentMeta } from "../schema/segment-meta.ts";
-import type { CompiledSearch } from "./compiled-search.ts";
+import { type CompiledSearch, leafNumbers } from "./compiled-search.ts";
+import { mergeTenants } from "./merge-tenants.ts";
 import type { QueryEngine, QueryRun } from "./query-context.ts";
 import { type CandidateSource, findCandidates } from "./search-candidates.ts";
-import { mergeTenants } from "./merge-tenants.ts";
 import type { FoundTrace, SearchResult } from "./search-result.ts";
 import { fetchServiceStats, fetchSpansets } from "./search-spansets.ts";
 import { segmentOverlaps, type TimeRange } from "./time-range.ts";
@@ -44,7 +44,7 @@ async function searchTenant(
   const all = run.segments(tenant);
   const inRange = all.filter((meta) => segmentOverlaps(meta, request.range));
   const segments = inRange.filter((meta) =>
-    search.leaves.some((_, leaf) => search.mayMatch(leaf, meta)),
+    leafNumbers(search).some((leaf) => search.mayMatch(leaf, meta)),
   );
   const read = new Set<SegmentMeta>();
   const candidates = findCandidates({

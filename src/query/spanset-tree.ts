@@ -1,13 +1,10 @@
-/** Which filters (by number) a trace must match: the spanset operators between them. */
-export type SpansetTree =
-  | { readonly type: "leaf"; readonly index: number }
-  | { readonly type: "and" | "or"; readonly left: SpansetTree; readonly right: SpansetTree };
+import type { SearchTree } from "../traceql/plan/search-plan.ts";
 
 /** SQL: does a trace satisfy the tree, given for each leaf whether some span of it matches. */
-export function satisfiedSql(tree: SpansetTree, traceFlag: (leaf: number) => string): string {
+export function satisfiedSql(tree: SearchTree, traceFlag: (leaf: number) => string): string {
   if (tree.type === "leaf") return traceFlag(tree.index);
-  const operator = tree.type === "and" ? "AND" : "OR";
-  return `(${satisfiedSql(tree.left, traceFlag)} ${operator} ${satisfiedSql(tree.right, traceFlag)})`;
+  const parts = operandsOf(tree).map((operand) => satisfiedSql(operand, traceFlag));
+  return `(${parts.join(tree.type === "and" ? " AND " : " OR ")})`;
 }
 
 /**
@@ -15,18 +12,24 @@ export function satisfiedSql(tree: SpansetTree, traceFlag: (leaf: number) => str
  * `&&` above that leaf: `({a} && {b}) || {c}` returns no `a` span where there is no `b`.
  */
 export function contributesSql(
-  tree: SpansetTree,
+  tree: SearchTree,
   spanFlag: (leaf: number) => string,
   traceFlag: (leaf: number) => string,
 ): string {
-  switch (tree.type) {
-    case "leaf":
-      return spanFlag(tree.index);
-    case "or":
-      return `(${contributesSql(tree.left, spanFlag, traceFlag)} OR ${contributesSql(tree.right, spanFlag, traceFlag)})`;
-    case "and":
-      return `(${satisfiedSql(tree, traceFlag)} AND (${contributesSql(tree.left, spanFlag, traceFlag)} OR ${contributesSql(tree.right, spanFlag, traceFlag)}))`;
-    default:
-      return tree satisfies never;
+  if (tree.type === "leaf") return spanFlag(tree.index);
+  const parts = operandsOf(tree).map((operand) => contributesSql(operand, spanFlag, traceFlag));
+  const some = `(${parts.join(" OR ")})`;
+  return tree.type === "or" ? some : `(${satisfiedSql(tree, traceFlag)} AND ${some})`;
+}
+
+/** The operands of a chain of one operator: chains may be far longer than SQL may be deep. */
+function operandsOf(tree: Exclude<SearchTree, { type: "leaf" }>): SearchTree[] {
+  const operands: SearchTree[] = [];
+  let node: SearchTree = tree;
+  while (node.type === tree.type) {
+    operands.push(node.right);
+    node = node.left;
   }
+  operands.push(node);
+  return operands.reverse();
 }

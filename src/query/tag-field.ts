@@ -5,7 +5,10 @@ import type { TagField } from "./tag-places.ts";
 import type { TagValue } from "./tag-value.ts";
 
 /** Where the values of a tag come from: the data, a fixed list, or both. */
-export type TagSource = { readonly field: TagField | undefined; readonly fixed: readonly TagValue[] };
+export type TagSource = {
+  readonly field: TagField | undefined;
+  readonly fixed: readonly TagValue[];
+};
 
 const NOTHING: TagSource = { field: undefined, fixed: [] };
 const STATUS_VALUES = keywords(Object.keys(STATUS_CODES));

@@ -117,9 +117,7 @@ function namesSql(
     if (scope === "resource" && !known.has("service.name"))
       tests.push({ key: "service.name", sql: "bool_or(service_name <> '')" });
     if (tests.length > 0) {
-      const present = tests.map(
-        ({ key, sql }) => `CASE WHEN ${sql} THEN ${quoteLiteral(key)} END`,
-      );
+      const present = tests.map(({ key, sql }) => `CASE WHEN ${sql} THEN ${quoteLiteral(key)} END`);
       selects.push(`SELECT unnest([${present.join(", ")}]) AS tag FROM ${source}`);
     }
   }
@@ -138,8 +136,7 @@ function cut(
   const result = new Map<TagScope, readonly string[]>();
   for (const [scope, names] of found) {
     const sorted = [...names].sort();
-    const limited =
-      request.limitPerScope > 0 ? sorted.slice(0, request.limitPerScope) : sorted;
+    const limited = request.limitPerScope > 0 ? sorted.slice(0, request.limitPerScope) : sorted;
     const kept = limited.filter((name) => budget.take(name));
     if (kept.length > 0) result.set(scope, kept);
   }

@@ -14,7 +14,11 @@ import type { TagScope } from "./tag-names.ts";
 /** A field whose values can be listed. */
 export type TagField =
   | { readonly type: "attribute"; readonly scopes: readonly TagScope[]; readonly key: string }
-  | { readonly type: "column"; readonly column: FixedColumnName; readonly valueType: "string" | "int" }
+  | {
+      readonly type: "column";
+      readonly column: FixedColumnName;
+      readonly valueType: "string" | "int";
+    }
   | { readonly type: "event-name" };
 
 /** Where values of one type rest in a segment. */
@@ -41,9 +45,7 @@ export function attributePlaces(
       ];
     case "event-name":
       if (!meta.optionalColumns.includes(EVENTS_COLUMN)) return [];
-      return [
-        { place: EVENT_NAME_PLACE, stats: statsOf(meta, "intrinsic", "event:name")[0] },
-      ];
+      return [{ place: EVENT_NAME_PLACE, stats: statsOf(meta, "intrinsic", "event:name")[0] }];
     case "attribute":
       return field.scopes.flatMap((scope) => placesInScope(meta, scope, field.key));
     default:

@@ -8,10 +8,7 @@ export type TagStats = {
   readonly inspectedBytes: number;
 };
 
-export function inspect(
-  segments: readonly SegmentMeta[],
-  filter: TagFilter | undefined,
-): TagStats {
+export function inspect(segments: readonly SegmentMeta[], filter: TagFilter | undefined): TagStats {
   let segmentBytes = 0;
   let inspectedBytes = 0;
   for (const meta of segments) {

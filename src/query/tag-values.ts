@@ -2,8 +2,8 @@ import type { SqlValue } from "../drivers/duckdb/database.ts";
 import type { KeyStats, SegmentMeta } from "../schema/segment-meta.ts";
 import type { QueryEngine, QueryRun } from "./query-context.ts";
 import { readSegments } from "./segment-sql.ts";
-import { groupForFilter, type TagFilter } from "./tag-filter.ts";
 import type { TagSource } from "./tag-field.ts";
+import { groupForFilter, type TagFilter } from "./tag-filter.ts";
 import { attributePlaces, type ValuePlace } from "./tag-places.ts";
 import { ByteBudget, inspect, type TagStats } from "./tag-stats.ts";
 import { type TagValue, tagValuesOf, tagValuesOfText } from "./tag-value.ts";
@@ -75,7 +75,8 @@ export function tagValues(
 }
 
 function addListed(stats: KeyStats, add: (value: TagValue) => void): void {
-  for (const text of stats.values) for (const value of tagValuesOfText(stats.type, text)) add(value);
+  for (const text of stats.values)
+    for (const value of tagValuesOfText(stats.type, text)) add(value);
 }
 
 async function addDistinct(

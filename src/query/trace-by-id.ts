@@ -3,8 +3,8 @@ import { mayContain } from "../storage/segments/trace-filter.ts";
 import { combineTrace } from "./combine-trace.ts";
 import type { QueryEngine, QueryRun } from "./query-context.ts";
 import { RowsToSpans, storedColumns } from "./rows-to-spans.ts";
-import { estimateSpanBytes } from "./span-size.ts";
 import { columnListSql, readSegments, timestampSql, traceIdSql } from "./segment-sql.ts";
+import { estimateSpanBytes } from "./span-size.ts";
 import type { StoredSpan, Trace } from "./trace.ts";
 import { traceIdToHex } from "./trace-id.ts";
 

@@ -53,7 +53,10 @@ export async function findTraceParts(
     const meta = byPath.get(path);
     if (meta === undefined) throw new Error(`the database names a file that was not asked for`);
     const part = { meta, startUnixNano: start };
-    traces.set(traceId, merged(traces.get(traceId), traceId, part, start + duration, service, name));
+    traces.set(
+      traceId,
+      merged(traces.get(traceId), traceId, part, start + duration, service, name),
+    );
   }
   return traces;
 }

@@ -24,7 +24,10 @@ function checkedNumber(
   max: bigint,
 ): bigint {
   const fail = (reason: string): PintailError =>
-    new PintailError("invalid", `invalid ${name}: strconv.${fn}: parsing ${quoted(text)}: ${reason}`);
+    new PintailError(
+      "invalid",
+      `invalid ${name}: strconv.${fn}: parsing ${quoted(text)}: ${reason}`,
+    );
   if (!syntax.test(text)) throw fail("invalid syntax");
   if (text.length > MAX_DIGITS) throw fail("value out of range");
   const value = BigInt(text.startsWith("+") ? text.slice(1) : text);

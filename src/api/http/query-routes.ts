@@ -1,7 +1,12 @@
 import { Hono, type MiddlewareHandler } from "hono";
 import { PintailError } from "../../errors.ts";
 import { textErrorResponse, textNotFound } from "../../server/text-error.ts";
-import { type ApiHandler, type ApiRequest, apiRoute, type QueryRouteParts } from "./route-context.ts";
+import {
+  type ApiHandler,
+  type ApiRequest,
+  apiRoute,
+  type QueryRouteParts,
+} from "./route-context.ts";
 import { searchRoute } from "./search-routes.ts";
 import { addApiStatusRoutes, addStatusRoutes, type StatusParts } from "./status-routes.ts";
 import { tagsV1, tagsV2, tagValuesV1, tagValuesV2 } from "./tag-routes.ts";
@@ -78,8 +83,12 @@ function patternOf(pattern: string): RegExp {
   try {
     return new RegExp(pattern, "u");
   } catch (cause) {
-    throw new PintailError("invalid", `url_deny_list: ${JSON.stringify(pattern)} is no valid pattern`, {
-      cause,
-    });
+    throw new PintailError(
+      "invalid",
+      `url_deny_list: ${JSON.stringify(pattern)} is no valid pattern`,
+      {
+        cause,
+      },
+    );
   }
 }

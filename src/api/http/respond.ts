@@ -19,11 +19,7 @@ const MIN_GZIP_BYTES = 1024;
 const encoder = new TextEncoder();
 
 /** 200 with this body, compressed when that is worth it and the client takes it. */
-export function answer(
-  request: Request,
-  contentType: string,
-  body: string | Uint8Array,
-): Response {
+export function answer(request: Request, contentType: string, body: string | Uint8Array): Response {
   const bytes = typeof body === "string" ? encoder.encode(body) : body;
   const headers = new Headers({ "content-type": contentType, vary: "Accept-Encoding" });
   if (bytes.length < MIN_GZIP_BYTES || !acceptsGzip(request.headers.get("accept-encoding"))) {

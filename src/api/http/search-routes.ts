@@ -1,7 +1,8 @@
 import { toBinary } from "@bufbuild/protobuf";
 import { SearchResponseSchema } from "../../../gen/tempopb/tempo_pb.ts";
 import { PintailError } from "../../errors.ts";
-import { compileLegacySearch, compileSearch } from "../../query/compile-search.ts";
+import { compileLegacySearch } from "../../query/compile-legacy-search.ts";
+import { compileSearch } from "../../query/compile-search.ts";
 import type { CompiledSearch } from "../../query/compiled-search.ts";
 import { searchTraces } from "../../query/search.ts";
 import type { QueryLimits } from "../../query/settings.ts";
@@ -87,8 +88,7 @@ function limitParam(params: URLSearchParams, limits: QueryLimits): number {
   const text = params.get("limit");
   if (text === null || text === "") return limits.defaultSearchLimit;
   const limit = Number(parseUint("limit", text, MAX_UINT32));
-  if (limit === 0)
-    throw new PintailError("invalid", "invalid limit: must be a positive number");
+  if (limit === 0) throw new PintailError("invalid", "invalid limit: must be a positive number");
   if (limits.maxSearchLimit > 0 && limit > limits.maxSearchLimit) {
     throw new PintailError("invalid", `limit ${limit} exceeds max limit ${limits.maxSearchLimit}`);
   }

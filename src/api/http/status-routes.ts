@@ -82,7 +82,9 @@ function section(name: string, body: string): string {
 
 function table(rows: readonly (readonly string[])[]): string {
   const width = Math.max(0, ...rows.map(([first]) => first?.length ?? 0));
-  return rows.map(([first = "", ...rest]) => `${first.padEnd(width)}  ${rest.join("  ")}\n`).join("");
+  return rows
+    .map(([first = "", ...rest]) => `${first.padEnd(width)}  ${rest.join("  ")}\n`)
+    .join("");
 }
 
 function text(body: string, status = 200): Response {

@@ -61,7 +61,11 @@ export function tagsV2(parts: QueryRouteParts): ApiHandler {
   return async (api) => {
     const scope = scopeParam(api.params);
     const common = commonParams(parts, api);
-    const { filter } = compileTagFilter(api.params.get("q") ?? "", undefined, filterRules(parts, common.limits));
+    const { filter } = compileTagFilter(
+      api.params.get("q") ?? "",
+      undefined,
+      filterRules(parts, common.limits),
+    );
     const { names, stats } = await tagNames(parts.engine, {
       tenants: api.tenants,
       scopes: attributeScopes(scope),

@@ -33,7 +33,10 @@ export function searchRange(params: URLSearchParams, rules: TimeRules): TimeRang
     );
   }
   if (end <= start) throw startNotBeforeEnd(start, end);
-  const range = clampEnd({ startUnixNano: start * SECOND_NANOS, endUnixNano: end * SECOND_NANOS }, rules);
+  const range = clampEnd(
+    { startUnixNano: start * SECOND_NANOS, endUnixNano: end * SECOND_NANOS },
+    rules,
+  );
   checkLength(range, rules, start, end);
   return range;
 }
@@ -134,10 +137,8 @@ function checkLength(range: TimeRange, rules: TimeRules, start: bigint, received
   const maxNanos = BigInt(rules.maxDurationMs) * MS_NANOS;
   // The future does not count: Grafana asks for whole days.
   const latest = latestNanos(rules);
-  const end =
-    range.startUnixNano > latest ? range.endUnixNano : minOf(range.endUnixNano, latest);
-  if (end - range.startUnixNano > maxNanos)
-    throw tooLong(rules.maxDurationMs, start, received);
+  const end = range.startUnixNano > latest ? range.endUnixNano : minOf(range.endUnixNano, latest);
+  if (end - range.startUnixNano > maxNanos) throw tooLong(rules.maxDurationMs, start, received);
 }
 
 function tooLong(maxDurationMs: number, start: bigint, end: bigint): PintailError {

@@ -1,9 +1,9 @@
 import { PintailError } from "../../errors.ts";
 import { type TraceByIdResult, traceById } from "../../query/trace-by-id.ts";
-import { traceByIdResponseToProtobuf, traceToProtobuf } from "../wire/trace-protobuf.ts";
 import { decimalUnlessZero, jsonText } from "../wire/json-text.ts";
 import { resourceSpansToJson } from "../wire/trace-json.ts";
 import { traceToLlm } from "../wire/trace-llm.ts";
+import { traceByIdResponseToProtobuf, traceToProtobuf } from "../wire/trace-protobuf.ts";
 import { parseInt64, quoted } from "./go-numbers.ts";
 import { answer, answerFormat, JSON_TYPE, LLM_JSON, PROTOBUF } from "./respond.ts";
 import type { ApiHandler, ApiRequest, QueryRouteParts } from "./route-context.ts";

@@ -4,14 +4,9 @@ import {
   AnyValueSchema,
   KeyValueSchema,
 } from "../../../gen/opentelemetry/proto/common/v1/common_pb.ts";
-import type { AttributeValue } from "../../query/trace.ts";
-import { type AnyValueJson, anyValueToJson, bytesOfBase64, doubleOfJson } from "./any-value.ts";
+import { type AnyValueJson, bytesOfBase64, doubleOfJson } from "./any-value.ts";
 
-export function anyValueToMessage(value: AttributeValue): AnyValue {
-  return fromJson(anyValueToJson(value));
-}
-
-function fromJson(json: AnyValueJson): AnyValue {
+export function anyValueToMessage(json: AnyValueJson): AnyValue {
   return create(AnyValueSchema, { value: oneofOf(json) });
 }
 
@@ -24,12 +19,12 @@ function oneofOf(json: AnyValueJson): AnyValue["value"] {
   if (json.bytesValue !== undefined)
     return { case: "bytesValue", value: bytesOfBase64(json.bytesValue) };
   if (json.arrayValue !== undefined) {
-    const values = (json.arrayValue.values ?? []).map(fromJson);
+    const values = (json.arrayValue.values ?? []).map(anyValueToMessage);
     return { case: "arrayValue", value: { $typeName: ARRAY, values } };
   }
   if (json.kvlistValue !== undefined) {
     const values = (json.kvlistValue.values ?? []).map(({ key, value }) =>
-      create(KeyValueSchema, { key: key ?? "", value: fromJson(value ?? {}) }),
+      create(KeyValueSchema, { key: key ?? "", value: anyValueToMessage(value ?? {}) }),
     );
     return { case: "kvlistValue", value: { $typeName: KVLIST, values } };
   }

@@ -1,5 +1,8 @@
 import { create } from "@bufbuild/protobuf";
-import { KeyValueSchema, type KeyValue } from "../../../gen/opentelemetry/proto/common/v1/common_pb.ts";
+import {
+  type KeyValue,
+  KeyValueSchema,
+} from "../../../gen/opentelemetry/proto/common/v1/common_pb.ts";
 import {
   type SearchResponse,
   SearchResponseSchema,
@@ -14,7 +17,8 @@ import type {
   SearchStats,
 } from "../../query/search-result.ts";
 import { spanIdToHex } from "../../query/trace-id.ts";
-import { anyValueToJson, type KeyValueJson } from "./any-value.ts";
+import type { AnyValueLike } from "../../traceql/sql/field.ts";
+import type { AnyValueJson, KeyValueJson } from "./any-value.ts";
 import { anyValueToMessage } from "./any-value-message.ts";
 import { decimalUnlessZero, unlessDefault } from "./json-text.ts";
 
@@ -86,8 +90,17 @@ function attributesToJson(attributes: readonly FoundAttribute[]): KeyValueJson[]
   if (attributes.length === 0) return undefined;
   return attributes.map(({ key, value }) => ({
     ...(key === "" ? {} : { key }),
-    value: anyValueToJson(value),
+    value: finiteInJson(value),
   }));
+}
+
+/** JSON has no NaN and no infinities: they are text. */
+function finiteInJson(value: AnyValueLike): AnyValueJson {
+  if ("doubleValue" in value && !Number.isFinite(value.doubleValue))
+    return { doubleValue: String(value.doubleValue) };
+  if ("arrayValue" in value)
+    return { arrayValue: { values: value.arrayValue.values.map(finiteInJson) } };
+  return value;
 }
 
 /** The same as a message, for protobuf answers and for streams. */

@@ -60,8 +60,7 @@ function span(value: Span, base64Id: Base64Id): unknown {
     droppedAttributesCount: unlessDefault(value.droppedAttributesCount),
     events: value.events.length === 0 ? undefined : value.events.map(event),
     droppedEventsCount: unlessDefault(value.droppedEventsCount),
-    links:
-      value.links.length === 0 ? undefined : value.links.map((one) => link(one, base64Id)),
+    links: value.links.length === 0 ? undefined : value.links.map((one) => link(one, base64Id)),
     droppedLinksCount: unlessDefault(value.droppedLinksCount),
     status: {
       message: unlessDefault(value.statusMessage),

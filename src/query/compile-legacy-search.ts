@@ -1,0 +1,25 @@
+import { TRUE_EXPR } from "../traceql/ast.ts";
+import { parseLegacyTags } from "../traceql/legacy-tags.ts";
+import type { SearchTree } from "../traceql/plan/search-plan.ts";
+import { compileFilters } from "./compile-search.ts";
+import type { CompiledSearch, DurationBounds } from "./compiled-search.ts";
+
+/** The search of old clients: `tags` in logfmt, each of which some span of the trace must have. */
+export function compileLegacySearch(tags: string, bounds: DurationBounds): CompiledSearch {
+  const leaves = tags === "" ? [] : parseLegacyTags(tags);
+  const bounded = bounds.minNanos !== undefined || bounds.maxNanos !== undefined;
+  return compileFilters({
+    leaves: leaves.length === 0 ? [TRUE_EXPR] : leaves,
+    tree: allOf(Math.max(1, leaves.length)),
+    fields: [],
+    wantsSpans: false,
+    duration: bounded ? bounds : undefined,
+  });
+}
+
+function allOf(leafCount: number): SearchTree {
+  let tree: SearchTree = { type: "leaf", index: 0 };
+  for (let index = 1; index < leafCount; index++)
+    tree = { type: "and", left: tree, right: { type: "leaf", index } };
+  return tree;
+}

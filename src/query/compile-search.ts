@@ -1,0 +1,138 @@
+import { PintailError } from "../errors.ts";
+import type { SegmentMeta } from "../schema/segment-meta.ts";
+import type { FieldExpr, FieldRef, IntrinsicName } from "../traceql/ast.ts";
+import { checkQuery } from "../traceql/check/check.ts";
+import { parseQuery } from "../traceql/parser.ts";
+import { planSearch, type SearchTree } from "../traceql/plan/search-plan.ts";
+import { decodeEchoValue, fieldToSql } from "../traceql/sql/field.ts";
+import { filterToSql } from "../traceql/sql/filter.ts";
+import { mayMatch } from "../traceql/sql/prune.ts";
+import { type SegmentShape, shapeOf } from "../traceql/sql/segment-shape.ts";
+import { fieldsOf } from "../traceql/walk.ts";
+import type { CompiledSearch, DurationBounds, EchoField, SearchShape } from "./compiled-search.ts";
+
+/** Each leaf is a column of several statements. */
+const MAX_LEAVES = 256;
+
+/**
+ * A TraceQL query as a search; `undefined` when it is false for all data. Throws `invalid` with
+ * Tempo's prefix for a query that is wrong, too long, or not offered.
+ */
+export function compileSearch(text: string, maxQueryBytes: number): CompiledSearch | undefined {
+  checkQuerySize(text, maxQueryBytes);
+  try {
+    const query = parseQuery(text);
+    checkQuery(query);
+    const { leaves, tree, fields, constantFalse } = planSearch(query);
+    if (leaves.length > MAX_LEAVES) {
+      const message = `query has ${leaves.length} spanset filters, the limit is ${MAX_LEAVES}`;
+      throw new PintailError("invalid", message);
+    }
+    if (constantFalse) return undefined;
+    return compileFilters({ leaves, tree, fields, wantsSpans: true, duration: undefined });
+  } catch (error) {
+    throw invalidQuery(error);
+  }
+}
+
+export function checkQuerySize(text: string, maxBytes: number): void {
+  // A UTF-16 unit is at most three bytes, so most texts need no encoding.
+  if (text.length * 3 <= maxBytes || new TextEncoder().encode(text).length <= maxBytes) return;
+  throw new PintailError(
+    "invalid",
+    `TraceQL expression exceeds the configured maximum size of ${maxBytes} bytes, reduce the query expression size or contact your system administrator`,
+  );
+}
+
+/** What is not offered is also the client's to change: 400, not 404. */
+function invalidQuery(error: unknown): unknown {
+  if (!(error instanceof PintailError)) return error;
+  return new PintailError("invalid", `invalid TraceQL query: ${error.message}`, { cause: error });
+}
+
+export type SearchToCompile = {
+  readonly leaves: readonly FieldExpr[];
+  readonly tree: SearchTree;
+  readonly fields: readonly FieldRef[];
+  readonly wantsSpans: boolean;
+  readonly duration: DurationBounds | undefined;
+};
+
+/** Shown in fields of their own, or known to whoever asked. */
+const NEVER_ECHOED: ReadonlySet<IntrinsicName> = new Set<IntrinsicName>([
+  "name",
+  "duration",
+  "traceDuration",
+  "rootServiceName",
+  "rootName",
+  "trace:id",
+  "span:id",
+]);
+
+export function compileFilters({
+  leaves,
+  tree,
+  fields,
+  wantsSpans,
+  duration,
+}: SearchToCompile): CompiledSearch {
+  const echoed = fields.filter(
+    (field) => field.type !== "intrinsic" || !NEVER_ECHOED.has(field.name),
+  );
+  const used = [...leaves.flatMap((leaf) => fieldsOf(leaf)), ...echoed];
+  // Many segments share a shape; compiling for each of them would cost more than the query.
+  const compiled = new Map<string, SearchShape>();
+  const ofSegment = new WeakMap<SegmentMeta, SearchShape>();
+  const shape = (meta: SegmentMeta): SearchShape => {
+    const known = ofSegment.get(meta);
+    if (known !== undefined) return known;
+    const segmentShape = shapeOf(meta, used);
+    let found = compiled.get(segmentShape.key);
+    if (found === undefined) {
+      found = compileShape(segmentShape, leaves, echoed);
+      compiled.set(segmentShape.key, found);
+    }
+    ofSegment.set(meta, found);
+    return found;
+  };
+  const possible = new WeakMap<SegmentMeta, boolean[]>();
+  const possibleLeaves = (meta: SegmentMeta): boolean[] => {
+    let known = possible.get(meta);
+    if (known === undefined) {
+      const { leaves: conditions } = shape(meta);
+      known = leaves.map((leaf, i) => conditions[i] !== "FALSE" && mayMatch(leaf, meta));
+      possible.set(meta, known);
+    }
+    return known;
+  };
+  return {
+    leafCount: leaves.length,
+    tree,
+    echo: echoed.map(echoField),
+    showsName: fields.some((field) => field.type === "intrinsic" && field.name === "name"),
+    shape,
+    mayMatch: (leaf, meta) => possibleLeaves(meta)[leaf] ?? false,
+    duration,
+    wantsSpans,
+  };
+}
+
+function compileShape(
+  shape: SegmentShape,
+  leaves: readonly FieldExpr[],
+  echoed: readonly FieldRef[],
+): SearchShape {
+  return {
+    key: shape.key,
+    leaves: leaves.map((leaf) => filterToSql(leaf, shape).text),
+    echo: echoed.map((field) => fieldToSql(field, shape)?.text ?? "NULL"),
+  };
+}
+
+/** Attributes are known by their bare key, whatever scope the query gave. */
+function echoField(field: FieldRef): EchoField {
+  return {
+    key: field.type === "intrinsic" ? field.name : field.key,
+    decode: (value) => decodeEchoValue(value, field),
+  };
+}

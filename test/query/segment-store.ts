@@ -1,0 +1,186 @@
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { ExportTraceServiceRequestSchema } from "../../gen/opentelemetry/proto/collector/trace/v1/trace_service_pb.ts";
+import type { Database } from "../../src/drivers/duckdb/database.ts";
+import { openDatabase } from "../../src/drivers/duckdb/node-database.ts";
+import { SpanBatch } from "../../src/model/span-batch.ts";
+import { type QueryContext, QueryEngine } from "../../src/query/query-context.ts";
+import type { QueryLimits, QuerySettings } from "../../src/query/settings.ts";
+import { OtlpDecoder } from "../../src/receivers/otlp/decode.ts";
+import type { SegmentMeta } from "../../src/schema/segment-meta.ts";
+import type { Catalog } from "../../src/storage/catalog/catalog.ts";
+import { writeSegment } from "../../src/storage/segments/write-segment.ts";
+
+export type RequestInit = MessageInitShape<typeof ExportTraceServiceRequestSchema>;
+
+export const TEST_LIMITS: QueryLimits = {
+  defaultSearchLimit: 20,
+  maxSearchLimit: 262_144,
+  defaultSpansPerSpanSet: 3,
+  maxSpansPerSpanSet: 100,
+  maxSearchDurationMs: 168 * 3_600_000,
+  maxBytesPerTrace: 5_000_000,
+  maxBytesPerTagValuesQuery: 1_000_000,
+  maxConditionGroupsPerTagQuery: 100,
+  leftPadTraceIds: false,
+};
+
+/** Real segments in a temporary folder, read by a real database, listed by a catalog in memory. */
+export class SegmentStore {
+  readonly dir: string;
+  readonly database: Database;
+  readonly segments: SegmentMeta[] = [];
+  /** Mutable, so that a test can set what it is about. */
+  limits: QueryLimits = TEST_LIMITS;
+  settings: QuerySettings;
+  nowMs = Date.parse("2023-11-14T22:30:00Z");
+  cuts = 0;
+  #nextId = 0;
+  /** Statements run so far. */
+  readonly statements: string[] = [];
+  /** Called before a snapshot is read. */
+  onSnapshot: () => void = () => {};
+
+  constructor(dir: string, database: Database) {
+    this.dir = dir;
+    this.database = database;
+    this.settings = {
+      searchTimeoutMs: 30_000,
+      traceByIdTimeoutMs: 10_000,
+      apiTimeoutMs: 0,
+      maxConcurrentQueries: 4,
+      maxOutstandingPerTenant: 10,
+      maxQueryBytes: 131_072,
+      queryEndCutoffMs: 0,
+      multiTenantQueriesEnabled: true,
+      urlDenyList: [],
+      memoryLimitBytes: 256 * 2 ** 20,
+      tempDir: dir,
+    };
+  }
+
+  static async open(): Promise<SegmentStore> {
+    const dir = await mkdtemp(join(tmpdir(), "pintail-query-"));
+    const database = await openDatabase({
+      memoryLimitBytes: 256 * 2 ** 20,
+      tempDir: join(dir, "tmp"),
+      threads: 2,
+      maxConcurrent: 2,
+    });
+    return new SegmentStore(dir, database);
+  }
+
+  async close(): Promise<void> {
+    await this.database[Symbol.asyncDispose]();
+    await rm(this.dir, { recursive: true, force: true });
+  }
+
+  /** Writes one segment of these OTLP requests. */
+  async add(
+    requests: readonly RequestInit[],
+    options: { tenant?: string; level?: number; rowGroupRows?: number } = {},
+  ): Promise<SegmentMeta> {
+    const batch = new SpanBatch(7);
+    const decoder = new OtlpDecoder(batch, { maxAttributeBytes: 0 });
+    for (const request of requests) {
+      const message = create(ExportTraceServiceRequestSchema, request);
+      decoder.decode(toBinary(ExportTraceServiceRequestSchema, message));
+    }
+    return await this.addBatch(batch, options);
+  }
+
+  async addBatch(
+    batch: SpanBatch,
+    options: { tenant?: string; level?: number; rowGroupRows?: number } = {},
+  ): Promise<SegmentMeta> {
+    const { tenant = "single-tenant", level = 1, rowGroupRows = 61_440 } = options;
+    // Never twice: the database caches what it knows of a file.
+    const id = `01SEGMENT${String(this.#nextId++).padStart(17, "0")}`;
+    const { chunks, meta } = writeSegment(batch, {
+      id,
+      tenant,
+      level,
+      walRange: undefined,
+      replaces: [],
+      createdUnixMs: 0,
+      zstdLevel: 1,
+      rowGroupRows,
+    });
+    await mkdir(join(this.dir, tenant), { recursive: true });
+    await writeFile(this.#path(meta), Buffer.concat(chunks));
+    this.segments.push(meta);
+    return meta;
+  }
+
+  async deleteFile(meta: SegmentMeta): Promise<void> {
+    await rm(this.#path(meta));
+  }
+
+  clear(): void {
+    this.segments.length = 0;
+  }
+
+  engine(): QueryEngine {
+    return new QueryEngine(this.#context());
+  }
+
+  #path(meta: SegmentMeta): string {
+    return join(this.dir, meta.tenant, `${meta.id}.parquet`);
+  }
+
+  #context(): QueryContext {
+    const database: Database = {
+      rows: (sql, options) => {
+        this.statements.push(sql);
+        return this.database.rows(sql, options);
+      },
+      chunks: (sql, onChunk, options) => {
+        this.statements.push(sql);
+        return this.database.chunks(sql, onChunk, options);
+      },
+      [Symbol.asyncDispose]: async () => {},
+    };
+    return {
+      catalog: this.#catalog(),
+      database,
+      segmentPath: (meta) => this.#path(meta),
+      cutHead: async () => {
+        this.cuts++;
+      },
+      limitsFor: () => this.limits,
+      settings: this.settings,
+      nowMs: () => this.nowMs,
+    };
+  }
+
+  #catalog(): Catalog {
+    const unused = (): never => {
+      throw new Error("queries do not call this");
+    };
+    return {
+      segments: (tenant) => {
+        this.onSnapshot();
+        return this.segments
+          .filter((meta) => meta.tenant === tenant)
+          .sort((a, b) =>
+            a.maxTraceStart !== b.maxTraceStart
+              ? a.maxTraceStart > b.maxTraceStart
+                ? -1
+                : 1
+              : a.id > b.id
+                ? -1
+                : 1,
+          );
+      },
+      segment: unused,
+      tenants: unused,
+      walPositions: unused,
+      commit: unused,
+      deletable: unused,
+      forget: unused,
+      [Symbol.asyncDispose]: async () => {},
+    };
+  }
+}
