@@ -77,7 +77,8 @@ class Run {
     else if (kind === "void") await this.#void(size);
     else if (kind === "full") faults.freeBytes = size;
     else if (kind === "tear") faults.tearNextWriteAt = size;
-    else if (kind === "failSync") Object.assign(faults, { failSync: true, failTruncate: size > 200 });
+    else if (kind === "failSync")
+      Object.assign(faults, { failSync: true, failTruncate: size > 200 });
     else if (kind === "failTruncate") faults.failTruncate = true;
     else if (kind === "heal") await this.#heal();
     else if (kind === "crash") await this.#crash(size);

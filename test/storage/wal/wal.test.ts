@@ -128,7 +128,7 @@ test("voided records are left out of replay, reads and worker reads", async () =
 test("release removes the files wholly before the position and nothing else", async () => {
   const dir = temporaryFolder();
   const wal = await openWal(dir, { maxFileBytes: 1 });
-  const appended = [];
+  const appended: { lsn: number }[] = [];
   for (const text of ["a", "b", "c", "d"]) {
     const record = wal.append(anEntry(text));
     await record.durable;

@@ -1,0 +1,131 @@
+import type { SqlStatement, SqlValue } from "../../drivers/duckdb/database.ts";
+import { zstdCompress } from "../../runtime/compression.ts";
+import type { RowGroupMeta, SegmentMeta } from "../../schema/segment-meta.ts";
+import type { WalPositions } from "./catalog.ts";
+
+/** Each entry takes the tables from the version of its index to the next one. */
+export const MIGRATIONS: readonly (readonly string[])[] = [
+  [
+    `CREATE TABLE segments (
+      id VARCHAR NOT NULL, tenant VARCHAR NOT NULL, format_version INTEGER NOT NULL,
+      level INTEGER NOT NULL, row_count BIGINT NOT NULL, trace_count BIGINT NOT NULL,
+      byte_size BIGINT NOT NULL, min_trace_start BIGINT NOT NULL, max_trace_start BIGINT NOT NULL,
+      max_end BIGINT NOT NULL, wal_from BIGINT, wal_to BIGINT, created_unix_ms BIGINT NOT NULL,
+      row_groups VARCHAR NOT NULL, optional_columns VARCHAR NOT NULL, replaces VARCHAR NOT NULL)`,
+    "CREATE TABLE segment_details (id VARCHAR NOT NULL, keys BLOB NOT NULL, trace_filter BLOB NOT NULL)",
+    "CREATE TABLE removed_segments (id VARCHAR NOT NULL, tenant VARCHAR NOT NULL, removed_unix_ms BIGINT NOT NULL)",
+    "CREATE TABLE wal_positions (cut_to BIGINT NOT NULL, released_to BIGINT NOT NULL)",
+    "INSERT INTO wal_positions VALUES (0, 0)",
+  ],
+];
+
+/** Without `keys` and `traceFilter`, which are large. */
+export type SegmentScalars = Omit<SegmentMeta, "keys" | "traceFilter">;
+
+/** How `keys` and `traceFilter` rest in a table and in memory. */
+export type PackedDetails = { readonly keys: Uint8Array; readonly traceFilter: Uint8Array };
+
+const ZSTD_LEVEL = 1;
+
+export function packDetails(meta: SegmentMeta): PackedDetails {
+  const json = new TextEncoder().encode(JSON.stringify(meta.keys));
+  return { keys: zstdCompress(json, ZSTD_LEVEL), traceFilter: meta.traceFilter };
+}
+
+export function insertSegment(meta: SegmentMeta, details: PackedDetails): SqlStatement[] {
+  return [
+    {
+      sql: "INSERT INTO segments VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16)",
+      parameters: [
+        meta.id,
+        meta.tenant,
+        meta.formatVersion,
+        meta.level,
+        meta.rowCount,
+        meta.traceCount,
+        meta.byteSize,
+        meta.minTraceStart,
+        meta.maxTraceStart,
+        meta.maxEnd,
+        meta.walRange?.from ?? null,
+        meta.walRange?.to ?? null,
+        Math.trunc(meta.createdUnixMs),
+        rowGroupsJson(meta.rowGroups),
+        JSON.stringify(meta.optionalColumns),
+        JSON.stringify(meta.replaces),
+      ],
+    },
+    {
+      sql: "INSERT INTO segment_details VALUES ($1, $2, $3)",
+      parameters: [meta.id, details.keys, details.traceFilter],
+    },
+  ];
+}
+
+export function deleteSegments(ids: readonly string[]): SqlStatement[] {
+  return ["segments", "segment_details"].flatMap((table) => deleteIds(table, ids));
+}
+
+export function insertRemoved(
+  segment: { readonly id: string; readonly tenant: string },
+  removedUnixMs: number,
+): SqlStatement {
+  return {
+    sql: "INSERT INTO removed_segments VALUES ($1, $2, $3)",
+    parameters: [segment.id, segment.tenant, Math.trunc(removedUnixMs)],
+  };
+}
+
+export function deleteRemoved(ids: readonly string[]): SqlStatement[] {
+  return deleteIds("removed_segments", ids);
+}
+
+export function updateWalPositions({ cutTo, releasedTo }: WalPositions): SqlStatement {
+  return {
+    sql: "UPDATE wal_positions SET cut_to = $1, released_to = $2",
+    parameters: [cutTo, releasedTo],
+  };
+}
+
+/** Columns of `segments` in the order that `segmentOfRow` reads. */
+export const SELECT_SEGMENTS = "SELECT * FROM segments";
+
+export function segmentOfRow(row: readonly SqlValue[]): SegmentScalars {
+  const int = (i: number) => Number(row[i]);
+  const json = (i: number): unknown => JSON.parse(String(row[i]));
+  const big = (i: number) => BigInt(String(row[i]));
+  return {
+    id: String(row[0]),
+    tenant: String(row[1]),
+    formatVersion: int(2),
+    level: int(3),
+    rowCount: int(4),
+    traceCount: int(5),
+    byteSize: int(6),
+    minTraceStart: big(7),
+    maxTraceStart: big(8),
+    maxEnd: big(9),
+    walRange: row[10] === null ? undefined : { from: int(10), to: int(11) },
+    createdUnixMs: int(12),
+    rowGroups: (json(13) as [number, string, string][]).map(([rowCount, min, max]) => ({
+      rowCount,
+      minTraceStart: BigInt(min),
+      maxTraceStart: BigInt(max),
+    })),
+    optionalColumns: json(14) as string[],
+    replaces: json(15) as string[],
+  };
+}
+
+function rowGroupsJson(rowGroups: readonly RowGroupMeta[]): string {
+  return JSON.stringify(
+    rowGroups.map((g) => [g.rowCount, String(g.minTraceStart), String(g.maxTraceStart)]),
+  );
+}
+
+/** One scan of the table for all ids. */
+function deleteIds(table: string, ids: readonly string[]): SqlStatement[] {
+  if (ids.length === 0) return [];
+  const sql = `DELETE FROM ${table} WHERE id IN (SELECT unnest(from_json($1::JSON, '["VARCHAR"]')))`;
+  return [{ sql, parameters: [JSON.stringify(ids)] }];
+}

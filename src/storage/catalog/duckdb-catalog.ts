@@ -1,0 +1,402 @@
+import type { SqlStatement, SqlValue, WritableDatabase } from "../../drivers/duckdb/database.ts";
+import { type Files, joinPath } from "../../drivers/files/files.ts";
+import { PintailError } from "../../errors.ts";
+import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import type { Catalog, CatalogChange, WalPositions } from "./catalog.ts";
+import {
+  deleteRemoved,
+  deleteSegments,
+  insertRemoved,
+  insertSegment,
+  MIGRATIONS,
+  packDetails,
+  SELECT_SEGMENTS,
+  segmentOfRow,
+  updateWalPositions,
+} from "./catalog-tables.ts";
+import { type DetailsSettings, SegmentDetails } from "./segment-details.ts";
+import { type RemovedSegment, Snapshot } from "./snapshot.ts";
+
+export type CatalogParts = {
+  readonly files: Files;
+  /** Folder of the catalog's files. */
+  readonly dataDir: string;
+  /** Opens the database file; rejects with `corrupt` when it is none. */
+  readonly openDatabase: (path: string) => Promise<WritableDatabase>;
+  /** Called when there is no usable catalog: what the segments themselves say. */
+  readonly rebuild: (hint: WalPositions) => Promise<RebuiltCatalog>;
+  readonly nowMs: () => number;
+  /** Told what happened to a catalog that had to be rebuilt. */
+  readonly onRebuilt?: (event: RebuildEvent) => void;
+};
+
+export type RebuiltCatalog = {
+  /** Batches of segments, so that not all are in memory. */
+  readonly segments: AsyncIterable<readonly SegmentMeta[]>;
+  /** Whose files are to be deleted after the grace period. */
+  readonly removed: readonly { readonly id: string; readonly tenant: string }[];
+  readonly walPositions: WalPositions;
+};
+
+export type RebuildEvent = {
+  /** Why the catalog was rebuilt; the broken file was moved to `movedTo`. */
+  readonly reason: "missing" | "broken";
+  readonly movedTo: string | undefined;
+  readonly cause: unknown;
+  readonly segments: number;
+};
+
+const DEFAULTS: DetailsSettings = {
+  filterBudgetBytes: 128 * 1024 * 1024,
+  parsedKeysBudgetBytes: 64 * 1024 * 1024,
+};
+
+const FILE = "catalog.duckdb";
+/** WAL positions that are certain, for a rebuild: merged segments no longer name their WAL range. */
+const POSITIONS_FILE = "wal-positions.json";
+const MAX_POSITIONS_BYTES = 4096;
+const RETRY_MS = 1000;
+/** Segments whose large parts are read at a time. */
+const DETAILS_BATCH = 500;
+
+/**
+ * Opens the catalog of a data folder, which the caller has locked. One that is missing or broken is
+ * rebuilt from the segments; the broken file is kept beside it.
+ */
+export async function openCatalog(
+  parts: CatalogParts,
+  settings: Partial<DetailsSettings> = {},
+): Promise<Catalog> {
+  const all = { ...DEFAULTS, ...settings };
+  await parts.files.mkdir(parts.dataDir);
+  const path = joinPath(parts.dataDir, FILE);
+  let broken: unknown;
+  if ((await parts.files.stat(path)) !== undefined) {
+    try {
+      return await DuckdbCatalog.load(parts, await parts.openDatabase(path), all);
+    } catch (e) {
+      // Busy, or a full disk: that passes, and the file may be fine.
+      if (e instanceof PintailError && (e.kind === "unavailable" || e.kind === "limited")) throw e;
+      if (!(e instanceof UnfinishedCatalog)) broken = e;
+    }
+  }
+  const movedTo = await moveAside(parts, path, broken === undefined ? "unfinished" : "broken");
+  const catalog = await DuckdbCatalog.rebuild(parts, await parts.openDatabase(path), all);
+  parts.onRebuilt?.({
+    reason: broken === undefined ? "missing" : "broken",
+    movedTo,
+    cause: broken,
+    segments: catalog.segmentCount,
+  });
+  return catalog;
+}
+
+/** Moves the catalog of a folder aside and builds it again. Returns how many segments it has. */
+export async function rebuildCatalogFile(parts: CatalogParts): Promise<number> {
+  await parts.files.mkdir(parts.dataDir);
+  const path = joinPath(parts.dataDir, FILE);
+  await moveAside(parts, path, "replaced");
+  const catalog = await DuckdbCatalog.rebuild(parts, await parts.openDatabase(path), DEFAULTS);
+  await catalog[Symbol.asyncDispose]();
+  return catalog.segmentCount;
+}
+
+/** A rebuild that did not come to its end: its tables may lack segments. */
+class UnfinishedCatalog extends Error {}
+
+async function moveAside(parts: CatalogParts, path: string, why: string) {
+  const target = `${path}.${why}-${parts.nowMs()}`;
+  let moved: string | undefined;
+  for (const suffix of ["", ".wal"]) {
+    if ((await parts.files.stat(path + suffix)) === undefined) continue;
+    await parts.files.rename(path + suffix, target + suffix);
+    moved = target;
+  }
+  if (moved !== undefined) await parts.files.syncDir(parts.dataDir);
+  return moved;
+}
+
+class DuckdbCatalog implements Catalog {
+  readonly #parts: CatalogParts;
+  readonly #database: WritableDatabase;
+  readonly #details: SegmentDetails;
+  readonly #filterBudgetBytes: number;
+  #snapshot = Snapshot.empty;
+  /** The commits' order; never rejects. */
+  #last: Promise<void> = Promise.resolve();
+  /** After a failed commit the disk may hold either state. */
+  #doubtful = false;
+  #savedReleasedTo = -1;
+  #closed = false;
+
+  static async load(
+    parts: CatalogParts,
+    database: WritableDatabase,
+    settings: DetailsSettings,
+  ): Promise<DuckdbCatalog> {
+    try {
+      const catalog = new DuckdbCatalog(parts, database, settings);
+      await catalog.#migrate();
+      await catalog.#read();
+      return catalog;
+    } catch (e) {
+      await database[Symbol.asyncDispose]();
+      throw e;
+    }
+  }
+
+  static async rebuild(
+    parts: CatalogParts,
+    database: WritableDatabase,
+    settings: DetailsSettings,
+  ): Promise<DuckdbCatalog> {
+    try {
+      const hint = await readPositions(parts);
+      await database.transaction([
+        { sql: "CREATE TABLE meta (schema_version INTEGER NOT NULL)" },
+        ...MIGRATIONS.flat().map((sql) => ({ sql })),
+      ]);
+      const { segments, removed, walPositions } = await parts.rebuild(hint);
+      for await (const batch of segments) {
+        await database.transaction(batch.flatMap((meta) => insertSegment(meta, packDetails(meta))));
+      }
+      await database.transaction([
+        ...removed.map((segment) => insertRemoved(segment, parts.nowMs())),
+        updateWalPositions(walPositions),
+        // Last: a catalog without it is unfinished.
+        { sql: "INSERT INTO meta VALUES ($1)", parameters: [MIGRATIONS.length] },
+      ]);
+    } catch (e) {
+      await database[Symbol.asyncDispose]();
+      throw e;
+    }
+    return DuckdbCatalog.load(parts, database, settings);
+  }
+
+  private constructor(parts: CatalogParts, database: WritableDatabase, settings: DetailsSettings) {
+    this.#parts = parts;
+    this.#database = database;
+    this.#filterBudgetBytes = settings.filterBudgetBytes;
+    this.#details = new SegmentDetails((id) => this.#readFilter(id), settings);
+  }
+
+  get segmentCount(): number {
+    return this.tenants().reduce((sum, tenant) => sum + this.segments(tenant).length, 0);
+  }
+
+  segments(tenant: string): readonly SegmentMeta[] {
+    return this.#snapshot.segments(tenant);
+  }
+
+  segment(id: string): SegmentMeta | undefined {
+    return this.#snapshot.segment(id);
+  }
+
+  tenants(): readonly string[] {
+    return this.#snapshot.tenants();
+  }
+
+  walPositions(): WalPositions {
+    return this.#snapshot.walPositions;
+  }
+
+  commit(change: CatalogChange): Promise<void> {
+    return this.#serialised(async () => {
+      const nowMs = this.#parts.nowMs();
+      const add = [...new Map((change.add ?? []).map((meta) => [meta.id, meta])).values()];
+      const packed = add.map((meta) => ({ meta, details: packDetails(meta) }));
+      const leaving = (change.remove ?? []).flatMap((id) => this.#snapshot.segment(id) ?? []);
+      // Adding again what is there is no error: a commit whose outcome was unknown is repeated.
+      const replaced = add.map(({ id }) => id).filter((id) => this.#isKnown(id));
+      const positions = { ...this.#snapshot.walPositions, ...positionsOf(change) };
+      await this.#write([
+        ...deleteSegments([...leaving.map(({ id }) => id), ...replaced]),
+        ...deleteRemoved([...leaving.map(({ id }) => id), ...replaced]),
+        ...leaving.map((segment) => insertRemoved(segment, nowMs)),
+        ...packed.flatMap(({ meta, details }) => insertSegment(meta, details)),
+        ...(Object.keys(positionsOf(change)).length > 0 ? [updateWalPositions(positions)] : []),
+      ]);
+      const attached = packed.map(({ meta, details }) => {
+        this.#details.set(meta.id, details.keys, details.traceFilter);
+        const { keys: _, traceFilter: __, ...scalars } = meta;
+        return this.#details.attach(scalars);
+      });
+      this.#snapshot = this.#snapshot.with({ ...change, add: attached }, nowMs);
+      await this.#savePositions();
+    });
+  }
+
+  deletable(graceMs: number): readonly { id: string; tenant: string }[] {
+    const before = this.#parts.nowMs() - graceMs;
+    return [...this.#snapshot.removed.values()]
+      .filter(({ removedUnixMs }) => removedUnixMs <= before)
+      .map(({ id, tenant }) => ({ id, tenant }));
+  }
+
+  forget(ids: readonly string[]): Promise<void> {
+    return this.#serialised(async () => {
+      const known = ids.filter((id) => this.#snapshot.removed.has(id));
+      if (known.length === 0) return;
+      await this.#write(deleteRemoved(known));
+      this.#snapshot = this.#snapshot.without(known);
+      for (const id of known) this.#details.delete(id);
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#last;
+    await this.#database[Symbol.asyncDispose]();
+  }
+
+  #isKnown(id: string): boolean {
+    return this.#snapshot.segment(id) !== undefined || this.#snapshot.removed.has(id);
+  }
+
+  #serialised(run: () => Promise<void>): Promise<void> {
+    if (this.#closed) {
+      return Promise.reject(
+        new PintailError("unavailable", "the catalog is closed", { retryAfterMs: RETRY_MS }),
+      );
+    }
+    const done = this.#last.then(async () => {
+      if (this.#doubtful) await this.#read();
+      await run();
+    });
+    this.#last = done.catch(() => {});
+    return done;
+  }
+
+  async #write(statements: readonly SqlStatement[]): Promise<void> {
+    if (statements.length === 0) return;
+    try {
+      await this.#database.transaction(statements);
+    } catch (cause) {
+      this.#doubtful = true;
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new PintailError("unavailable", `cannot write the catalog: ${reason}`, {
+        cause,
+        retryAfterMs: RETRY_MS,
+      });
+    }
+  }
+
+  async #migrate(): Promise<void> {
+    const tables = await this.#database.rows(
+      "SELECT table_name FROM duckdb_tables() WHERE table_name = 'meta'",
+    );
+    if (tables.length === 0) throw new UnfinishedCatalog("the catalog has no version");
+    const [row] = await this.#database.rows("SELECT max(schema_version) FROM meta");
+    if (row?.[0] === null || row?.[0] === undefined) throw new UnfinishedCatalog("no version yet");
+    const version = Number(row[0]);
+    if (version > MIGRATIONS.length) {
+      throw new PintailError(
+        "unavailable",
+        `the catalog has version ${version}, this Pintail knows ${MIGRATIONS.length}: run a newer one, or 'pintail catalog rebuild'`,
+      );
+    }
+    if (version === MIGRATIONS.length) return;
+    await this.#database.transaction([
+      ...MIGRATIONS.slice(version).flatMap((sql) => sql.map((one) => ({ sql: one }))),
+      { sql: "UPDATE meta SET schema_version = $1", parameters: [MIGRATIONS.length] },
+    ]);
+  }
+
+  /** Everything from the tables; the filters of the newest segments as far as the budget goes. */
+  async #read(): Promise<void> {
+    const scalars = (await this.#database.rows(SELECT_SEGMENTS)).map(segmentOfRow);
+    await this.#readDetails();
+    const removed = (await this.#database.rows("SELECT * FROM removed_segments")).map(removedOfRow);
+    const [positions] = await this.#database.rows("SELECT cut_to, released_to FROM wal_positions");
+    const walPositions = {
+      cutTo: Number(positions?.[0] ?? 0),
+      releasedTo: Number(positions?.[1] ?? 0),
+    };
+    const add = scalars.map((one) => this.#details.attach(one));
+    this.#snapshot = Snapshot.empty.with({ add, ...walPositions }, 0).withRemoved(removed);
+    this.#doubtful = false;
+  }
+
+  async #readDetails(): Promise<void> {
+    const rows = await this.#database.rows(
+      `SELECT d.id, octet_length(d.trace_filter) FROM segment_details d
+       JOIN segments s USING (id) ORDER BY s.max_trace_start DESC, d.id DESC`,
+    );
+    let filterBytes = 0;
+    for (let at = 0; at < rows.length; at += DETAILS_BATCH) {
+      const batch = rows.slice(at, at + DETAILS_BATCH);
+      filterBytes += batch.reduce((sum, [, bytes]) => sum + Number(bytes), 0);
+      await this.#readDetailsOf(
+        batch.map(([id]) => String(id)),
+        filterBytes <= this.#filterBudgetBytes,
+      );
+    }
+  }
+
+  async #readDetailsOf(ids: readonly string[], withFilters: boolean): Promise<void> {
+    const filter = withFilters ? "trace_filter" : "NULL";
+    const sql = `SELECT id, keys, ${filter} FROM segment_details WHERE list_contains(${quoteIds(ids)}, id)`;
+    await this.#database.chunks(sql, ({ rowCount, columns: [id, keys, filters] }) => {
+      for (let r = 0; r < rowCount; r++) {
+        const packed = keys?.[r];
+        const traceFilter = filters?.[r];
+        if (!(packed instanceof Uint8Array)) continue;
+        this.#details.set(
+          String(id?.[r]),
+          packed,
+          traceFilter instanceof Uint8Array ? traceFilter : undefined,
+        );
+      }
+    });
+  }
+
+  async #readFilter(id: string): Promise<Uint8Array | undefined> {
+    const sql = `SELECT trace_filter FROM segment_details WHERE list_contains(${quoteIds([id])}, id)`;
+    const [row] = await this.#database.rows(sql);
+    return row?.[0] instanceof Uint8Array ? row[0] : undefined;
+  }
+
+  /** Kept out of the database on purpose. A failure is tried again with the next commit. */
+  async #savePositions(): Promise<void> {
+    const { releasedTo } = this.#snapshot.walPositions;
+    if (releasedTo === this.#savedReleasedTo) return;
+    try {
+      const json = JSON.stringify(this.#snapshot.walPositions);
+      const path = joinPath(this.#parts.dataDir, POSITIONS_FILE);
+      await this.#parts.files.writeFileAtomic(path, new TextEncoder().encode(`${json}\n`));
+      this.#savedReleasedTo = releasedTo;
+    } catch {
+      this.#savedReleasedTo = -1;
+    }
+  }
+}
+
+function quoteIds(ids: readonly string[]): string {
+  return `[${ids.map((id) => `'${id.replaceAll("'", "''")}'`).join(", ")}]`;
+}
+
+function positionsOf({ cutTo, releasedTo }: CatalogChange): Partial<WalPositions> {
+  return {
+    ...(cutTo === undefined ? {} : { cutTo }),
+    ...(releasedTo === undefined ? {} : { releasedTo }),
+  };
+}
+
+function removedOfRow(row: readonly SqlValue[]): RemovedSegment {
+  return { id: String(row[0]), tenant: String(row[1]), removedUnixMs: Number(row[2]) };
+}
+
+async function readPositions({ files, dataDir }: CatalogParts): Promise<WalPositions> {
+  try {
+    const bytes = await files.readFile(joinPath(dataDir, POSITIONS_FILE), MAX_POSITIONS_BYTES);
+    const value = JSON.parse(new TextDecoder().decode(bytes)) as Partial<WalPositions> | null;
+    const cutTo = Number(value?.cutTo);
+    const releasedTo = Number(value?.releasedTo);
+    if (Number.isSafeInteger(cutTo) && Number.isSafeInteger(releasedTo))
+      return { cutTo, releasedTo };
+  } catch {
+    // Missing or unreadable: the segments alone have to tell.
+  }
+  return { cutTo: 0, releasedTo: 0 };
+}

@@ -1,0 +1,153 @@
+import fc from "fast-check";
+import { beforeEach, describe, expect, test } from "vitest";
+import type { Catalog } from "../../../src/storage/catalog/catalog.ts";
+import { MemoryCatalog } from "../../support/memory-catalog.ts";
+import { aSegmentMeta } from "../../support/segment-meta.ts";
+
+export type CatalogUnderTest = {
+  readonly catalog: Catalog;
+  /** Closes and opens again; the memory catalog has nothing to open. */
+  readonly reopen: () => Promise<CatalogUnderTest>;
+};
+
+/** What every catalog must do. `open` makes an empty one that asks `nowMs` for the time. */
+export function catalogContract(
+  name: string,
+  open: (nowMs: () => number) => Promise<CatalogUnderTest>,
+): void {
+  describe(name, () => {
+    let nowMs = 1000;
+    let under: CatalogUnderTest;
+    beforeEach(async () => {
+      nowMs = 1000;
+      under = await open(() => nowMs);
+      return async () => under.catalog[Symbol.asyncDispose]();
+    });
+
+    test("starts empty", () => {
+      expect(under.catalog.tenants()).toEqual([]);
+      expect(under.catalog.segments("acme")).toEqual([]);
+      expect(under.catalog.segment("x")).toBeUndefined();
+      expect(under.catalog.walPositions()).toEqual({ cutTo: 0, releasedTo: 0 });
+      expect(under.catalog.deletable(0)).toEqual([]);
+    });
+
+    test("gives segments back as they were, also after a restart", async () => {
+      const a = aSegmentMeta();
+      const b = aSegmentMeta({ id: "b", tenant: "other's", walRange: undefined, keys: [] });
+      const extremes = aSegmentMeta({
+        id: "c",
+        replaces: ["x", "y"],
+        minTraceStart: -(2n ** 63n),
+        maxTraceStart: 2n ** 63n - 1n,
+        rowGroups: [],
+        optionalColumns: [],
+        traceFilter: new Uint8Array(0),
+      });
+      await under.catalog.commit({ add: [a, b, extremes], cutTo: 2 ** 52, releasedTo: 7 });
+      const check = (catalog: Catalog) => {
+        expect(catalog.segments("acme")).toEqual([extremes, a]);
+        expect(catalog.segment("b")).toEqual(b);
+        expect(catalog.tenants()).toEqual(["acme", "other's"]);
+        expect(catalog.walPositions()).toEqual({ cutTo: 2 ** 52, releasedTo: 7 });
+        expect(structuredClone(catalog.segment("b"))).toEqual(b);
+      };
+      check(under.catalog);
+      under = await under.reopen();
+      check(under.catalog);
+    });
+
+    test("lists the newest trace start first, ties by id descending", async () => {
+      const at = (id: string, maxTraceStart: bigint) => aSegmentMeta({ id, maxTraceStart });
+      await under.catalog.commit({ add: [at("b", 5n), at("d", 9n), at("a", 5n)] });
+      await under.catalog.commit({ add: [at("c", 5n)] });
+      const ids = () => under.catalog.segments("acme").map(({ id }) => id);
+      expect(ids()).toEqual(["d", "c", "b", "a"]);
+      under = await under.reopen();
+      expect(ids()).toEqual(["d", "c", "b", "a"]);
+    });
+
+    test("swaps segments in one step, and keeps removed ones for the grace period", async () => {
+      const old = ["a", "b"].map((id) => aSegmentMeta({ id, level: 0 }));
+      await under.catalog.commit({ add: old });
+      const before = under.catalog.segments("acme");
+      nowMs = 2000;
+      await under.catalog.commit({ add: [aSegmentMeta({ id: "c" })], remove: ["a", "b"] });
+      expect(before.map(({ id }) => id)).toEqual(["b", "a"]);
+      expect(before.map(({ keys }) => keys)).toEqual(old.map(({ keys }) => keys));
+      expect(under.catalog.segments("acme").map(({ id }) => id)).toEqual(["c"]);
+      under = await under.reopen();
+      nowMs = 2999;
+      expect(under.catalog.deletable(1000)).toEqual([]);
+      nowMs = 3000;
+      expect(ids(under.catalog.deletable(1000))).toEqual(["a acme", "b acme"]);
+      await under.catalog.forget(["a", "unknown"]);
+      expect(ids(under.catalog.deletable(1000))).toEqual(["b acme"]);
+      under = await under.reopen();
+      expect(ids(under.catalog.deletable(1000))).toEqual(["b acme"]);
+    });
+
+    test("a repeated commit changes nothing, and unknown ids are skipped", async () => {
+      const change = { add: [aSegmentMeta({ id: "a" })], remove: ["nobody"], cutTo: 5 };
+      await under.catalog.commit(change);
+      await under.catalog.commit(change);
+      expect(under.catalog.segments("acme").map(({ id }) => id)).toEqual(["a"]);
+      expect(under.catalog.deletable(0)).toEqual([]);
+      under = await under.reopen();
+      expect(under.catalog.segments("acme")).toHaveLength(1);
+    });
+
+    test("a tenant without segments is not listed", async () => {
+      await under.catalog.commit({ add: [aSegmentMeta({ id: "a" })] });
+      await under.catalog.commit({ remove: ["a"] });
+      expect(under.catalog.tenants()).toEqual([]);
+    });
+
+    test("concurrent commits all take effect", async () => {
+      const ids = Array.from({ length: 20 }, (_, i) => `s${i}`);
+      await Promise.all(ids.map((id) => under.catalog.commit({ add: [aSegmentMeta({ id })] })));
+      expect(under.catalog.segments("acme")).toHaveLength(20);
+    });
+
+    test("behaves like the simplest catalog under any sequence of commits", async () => {
+      const id = fc.constantFrom("a", "b", "c", "d", "e", "f");
+      const change = fc.record({
+        add: fc.array(
+          fc.record({ id, tenant: fc.constantFrom("t1", "t2"), maxTraceStart: fc.bigInt(0n, 3n) }),
+          { maxLength: 3 },
+        ),
+        remove: fc.array(id, { maxLength: 3 }),
+        cutTo: fc.option(fc.nat(), { nil: undefined }),
+        forget: fc.array(id, { maxLength: 1 }),
+        reopen: fc.boolean(),
+      });
+      await fc.assert(
+        fc.asyncProperty(fc.array(change, { maxLength: 8 }), async (changes) => {
+          let real = await open(() => nowMs);
+          const model = new MemoryCatalog(() => nowMs);
+          for (const { add, forget, reopen, ...rest } of changes) {
+            const taken = new Set(rest.remove);
+            const fresh = add.filter((one) => !taken.has(one.id)).map(aSegmentMeta);
+            for (const catalog of [real.catalog, model]) {
+              await catalog.commit({ ...rest, add: fresh });
+              await catalog.forget(forget);
+            }
+            if (reopen) real = await real.reopen();
+            for (const tenant of ["t1", "t2"]) {
+              expect(real.catalog.segments(tenant)).toEqual(model.segments(tenant));
+            }
+            expect(ids(real.catalog.deletable(0))).toEqual(ids(model.deletable(0)));
+            expect(real.catalog.walPositions()).toEqual(model.walPositions());
+            expect(real.catalog.tenants()).toEqual(model.tenants());
+          }
+          await real.catalog[Symbol.asyncDispose]();
+        }),
+        { numRuns: 15 },
+      );
+    }, 60_000);
+  });
+}
+
+function ids(removed: readonly { id: string; tenant: string }[]): string[] {
+  return removed.map(({ id, tenant }) => `${id} ${tenant}`).sort();
+}

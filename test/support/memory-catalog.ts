@@ -1,0 +1,62 @@
+import type { SegmentMeta } from "../../src/schema/segment-meta.ts";
+import type { Catalog, CatalogChange, WalPositions } from "../../src/storage/catalog/catalog.ts";
+
+/** The simplest catalog there can be: a model for the real one, and a fake for others' tests. */
+export class MemoryCatalog implements Catalog {
+  readonly #nowMs: () => number;
+  #segments: SegmentMeta[] = [];
+  #removed: { id: string; tenant: string; atMs: number }[] = [];
+  #positions: WalPositions = { cutTo: 0, releasedTo: 0 };
+
+  constructor(nowMs: () => number = () => 0) {
+    this.#nowMs = nowMs;
+  }
+
+  segments(tenant: string): readonly SegmentMeta[] {
+    return this.#segments
+      .filter((segment) => segment.tenant === tenant)
+      .sort((a, b) => {
+        if (a.maxTraceStart !== b.maxTraceStart) return a.maxTraceStart > b.maxTraceStart ? -1 : 1;
+        return a.id > b.id ? -1 : 1;
+      });
+  }
+
+  segment(id: string): SegmentMeta | undefined {
+    return this.#segments.find((segment) => segment.id === id);
+  }
+
+  tenants(): readonly string[] {
+    return [...new Set(this.#segments.map(({ tenant }) => tenant))].sort();
+  }
+
+  walPositions(): WalPositions {
+    return this.#positions;
+  }
+
+  async commit({ add = [], remove = [], ...positions }: CatalogChange): Promise<void> {
+    const leaving = this.#segments.filter(({ id }) => remove.includes(id));
+    const fresh = [...new Map(add.map((segment) => [segment.id, segment])).values()];
+    const gone = (id: string) => remove.includes(id) || fresh.some((one) => one.id === id);
+    this.#segments = [...this.#segments.filter(({ id }) => !gone(id)), ...fresh];
+    this.#removed = [
+      ...this.#removed,
+      ...leaving.map(({ id, tenant }) => ({ id, tenant, atMs: this.#nowMs() })),
+    ].filter(({ id }) => !fresh.some((one) => one.id === id));
+    this.#positions = {
+      cutTo: positions.cutTo ?? this.#positions.cutTo,
+      releasedTo: positions.releasedTo ?? this.#positions.releasedTo,
+    };
+  }
+
+  deletable(graceMs: number): readonly { id: string; tenant: string }[] {
+    return this.#removed
+      .filter(({ atMs }) => atMs <= this.#nowMs() - graceMs)
+      .map(({ id, tenant }) => ({ id, tenant }));
+  }
+
+  async forget(ids: readonly string[]): Promise<void> {
+    this.#removed = this.#removed.filter(({ id }) => !ids.includes(id));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
+}
