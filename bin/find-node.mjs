@@ -20,23 +20,24 @@ const STALE_MS = 3_600_000;
  * is installed now from the npm registry. Throws with what to do when there is none.
  *
  * @param {string} root the folder that holds `src`
+ * @param {string} version of the Node that runs this
  * @returns {string}
  */
-export function findNode(root) {
+export function findNode(root, version = process.versions.node) {
   if (process.versions.bun || process.versions.deno) return process.execPath;
-  if (isNewEnough(process.versions.node)) return process.execPath;
+  if (isNewEnough(version)) return process.execPath;
   const platform = `${process.platform === "win32" ? "win" : process.platform}-${process.arch}`;
   const name = `node-${platform}`;
   if (!PACKAGES.includes(name)) {
     throw new Error(
-      `${needed()} There is no Node for ${platform} in the npm registry. ${advice()}`,
+      `${needed(version)} There is no Node for ${platform} in the npm registry. ${advice()}`,
     );
   }
   const folders = runtimeFolders(root);
   const file = process.platform === "win32" ? "node.exe" : "node";
   const inFolder = join(`${platform}-v${INSTALL_MAJOR}`, "node_modules", name, "bin", file);
   const cached = folders.map((folder) => join(folder, inFolder)).find((path) => existsSync(path));
-  return cached ?? install(folders, platform, name, file);
+  return cached ?? install(folders, { version, platform, name, file });
 }
 
 /** @param {string} version `22.18.0`, with or without a leading v */
@@ -59,14 +60,16 @@ function runtimeFolders(root) {
  * Installs into a folder of its own and renames it when the binary has run, so that two starts at
  * the same time each end with a whole one and an interrupted start leaves none.
  */
-function install(folders, platform, name, file) {
+function install(folders, { version, platform, name, file }) {
   const folder = folders.find(isWritable);
   if (folder === undefined) {
-    throw new Error(`${needed()} ${folders.join(" and ")} cannot be written to. ${advice()}`);
+    throw new Error(
+      `${needed(version)} ${folders.join(" and ")} cannot be written to. ${advice()}`,
+    );
   }
   removeStale(folder);
   process.stderr.write(
-    `pintail: Node ${process.versions.node} is too old, installing ${name}@${INSTALL_MAJOR} into ${folder}\n`,
+    `pintail: Node ${version} is too old, installing ${name}@${INSTALL_MAJOR} into ${folder}\n`,
   );
   const target = join(folder, `${platform}-v${INSTALL_MAJOR}`);
   const temporary = join(folder, `installing-${process.pid}-${randomBytes(4).toString("hex")}`);
@@ -83,14 +86,28 @@ function install(folders, platform, name, file) {
     return binaryIn(target);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new Error(`${needed()} Installing one failed: ${reason}\n${advice()}`);
+    throw new Error(`${needed(version)} Installing one failed: ${reason}\n${advice()}`);
   } finally {
     rmSync(temporary, { recursive: true, force: true });
   }
 }
 
 function npmInstall(prefix, spec) {
-  const args = ["install", "--prefix", prefix, "--global=false", "--no-save", "--no-package-lock"];
+  // Offline, npm's own retries would take over a minute to say so.
+  const retries = [
+    "--fetch-retries=2",
+    "--fetch-retry-mintimeout=1000",
+    "--fetch-retry-maxtimeout=4000",
+  ];
+  const args = [
+    "install",
+    ...retries,
+    "--prefix",
+    prefix,
+    "--global=false",
+    "--no-save",
+    "--no-package-lock",
+  ];
   args.push("--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error", spec);
   const [command, before, shell] = npmCommand();
   const result = spawnSync(command, [...before, ...args], {
@@ -103,8 +120,11 @@ function npmInstall(prefix, spec) {
   });
   if (result.error !== undefined) throw new Error(`npm: ${result.error.message}`);
   if (result.status === 0) return;
-  const said = `${result.stderr}${result.stdout}`.trim().split("\n").slice(0, 6).join("\n  ");
-  throw new Error(`npm ended with ${result.status ?? result.signal}:\n  ${said}`);
+  const lines = `${result.stderr}${result.stdout}`.split("\n");
+  const said = lines.filter((line) => line.trim() !== "" && !/ at .*:\d+/.test(line));
+  throw new Error(
+    `npm ended with ${result.status ?? result.signal}:\n  ${said.slice(0, 6).join("\n  ")}`,
+  );
 }
 
 /** npm as the program that started this one, else beside this Node, else from the path. */
@@ -162,8 +182,8 @@ function removeStale(folder) {
   }
 }
 
-function needed() {
-  return `Node ${NEEDED.join(".")} or later is needed, this is ${process.versions.node}.`;
+function needed(version) {
+  return `Node ${NEEDED.join(".")} or later is needed, this is ${version}.`;
 }
 
 function advice() {

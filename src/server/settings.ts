@@ -4,6 +4,7 @@ export type TlsSettings = {
   readonly clientCaFile: string | undefined;
   /** Go's names, e.g. `RequireAndVerifyClientCert`; only with `clientCaFile`. */
   readonly clientAuthType: string | undefined;
+  /** Node's names, e.g. `TLSv1.2`; undefined leaves the choice to the runtime. */
   readonly minVersion: string | undefined;
   readonly maxVersion: string | undefined;
 };
