@@ -64,6 +64,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
           fetch,
           grpc: grpc && createGrpcHandler(grpc, timeouts.readMs, budget, report),
           maxConcurrentStreams: options.maxConcurrentStreams ?? 0,
+          timeouts,
           connections,
           budget,
           report,

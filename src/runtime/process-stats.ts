@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import process from "node:process";
 import type { BuildInfo, ProcessStats } from "../telemetry/process-metrics.ts";
 import { platform } from "./platform.ts";
@@ -25,4 +26,9 @@ export function platformInfo(): Pick<BuildInfo, "runtime" | "os" | "arch"> {
     os: process.platform,
     arch: process.arch === "x64" ? "amd64" : process.arch,
   };
+}
+
+/** Processors that this process may use. */
+export function availableCores(): number {
+  return availableParallelism();
 }

@@ -7,7 +7,7 @@ import process from "node:process";
 export function onStopSignal(stop: (signal: string) => void): () => void {
   let stopping = false;
   const handler = (signal: string) => {
-    if (stopping) process.exit(130);
+    if (stopping) return process.exit(130);
     stopping = true;
     stop(signal);
   };

@@ -1,3 +1,4 @@
+import { connect as connectHttp2 } from "node:http2";
 import type { ConnectRouter } from "@connectrpc/connect";
 import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
@@ -66,6 +67,28 @@ test("a Connect service's errors and limits reach the client", async () => {
   await expect(client.export({})).rejects.toThrow("internal error");
   const { error } = await sockets.grpc(port).unary(EXPORT, Buffer.alloc(200_000));
   expect(error?.code).toBe(8);
+});
+
+test("a request that never completes is cancelled after the read time-out", async () => {
+  const universal = connectHandlers(
+    (router) => router.service(TraceService, { export: () => ({}) }),
+    { maxRecvMessageBytes: 100_000, maxSendMessageBytes: 100_000 },
+  );
+  const { port } = await sockets.listen({
+    fetch: async (_, env) => new Response(await env.readBody(100)),
+    grpc: { universal, toStatus },
+    timeouts: { readMs: 100 },
+  });
+  const session = connectHttp2(`http://127.0.0.1:${port}`);
+  session.on("error", () => {});
+  for (const type of ["application/grpc", "text/plain"]) {
+    const stream = session.request({ ":method": "POST", ":path": EXPORT, "content-type": type });
+    stream.on("error", () => {});
+    stream.write(Buffer.from([0, 0]));
+    await new Promise((resolve) => stream.once("close", resolve));
+    expect(stream.rstCode).toBe(8);
+  }
+  session.destroy();
 });
 
 test("a client that cancels aborts a Connect handler's signal", async () => {

@@ -1,3 +1,5 @@
+import { concatBytes } from "../concat-bytes.ts";
+
 /** Length-prefixed messages: a flag byte (1 = compressed), the length as u32, the message. */
 export const FRAME_HEADER_BYTES = 5;
 
@@ -65,9 +67,7 @@ export class FrameReader {
   }
 
   #frameComplete(): void {
-    const [only] = this.#parts;
-    const message =
-      this.#parts.length === 1 && only !== undefined ? only : join(this.#parts, this.#messageBytes);
+    const message = concatBytes(this.#parts, this.#messageBytes);
     const compressed = this.#header[0] === 1;
     this.#headerBytes = 0;
     this.#parts = [];
@@ -81,14 +81,4 @@ export function frameOf(message: Uint8Array, compressed: boolean): Uint8Array {
   new DataView(frame.buffer).setUint32(1, message.byteLength);
   frame.set(message, FRAME_HEADER_BYTES);
   return frame;
-}
-
-function join(parts: readonly Uint8Array[], length: number): Uint8Array {
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.byteLength;
-  }
-  return whole;
 }

@@ -12,6 +12,8 @@ export const ACCEPT_ENCODING = "identity,gzip,zstd,snappy";
 const ENCODINGS: ReadonlySet<string> = new Set(ACCEPT_ENCODING.split(","));
 /** gzip makes smaller messages larger. */
 const MIN_COMPRESSED_BYTES = 256;
+/** A peer that is still sending when it is answered gets this long to notice. */
+const LINGER_MS = 100;
 
 export type RawCallOptions = {
   readonly toStatus: (error: unknown) => GrpcStatus;
@@ -219,8 +221,6 @@ function stopReading(stream: ServerHttp2Stream): void {
     if (!stream.closed && !stream.destroyed) stream.close(0);
   }, LINGER_MS).unref();
 }
-
-const LINGER_MS = 100;
 
 function metadataOf(headers: IncomingHttpHeaders): GrpcMetadata {
   const getAll = (name: string): readonly string[] => {

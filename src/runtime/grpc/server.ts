@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import type { ByteBudget } from "../byte-budget.ts";
-import { isGrpc, type StreamHandler } from "../http/http2.ts";
+import { isGrpc, limitReading, type StreamHandler } from "../http/http2.ts";
 import { ACCEPT_ENCODING, endWithTrailers, serveRawCall } from "./raw-call.ts";
 import type { GrpcService } from "./service.ts";
 import { GrpcCode, type GrpcStatus } from "./status.ts";
@@ -43,6 +43,7 @@ export function createGrpcHandler(
     }
     const handler = universal.get(path);
     if (handler !== undefined) {
+      limitReading(stream, headers, readTimeoutMs);
       void serveUniversalCall(stream, headers, handler, observe, report);
       return;
     }

@@ -6,7 +6,7 @@ import {
 } from "node:http2";
 import type { Socket } from "node:net";
 import type { ByteBudget } from "../byte-budget.ts";
-import type { Connection, Connections } from "../connections.ts";
+import type { Connection, Connections, Timeouts } from "../connections.ts";
 import { platform } from "../platform.ts";
 import { type Exchange, serveFetch } from "./fetch-bridge.ts";
 import type { FetchHandler } from "./handler.ts";
@@ -20,6 +20,8 @@ const MAX_HEADER_LIST_BYTES = 64 * 1024;
 /** What "no limit" means: a stream costs some kilobytes even when nothing was sent on it. */
 const MANY_STREAMS = 10_000;
 
+const CANCEL = 8;
+
 /** Answers gRPC requests; gets a stream whose headers are gRPC's. */
 export type StreamHandler = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
 
@@ -32,6 +34,7 @@ export type Http2Options = {
   readonly grpc: StreamHandler | undefined;
   /** 0 = no limit. */
   readonly maxConcurrentStreams: number;
+  readonly timeouts: Timeouts;
   readonly connections: Connections;
   readonly budget: ByteBudget | undefined;
   readonly report: (error: unknown) => void;
@@ -56,8 +59,8 @@ export function createHttp2(options: Http2Options): Http2 {
 
   server.on("session", (session: ServerHttp2Session) => {
     session.on("error", () => {});
-    // Not every runtime has it; there the window stays small.
-    session.setLocalWindowSize?.(SESSION_WINDOW_BYTES);
+    // With this Bun gives no window back once the first is used up, and the sender waits for ever.
+    if (platform !== "bun") session.setLocalWindowSize?.(SESSION_WINDOW_BYTES);
     if (accepting === undefined) return;
     bySession.set(session, accepting);
     accepting.session = session;
@@ -74,6 +77,8 @@ export function createHttp2(options: Http2Options): Http2 {
     if (grpc !== undefined && (fetch === undefined || isGrpc(headers))) {
       grpc(stream, headers);
     } else if (fetch !== undefined) {
+      limitReading(stream, headers, options.timeouts.readMs);
+      limitStream(stream, options.timeouts.writeMs, "close");
       const exchange = toExchange(stream, headers, connection?.socket);
       void serveFetch(fetch, exchange, options.budget, options.report);
     }
@@ -98,6 +103,23 @@ export function createHttp2(options: Http2Options): Http2 {
 
 export function isGrpc(headers: IncomingHttpHeaders): boolean {
   return headers["content-type"]?.startsWith("application/grpc") === true;
+}
+
+/** Cancels a stream whose request does not arrive in time; 0 = never. */
+export function limitReading(
+  stream: ServerHttp2Stream,
+  headers: IncomingHttpHeaders,
+  readMs: number,
+): void {
+  const bodyless = headers[":method"] === "GET" || headers[":method"] === "HEAD";
+  if (!bodyless && !stream.endAfterHeaders) limitStream(stream, readMs, "end");
+}
+
+function limitStream(stream: ServerHttp2Stream, limitMs: number, until: "end" | "close"): void {
+  if (limitMs <= 0) return;
+  const timer = setTimeout(() => stream.close(CANCEL), limitMs);
+  stream.once(until, () => clearTimeout(timer));
+  stream.once("close", () => clearTimeout(timer));
 }
 
 function toExchange(

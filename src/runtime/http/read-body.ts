@@ -1,6 +1,7 @@
 import type { Readable } from "node:stream";
 import { PintailError } from "../../errors.ts";
 import type { ByteBudget } from "../byte-budget.ts";
+import { concatBytes } from "../concat-bytes.ts";
 
 /** Bytes taken from a budget on behalf of one request. */
 export class BudgetShare {
@@ -62,7 +63,7 @@ export function readBody(
         settle(() => reject(error));
       }
     };
-    const onEnd = () => settle(() => resolve(concat(chunks, length)));
+    const onEnd = () => settle(() => resolve(concatBytes(chunks, length)));
     const onGone = (cause?: unknown) =>
       settle(() => reject(new PintailError("canceled", "the client went away", { cause })));
     if (source.destroyed && !source.readableEnded) return onGone();
@@ -71,16 +72,4 @@ export function readBody(
     source.on("close", onGone);
     source.on("error", onGone);
   });
-}
-
-export function concat(chunks: readonly Uint8Array[], length: number): Uint8Array {
-  const only = chunks[0];
-  if (chunks.length === 1 && only !== undefined) return only;
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, at);
-    at += chunk.byteLength;
-  }
-  return whole;
 }
