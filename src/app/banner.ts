@@ -1,0 +1,22 @@
+import type { Settings } from "../config/settings.ts";
+import { VERSION } from "../version.ts";
+import type { Doors } from "./doors.ts";
+
+/** What a person wants to know at the start: where to send, where to look, where data lies. */
+export function banner(settings: Settings, doors: Doors["listeners"]): string {
+  const port = (name: string) => doors.find((door) => door.name === name)?.port;
+  const host = (address: string) =>
+    address === "" || address === "0.0.0.0" ? "localhost" : address;
+  const lines: string[] = [`Pintail ${VERSION} is ready`];
+  const grpc = port("otlp/grpc");
+  const http = port("otlp/http");
+  if (grpc !== undefined) lines.push(`  send traces    OTLP/gRPC  http://localhost:${grpc}`);
+  if (http !== undefined) lines.push(`                 OTLP/HTTP  http://localhost:${http}`);
+  const scheme = settings.server.httpTls === undefined ? "http" : "https";
+  const url = `${scheme}://${host(settings.server.httpListenAddress)}:${port("http")}`;
+  lines.push(
+    `  Grafana        data source of type Tempo, URL ${url}${settings.server.httpPathPrefix}`,
+    `  data           ${settings.ingest.segmentDir} (write-ahead log: ${settings.ingest.walDir})`,
+  );
+  return `${lines.join("\n")}\n`;
+}
