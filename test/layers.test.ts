@@ -19,7 +19,7 @@ const GROUPS: readonly (readonly string[])[] = [
   ["runtime"],
   ["telemetry"],
   ["model"],
-  ["errors.ts", "util"],
+  ["errors.ts", "version.ts", "util"],
 ];
 
 /** Parts that know a group's neighbours although they stand beside them: none but these. */

@@ -1,0 +1,176 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+
+const ROOT = resolve(import.meta.dirname, "../..");
+const MAIN = join(ROOT, "src/main.ts");
+const READY_TIMEOUT_MS = 30_000;
+
+export type Ports = {
+  readonly http: number;
+  readonly grpc: number;
+  readonly otlpGrpc: number;
+  readonly otlpHttp: number;
+};
+
+export type StartOptions = {
+  /** Data of an earlier process; a new folder when absent. */
+  readonly dir?: string;
+  /** Further blocks of the settings file, as YAML text. */
+  readonly extraYaml?: string;
+  /** Command line before `src/main.ts`; this Node by default. */
+  readonly runtime?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+};
+
+/** The started program over real sockets, with a settings file and ports of its own. */
+export class PintailProcess {
+  readonly ports: Ports;
+  readonly dir: string;
+  readonly #child: ChildProcess;
+  #output = "";
+  readonly exited: Promise<number | null>;
+
+  private constructor(child: ChildProcess, ports: Ports, dir: string) {
+    this.ports = ports;
+    this.dir = dir;
+    this.#child = child;
+    const keep = (chunk: Buffer): void => {
+      this.#output = (this.#output + chunk.toString()).slice(-100_000);
+    };
+    child.stdout?.on("data", keep);
+    child.stderr?.on("data", keep);
+    this.exited = new Promise((done) => child.once("exit", (code) => done(code)));
+  }
+
+  /** Resolves when `/ready` answers 200. */
+  static async start(options: StartOptions = {}): Promise<PintailProcess> {
+    const dir = options.dir ?? mkdtempSync(join(tmpdir(), "pintail-e2e-"));
+    const [http, grpc, otlpGrpc, otlpHttp] = await freePorts(4);
+    const ports = { http: http!, grpc: grpc!, otlpGrpc: otlpGrpc!, otlpHttp: otlpHttp! };
+    const file = join(dir, "tempo.yaml");
+    writeFileSync(file, yamlOf(ports, dir, options.extraYaml ?? ""));
+    const [command, ...before] = options.runtime ?? [process.execPath];
+    const child = spawn(command!, [...before, MAIN, `-config.file=${file}`], {
+      cwd: dir,
+      env: { ...process.env, UV_THREADPOOL_SIZE: "16", ...options.env },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    const pintail = new PintailProcess(child, ports, dir);
+    await pintail.#untilReady();
+    return pintail;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.ports.http}`;
+  }
+
+  get pid(): number {
+    return this.#child.pid!;
+  }
+
+  /** Last 100 kB of standard output and error. */
+  get output(): string {
+    return this.#output;
+  }
+
+  /** POSTs to `/v1/traces`. */
+  async push(
+    body: Uint8Array | string,
+    headers: Record<string, string> = { "content-type": "application/x-protobuf" },
+  ): Promise<Response> {
+    return fetch(`http://127.0.0.1:${this.ports.otlpHttp}/v1/traces`, {
+      method: "POST",
+      headers,
+      body: body as BodyInit,
+    });
+  }
+
+  get(path: string, headers: Record<string, string> = {}): Promise<Response> {
+    return fetch(this.url + path, { headers });
+  }
+
+  async json<T = unknown>(path: string): Promise<T> {
+    const response = await this.get(path, { accept: "application/json" });
+    const text = await response.text();
+    if (response.status !== 200) throw new Error(`${path}: ${response.status} ${text}`);
+    return JSON.parse(text) as T;
+  }
+
+  signal(name: NodeJS.Signals): void {
+    this.#child.kill(name);
+  }
+
+  /** SIGKILL, as a crash; the data stays. */
+  async kill(): Promise<void> {
+    this.#child.kill("SIGKILL");
+    await this.exited;
+  }
+
+  /** SIGTERM; resolves with the exit code. The data stays. */
+  async stop(): Promise<number | null> {
+    this.#child.kill("SIGTERM");
+    return this.exited;
+  }
+
+  /** Ends the process and removes its data. */
+  async remove(): Promise<void> {
+    if (this.#child.exitCode === null && this.#child.signalCode === null) await this.kill();
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  async #untilReady(): Promise<void> {
+    const deadline = Date.now() + READY_TIMEOUT_MS;
+    while (Date.now() < deadline) {
+      if (this.#child.exitCode !== null) break;
+      try {
+        if ((await fetch(`${this.url}/ready`)).status === 200) return;
+      } catch {
+        // Not listening yet.
+      }
+      await new Promise((done) => setTimeout(done, 50));
+    }
+    this.#child.kill("SIGKILL");
+    throw new Error(`pintail did not become ready:\n${this.#output}`);
+  }
+}
+
+/** Ports that were free a moment ago. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from(
+      { length: count },
+      () =>
+        new Promise<ReturnType<typeof createServer>>((done, fail) => {
+          const server = createServer();
+          server.once("error", fail);
+          server.listen(0, "127.0.0.1", () => done(server));
+        }),
+    ),
+  );
+  const ports = servers.map((server) => (server.address() as { port: number }).port);
+  await Promise.all(servers.map((server) => new Promise((done) => server.close(done))));
+  return ports;
+}
+
+function yamlOf(ports: Ports, dir: string, extra: string): string {
+  return `server:
+  http_listen_address: 127.0.0.1
+  http_listen_port: ${ports.http}
+  grpc_listen_address: 127.0.0.1
+  grpc_listen_port: ${ports.grpc}
+distributor:
+  receivers:
+    otlp:
+      protocols:
+        grpc: { endpoint: "127.0.0.1:${ports.otlpGrpc}" }
+        http: { endpoint: "127.0.0.1:${ports.otlpHttp}" }
+storage:
+  trace:
+    backend: local
+    wal: { path: "${dir}/wal" }
+    local: { path: "${dir}/blocks" }
+${extra}`;
+}
