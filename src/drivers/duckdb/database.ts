@@ -47,16 +47,11 @@ export interface Database extends AsyncDisposable {
   ): Promise<void>;
 }
 
-export type SqlParameter = null | boolean | number | bigint | string | Uint8Array;
-
-/** A statement with `$1`, `$2` … for `parameters`; a whole `number` is bound as BIGINT. */
-export type SqlStatement = { readonly sql: string; readonly parameters?: readonly SqlParameter[] };
-
-/** A database that Pintail also writes, such as the catalog's. */
+/** A database that Pintail also writes, such as the catalog's. Values reach SQL by `sqlLiteral`. */
 export interface WritableDatabase extends Database {
   /**
    * Runs the statements as one transaction; durable when it resolves, without effect when it
    * rejects, except that after `unavailable` the disk may hold either.
    */
-  transaction(statements: readonly SqlStatement[]): Promise<void>;
+  transaction(statements: readonly string[]): Promise<void>;
 }

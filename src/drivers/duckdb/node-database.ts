@@ -5,8 +5,6 @@ import type {
   QueryOptions,
   ResultChunk,
   ResultColumn,
-  SqlParameter,
-  SqlStatement,
   SqlValue,
   WritableDatabase,
 } from "./database.ts";
@@ -159,12 +157,13 @@ class NodeDatabase implements WritableDatabase {
     });
   }
 
-  transaction(statements: readonly SqlStatement[]): Promise<void> {
+  transaction(statements: readonly string[]): Promise<void> {
     return this.#run({}, async (connection) => {
       try {
-        await duckdb.query(connection, "BEGIN TRANSACTION");
-        for (const statement of statements) await execute(connection, statement);
-        await duckdb.query(connection, "COMMIT");
+        // Few calls, since each waits for a thread.
+        for (const text of joinStatements(["BEGIN TRANSACTION", ...statements, "COMMIT"])) {
+          await duckdb.query(connection, text);
+        }
       } catch (e) {
         // A failed COMMIT has ended the transaction by itself.
         await duckdb.query(connection, "ROLLBACK").catch(() => {});
@@ -265,24 +264,19 @@ async function readResult(
   }
 }
 
-async function execute(connection: duckdb.Connection, { sql, parameters = [] }: SqlStatement) {
-  const prepared = await duckdb.prepare(connection, sql);
-  try {
-    parameters.forEach((value, i) => {
-      bind(prepared, i + 1, value);
-    });
-    await duckdb.execute_prepared(prepared);
-  } finally {
-    duckdb.destroy_prepare_sync(prepared);
+/** The statements in order, in texts of a size that DuckDB's parser takes easily. */
+function joinStatements(statements: readonly string[]): string[] {
+  const texts: string[] = [];
+  let text = "";
+  for (const statement of statements) {
+    if (text !== "" && text.length + statement.length > MAX_TEXT_CHARS) {
+      texts.push(text);
+      text = "";
+    }
+    text += `${statement};\n`;
   }
+  texts.push(text);
+  return texts;
 }
 
-function bind(prepared: duckdb.PreparedStatement, at: number, value: SqlParameter): void {
-  if (value === null) duckdb.bind_null(prepared, at);
-  else if (typeof value === "string") duckdb.bind_varchar(prepared, at, value);
-  else if (typeof value === "boolean") duckdb.bind_boolean(prepared, at, value);
-  else if (typeof value === "bigint") duckdb.bind_int64(prepared, at, value);
-  else if (typeof value !== "number") duckdb.bind_blob(prepared, at, value);
-  else if (Number.isSafeInteger(value)) duckdb.bind_int64(prepared, at, BigInt(value));
-  else duckdb.bind_double(prepared, at, value);
-}
+const MAX_TEXT_CHARS = 4 * 1024 * 1024;

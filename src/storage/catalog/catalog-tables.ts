@@ -1,4 +1,5 @@
-import type { SqlStatement, SqlValue } from "../../drivers/duckdb/database.ts";
+import type { SqlValue } from "../../drivers/duckdb/database.ts";
+import { type SqlScalar, sqlList, sqlLiteral } from "../../drivers/duckdb/sql-literal.ts";
 import { zstdCompress } from "../../runtime/compression.ts";
 import type { RowGroupMeta, SegmentMeta } from "../../schema/segment-meta.ts";
 import type { WalPositions } from "./catalog.ts";
@@ -32,59 +33,47 @@ export function packDetails(meta: SegmentMeta): PackedDetails {
   return { keys: zstdCompress(json, ZSTD_LEVEL), traceFilter: meta.traceFilter };
 }
 
-export function insertSegment(meta: SegmentMeta, details: PackedDetails): SqlStatement[] {
+export function insertSegment(meta: SegmentMeta, details: PackedDetails): string[] {
   return [
-    {
-      sql: "INSERT INTO segments VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16)",
-      parameters: [
-        meta.id,
-        meta.tenant,
-        meta.formatVersion,
-        meta.level,
-        meta.rowCount,
-        meta.traceCount,
-        meta.byteSize,
-        meta.minTraceStart,
-        meta.maxTraceStart,
-        meta.maxEnd,
-        meta.walRange?.from ?? null,
-        meta.walRange?.to ?? null,
-        Math.trunc(meta.createdUnixMs),
-        rowGroupsJson(meta.rowGroups),
-        JSON.stringify(meta.optionalColumns),
-        JSON.stringify(meta.replaces),
-      ],
-    },
-    {
-      sql: "INSERT INTO segment_details VALUES ($1, $2, $3)",
-      parameters: [meta.id, details.keys, details.traceFilter],
-    },
+    insert("segments", [
+      meta.id,
+      meta.tenant,
+      meta.formatVersion,
+      meta.level,
+      meta.rowCount,
+      meta.traceCount,
+      meta.byteSize,
+      meta.minTraceStart,
+      meta.maxTraceStart,
+      meta.maxEnd,
+      meta.walRange?.from ?? null,
+      meta.walRange?.to ?? null,
+      Math.trunc(meta.createdUnixMs),
+      rowGroupsJson(meta.rowGroups),
+      JSON.stringify(meta.optionalColumns),
+      JSON.stringify(meta.replaces),
+    ]),
+    insert("segment_details", [meta.id, details.keys, details.traceFilter]),
   ];
 }
 
-export function deleteSegments(ids: readonly string[]): SqlStatement[] {
+export function deleteSegments(ids: readonly string[]): string[] {
   return ["segments", "segment_details"].flatMap((table) => deleteIds(table, ids));
 }
 
 export function insertRemoved(
   segment: { readonly id: string; readonly tenant: string },
   removedUnixMs: number,
-): SqlStatement {
-  return {
-    sql: "INSERT INTO removed_segments VALUES ($1, $2, $3)",
-    parameters: [segment.id, segment.tenant, Math.trunc(removedUnixMs)],
-  };
+): string {
+  return insert("removed_segments", [segment.id, segment.tenant, Math.trunc(removedUnixMs)]);
 }
 
-export function deleteRemoved(ids: readonly string[]): SqlStatement[] {
+export function deleteRemoved(ids: readonly string[]): string[] {
   return deleteIds("removed_segments", ids);
 }
 
-export function updateWalPositions({ cutTo, releasedTo }: WalPositions): SqlStatement {
-  return {
-    sql: "UPDATE wal_positions SET cut_to = $1, released_to = $2",
-    parameters: [cutTo, releasedTo],
-  };
+export function updateWalPositions({ cutTo, releasedTo }: WalPositions): string {
+  return `UPDATE wal_positions SET cut_to = ${cutTo}, released_to = ${releasedTo}`;
 }
 
 /** Columns of `segments` in the order that `segmentOfRow` reads. */
@@ -123,9 +112,12 @@ function rowGroupsJson(rowGroups: readonly RowGroupMeta[]): string {
   );
 }
 
+function insert(table: string, values: readonly SqlScalar[]): string {
+  return `INSERT INTO ${table} VALUES (${values.map(sqlLiteral).join(", ")})`;
+}
+
 /** One scan of the table for all ids. */
-function deleteIds(table: string, ids: readonly string[]): SqlStatement[] {
+function deleteIds(table: string, ids: readonly string[]): string[] {
   if (ids.length === 0) return [];
-  const sql = `DELETE FROM ${table} WHERE id IN (SELECT unnest(from_json($1::JSON, '["VARCHAR"]')))`;
-  return [{ sql, parameters: [JSON.stringify(ids)] }];
+  return [`DELETE FROM ${table} WHERE list_contains(${sqlList(ids)}, id)`];
 }

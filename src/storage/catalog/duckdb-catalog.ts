@@ -1,4 +1,5 @@
-import type { SqlStatement, SqlValue, WritableDatabase } from "../../drivers/duckdb/database.ts";
+import type { SqlValue, WritableDatabase } from "../../drivers/duckdb/database.ts";
+import { sqlList } from "../../drivers/duckdb/sql-literal.ts";
 import { type Files, joinPath } from "../../drivers/files/files.ts";
 import { PintailError } from "../../errors.ts";
 import type { SegmentMeta } from "../../schema/segment-meta.ts";
@@ -153,8 +154,8 @@ class DuckdbCatalog implements Catalog {
     try {
       const hint = await readPositions(parts);
       await database.transaction([
-        { sql: "CREATE TABLE meta (schema_version INTEGER NOT NULL)" },
-        ...MIGRATIONS.flat().map((sql) => ({ sql })),
+        "CREATE TABLE meta (schema_version INTEGER NOT NULL)",
+        ...MIGRATIONS.flat(),
       ]);
       const { segments, removed, walPositions } = await parts.rebuild(hint);
       for await (const batch of segments) {
@@ -164,7 +165,7 @@ class DuckdbCatalog implements Catalog {
         ...removed.map((segment) => insertRemoved(segment, parts.nowMs())),
         updateWalPositions(walPositions),
         // Last: a catalog without it is unfinished.
-        { sql: "INSERT INTO meta VALUES ($1)", parameters: [MIGRATIONS.length] },
+        `INSERT INTO meta VALUES (${MIGRATIONS.length})`,
       ]);
     } catch (e) {
       await database[Symbol.asyncDispose]();
@@ -268,7 +269,7 @@ class DuckdbCatalog implements Catalog {
     return done;
   }
 
-  async #write(statements: readonly SqlStatement[]): Promise<void> {
+  async #write(statements: readonly string[]): Promise<void> {
     if (statements.length === 0) return;
     try {
       await this.#database.transaction(statements);
@@ -298,8 +299,8 @@ class DuckdbCatalog implements Catalog {
     }
     if (version === MIGRATIONS.length) return;
     await this.#database.transaction([
-      ...MIGRATIONS.slice(version).flatMap((sql) => sql.map((one) => ({ sql: one }))),
-      { sql: "UPDATE meta SET schema_version = $1", parameters: [MIGRATIONS.length] },
+      ...MIGRATIONS.slice(version).flat(),
+      `UPDATE meta SET schema_version = ${MIGRATIONS.length}`,
     ]);
   }
 
@@ -336,7 +337,7 @@ class DuckdbCatalog implements Catalog {
 
   async #readDetailsOf(ids: readonly string[], withFilters: boolean): Promise<void> {
     const filter = withFilters ? "trace_filter" : "NULL";
-    const sql = `SELECT id, keys, ${filter} FROM segment_details WHERE list_contains(${quoteIds(ids)}, id)`;
+    const sql = `SELECT id, keys, ${filter} FROM segment_details WHERE list_contains(${sqlList(ids)}, id)`;
     await this.#database.chunks(sql, ({ rowCount, columns: [id, keys, filters] }) => {
       for (let r = 0; r < rowCount; r++) {
         const packed = keys?.[r];
@@ -352,7 +353,7 @@ class DuckdbCatalog implements Catalog {
   }
 
   async #readFilter(id: string): Promise<Uint8Array | undefined> {
-    const sql = `SELECT trace_filter FROM segment_details WHERE list_contains(${quoteIds([id])}, id)`;
+    const sql = `SELECT trace_filter FROM segment_details WHERE list_contains(${sqlList([id])}, id)`;
     const [row] = await this.#database.rows(sql);
     return row?.[0] instanceof Uint8Array ? row[0] : undefined;
   }
@@ -370,10 +371,6 @@ class DuckdbCatalog implements Catalog {
       this.#savedReleasedTo = -1;
     }
   }
-}
-
-function quoteIds(ids: readonly string[]): string {
-  return `[${ids.map((id) => `'${id.replaceAll("'", "''")}'`).join(", ")}]`;
 }
 
 function positionsOf({ cutTo, releasedTo }: CatalogChange): Partial<WalPositions> {

@@ -86,12 +86,11 @@ export class Snapshot {
   ): ReadonlyMap<string, readonly SegmentMeta[]> {
     const byTenant = new Map(this.#byTenant);
     for (const tenant of touched) {
-      const news = new Set(
-        added.filter((segment) => segment.tenant === tenant).map(({ id }) => id),
+      const kept = this.segments(tenant).filter((segment) => byId.get(segment.id) === segment);
+      const news = added.filter(
+        (segment) => segment.tenant === tenant && byId.get(segment.id) === segment,
       );
-      const kept = this.segments(tenant).filter(({ id }) => byId.has(id) && !news.has(id));
-      const list = [...news].flatMap((id) => byId.get(id) ?? []);
-      const all = [...kept, ...list].sort(newestFirst);
+      const all = [...kept, ...news].sort(newestFirst);
       if (all.length === 0) byTenant.delete(tenant);
       else byTenant.set(tenant, Object.freeze(all));
     }
