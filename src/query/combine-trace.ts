@@ -79,7 +79,10 @@ function groupSpans(spans: readonly StoredSpan[]): Trace {
   const groups = new Map<Resource, Map<InstrumentationScope, Span[]>>();
   for (const { span, resource, scope } of spans) {
     let scopes = groups.get(resource);
-    if (scopes === undefined) groups.set(resource, (scopes = new Map()));
+    if (scopes === undefined) {
+      scopes = new Map();
+      groups.set(resource, scopes);
+    }
     const group = scopes.get(scope);
     if (group === undefined) scopes.set(scope, [span]);
     else group.push(span);

@@ -1,3 +1,4 @@
+import { maxOf, minOf } from "./bigint-bounds.ts";
 import type { FoundSpanset, FoundTrace, SearchResult, ServiceStats } from "./search-result.ts";
 import { compareTraces } from "./trace-key.ts";
 
@@ -33,8 +34,8 @@ function mergeTraces(a: FoundTrace, b: FoundTrace): FoundTrace {
     traceId: a.traceId,
     rootServiceName: a.rootServiceName || b.rootServiceName,
     rootSpanName: a.rootSpanName || b.rootSpanName,
-    startUnixNano: a.startUnixNano < b.startUnixNano ? a.startUnixNano : b.startUnixNano,
-    durationNanos: a.durationNanos > b.durationNanos ? a.durationNanos : b.durationNanos,
+    startUnixNano: minOf(a.startUnixNano, b.startUnixNano),
+    durationNanos: maxOf(a.durationNanos, b.durationNanos),
     spansets: mergeSpansets(a.spansets, b.spansets),
     serviceStats: mergeStats(a.serviceStats, b.serviceStats),
   };

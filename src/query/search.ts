@@ -5,6 +5,7 @@ import type { QueryEngine, QueryRun } from "./query-context.ts";
 import { type CandidateSource, findCandidates } from "./search-candidates.ts";
 import type { FoundTrace, SearchResult } from "./search-result.ts";
 import { fetchServiceStats, fetchSpansets } from "./search-spansets.ts";
+import { satisfied } from "./spanset-tree.ts";
 import { segmentOverlaps, type TimeRange } from "./time-range.ts";
 import { compareTraces, earlierOf, type TraceKey } from "./trace-key.ts";
 import { findTraceParts, type WholeTrace } from "./trace-parts.ts";
@@ -43,8 +44,14 @@ async function searchTenant(
 ): Promise<SearchResult> {
   const all = run.segments(tenant);
   const inRange = all.filter((meta) => segmentOverlaps(meta, request.range));
-  const segments = inRange.filter((meta) =>
-    leafNumbers(search).some((leaf) => search.mayMatch(leaf, meta)),
+  const segments = possible(search, inRange);
+  // No more than there are: a client may ask for 2^32.
+  const limit = Math.max(
+    1,
+    Math.min(
+      request.limit,
+      sum(segments, (meta) => meta.traceCount),
+    ),
   );
   const read = new Set<SegmentMeta>();
   const candidates = findCandidates({
@@ -52,12 +59,12 @@ async function searchTenant(
     search,
     segments,
     range: request.range,
-    limit: request.limit,
+    limit,
     onRead: (slice) => {
       for (const meta of slice) read.add(meta);
     },
   });
-  const whole = await newestTraces(candidates, request, search, (ids) =>
+  const whole = await newestTraces(candidates, { ...request, limit }, search, (ids) =>
     findTraceParts(run, all, ids),
   );
   return {
@@ -72,6 +79,16 @@ async function searchTenant(
       inspectedSpanCount: sum([...read], (meta) => meta.rowCount),
     },
   };
+}
+
+/** Segments where some leaf may match; none when the leaves that may cannot satisfy the tree. */
+function possible(search: CompiledSearch, segments: readonly SegmentMeta[]): SegmentMeta[] {
+  const leaves = leafNumbers(search);
+  const somewhere = leaves.map((leaf) => segments.some((meta) => search.mayMatch(leaf, meta)));
+  if (!satisfied(search.tree, (leaf) => somewhere[leaf] ?? false)) return [];
+  // Bounds on the duration need all parts of a trace.
+  if (search.duration !== undefined) return [...segments];
+  return segments.filter((meta) => leaves.some((leaf) => search.mayMatch(leaf, meta)));
 }
 
 /** Traces looked up at once: their ids become part of a statement's text. */

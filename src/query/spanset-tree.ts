@@ -1,5 +1,14 @@
 import type { SearchTree } from "../traceql/plan/search-plan.ts";
 
+/** Whether the tree holds, given which leaves do. */
+export function satisfied(tree: SearchTree, flag: (leaf: number) => boolean): boolean {
+  if (tree.type === "leaf") return flag(tree.index);
+  const parts = operandsOf(tree);
+  return tree.type === "and"
+    ? parts.every((operand) => satisfied(operand, flag))
+    : parts.some((operand) => satisfied(operand, flag));
+}
+
 /** SQL: does a trace satisfy the tree, given for each leaf whether some span of it matches. */
 export function satisfiedSql(tree: SearchTree, traceFlag: (leaf: number) => string): string {
   if (tree.type === "leaf") return traceFlag(tree.index);

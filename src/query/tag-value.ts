@@ -2,7 +2,7 @@ import type { SqlValue } from "../drivers/duckdb/database.ts";
 import type { StoredAttributeType } from "../schema/columns.ts";
 
 /** The type decides how a query builder quotes the value. */
-export type TagValueType = "string" | "int" | "float" | "bool" | "keyword";
+export type TagValueType = "string" | "int" | "float" | "bool" | "duration" | "keyword";
 export type TagValue = { readonly type: TagValueType; readonly value: string };
 
 /** Of a stored value; arrays give their elements, bytes and maps nothing. */

@@ -1,4 +1,5 @@
 import type { SegmentMeta } from "../schema/segment-meta.ts";
+import { maxOf } from "./bigint-bounds.ts";
 
 /** Both ends inclusive, nanoseconds since 1970. */
 export type TimeRange = { readonly startUnixNano: bigint; readonly endUnixNano: bigint };
@@ -7,7 +8,7 @@ export type TimeRange = { readonly startUnixNano: bigint; readonly endUnixNano: 
 export function segmentOverlaps(meta: SegmentMeta, range: TimeRange | undefined): boolean {
   if (range === undefined) return true;
   // A span that ends before it starts is an instant, at its start.
-  const end = meta.maxEnd > meta.maxTraceStart ? meta.maxEnd : meta.maxTraceStart;
+  const end = maxOf(meta.maxEnd, meta.maxTraceStart);
   return meta.minTraceStart <= range.endUnixNano && end >= range.startUnixNano;
 }
 

@@ -1,5 +1,6 @@
 import type { SegmentMeta } from "../schema/segment-meta.ts";
 import { mayContain } from "../storage/segments/trace-filter.ts";
+import { maxOf, minOf } from "./bigint-bounds.ts";
 import type { QueryRun } from "./query-context.ts";
 import { readSegments, traceIdSql } from "./segment-sql.ts";
 import { traceIdFromHex } from "./trace-id.ts";
@@ -83,9 +84,8 @@ function merged(
   const rootKnown = known.rootServiceName !== "" || known.rootSpanName !== "";
   return {
     traceId,
-    startUnixNano:
-      part.startUnixNano < known.startUnixNano ? part.startUnixNano : known.startUnixNano,
-    endUnixNano: endUnixNano > known.endUnixNano ? endUnixNano : known.endUnixNano,
+    startUnixNano: minOf(part.startUnixNano, known.startUnixNano),
+    endUnixNano: maxOf(endUnixNano, known.endUnixNano),
     rootServiceName: rootKnown ? known.rootServiceName : service,
     rootSpanName: rootKnown ? known.rootSpanName : name,
     parts: [...known.parts, part],

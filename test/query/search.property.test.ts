@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { maxOf, minOf } from "../../src/query/bigint-bounds.ts";
 import { compileSearch } from "../../src/query/compile-search.ts";
 import { searchTraces } from "../../src/query/search.ts";
 import type { SearchResult } from "../../src/query/search-result.ts";
@@ -84,8 +85,6 @@ function evaluate(t: Tree, spans: readonly Toy[]): Set<Toy> {
 
 const traceHex = (n: number): string => (n + 1).toString(16).padStart(32, "0");
 const spanHex = (id: bigint): string => id.toString(16).padStart(16, "0");
-const maxOf = (list: readonly bigint[]): bigint => list.reduce((a, b) => (a > b ? a : b));
-const minOf = (list: readonly bigint[]): bigint => list.reduce((a, b) => (a < b ? a : b));
 
 function requestsOf(spans: readonly Toy[]): RequestInit[] {
   return spans.map((s) => ({
@@ -123,8 +122,8 @@ function expected(all: readonly Toy[], t: Tree, limit: number, spss: number, ran
     .map((trace) => {
       const spans = all.filter((s) => s.trace === trace).sort(byStart);
       const matched = [...evaluate(t, spans)].sort(byStart);
-      const start = minOf(spans.map((s) => s.start));
-      const end = maxOf(spans.map((s) => s.start + s.duration));
+      const start = spans.map((s) => s.start).reduce(minOf);
+      const end = spans.map((s) => s.start + s.duration).reduce(maxOf);
       const services = new Map<string, { spanCount: number; errorCount: number }>();
       for (const s of spans) {
         const stats = services.get(s.service) ?? { spanCount: 0, errorCount: 0 };

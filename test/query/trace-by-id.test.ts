@@ -189,10 +189,9 @@ test("times beyond int64 and ends before starts come back exactly", async () => 
 });
 
 test("a trace in several segments and levels is one trace, by start, without doubles", async () => {
-  const span = (n: number, kind = 1) =>
+  const span = (n: number) =>
     aSpan({
       spanId: hex(`000000000000000${n}`),
-      kind,
       startTimeUnixNano: START + BigInt(n),
       endTimeUnixNano: START + 100n,
     });

@@ -1,4 +1,5 @@
 import { PintailError } from "../../errors.ts";
+import { minOf } from "../../query/bigint-bounds.ts";
 import type { QuerySettings } from "../../query/settings.ts";
 import type { TimeRange } from "../../query/time-range.ts";
 import { formatDuration } from "../../traceql/duration.ts";
@@ -118,10 +119,6 @@ function clampEnd(range: TimeRange, rules: TimeRules): TimeRange {
 
 function latestNanos({ nowMs, settings }: TimeRules): bigint {
   return BigInt(Math.trunc(nowMs - settings.queryEndCutoffMs)) * MS_NANOS;
-}
-
-function minOf(a: bigint, b: bigint): bigint {
-  return a < b ? a : b;
 }
 
 function rangeSince(sinceNanos: bigint, rules: TimeRules): TimeRange {

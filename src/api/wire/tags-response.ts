@@ -48,8 +48,12 @@ export function tagValuesV2ToJson({ tagValues, stats }: TagValuesV2Answer): unkn
 
 /** For language models: values by type. */
 export function tagValuesV2ToLlm({ tagValues, stats }: TagValuesV2Answer): unknown {
-  const byType: Record<string, string[]> = {};
-  for (const { type, value } of tagValues) (byType[type] ??= []).push(value);
+  const byType: Partial<Record<TagValue["type"], string[]>> = {};
+  for (const { type, value } of tagValues) {
+    const values = byType[type] ?? [];
+    byType[type] = values;
+    values.push(value);
+  }
   return {
     tagValues: byType,
     metrics: {
