@@ -70,7 +70,7 @@ export function makeRequests(options: WorkloadOptions): Uint8Array[] {
               resource: { attributes: resourceAttributes(service) },
               scopeSpans: [
                 {
-                  scope: { name: "io.opentelemetry.instrumentation", version: "2.9.0" },
+                  scope: { name: "shop.instrumentation", version: "2.9.0" },
                   spans,
                   schemaUrl: "https://opentelemetry.io/schemas/1.27.0",
                 },
@@ -180,11 +180,11 @@ export function makeRequests(options: WorkloadOptions): Uint8Array[] {
       kv("http.response.status_code", failed ? 500 : pick([200, 200, 200, 201, 204, 404])),
       kv("url.path", route.replace("{id}", String(int(20_000)))),
       kv("url.scheme", "http"),
-      kv("server.address", `${SERVICES[service]}.shop`),
+      kv("server.address", SERVICES[service]!),
       kv("server.port", 8080),
-      kv("network.protocol.version", "1.1"),
-      kv("user_agent.original", pick(["curl/8.5.0", "okhttp/4.12.0", "Mozilla/5.0"])),
-      kv("client.address", `10.0.${int(4)}.${int(250)}`),
+      kv("http.flavor", "1.1"),
+      kv("http.agent", pick(["curl/8", "okhttp/4", "Mozilla"])),
+      kv("net.peer.ip", `10.0.${int(4)}.${int(250)}`),
       kv("thread.id", int(64)),
     );
     if (random() < 0.5) span.attributes.push(kv("app.user.id", `u-${int(50_000)}`));
@@ -199,15 +199,15 @@ export function makeRequests(options: WorkloadOptions): Uint8Array[] {
     span.attributes.push(
       kv("db.system.name", "postgresql"),
       kv("db.namespace", "shop"),
-      kv("db.operation.name", operation),
-      kv("db.collection.name", table),
-      kv("db.query.text", `${operation} ${table} WHERE id = $1`),
-      kv("db.response.returned_rows", int(50)),
+      kv("db.operation", operation),
+      kv("db.table", table),
+      kv("db.statement", `${operation} ${table} id=?`),
+      kv("db.rows", int(50)),
       kv("server.address", `db-${service % 3}.shop`),
       kv("server.port", 5432),
       kv("thread.id", int(64)),
       kv("thread.name", `pool-${int(16)}`),
-      kv("app.duration_ratio", Math.round(random() * 1000) / 1000),
+      kv("app.ratio", Math.round(random() * 1000) / 1000),
     );
     if (random() < 0.4) span.attributes.push(kv("app.retry", false));
   }
@@ -218,12 +218,12 @@ export function makeRequests(options: WorkloadOptions): Uint8Array[] {
     span.name = `${topic} ${span.kind === 4 ? "publish" : "process"}`;
     span.attributes.push(
       kv("messaging.system", "kafka"),
-      kv("messaging.operation.name", span.kind === 4 ? "publish" : "process"),
+      kv("messaging.operation", span.kind === 4 ? "publish" : "process"),
       kv("messaging.destination.name", topic),
-      kv("messaging.destination.partition.id", String(int(12))),
+      kv("messaging.partition", String(int(12))),
       kv("messaging.kafka.offset", BigInt(int(1_000_000_000))),
-      kv("messaging.message.body.size", int(4000)),
-      kv("messaging.consumer.group.name", `${SERVICES[service]}-group`),
+      kv("messaging.size", int(4000)),
+      kv("messaging.group", `${SERVICES[service]}-group`),
       kv("messaging.client.id", `${SERVICES[service]}-${int(4)}`),
       kv("server.address", "kafka.shop"),
       kv("server.port", 9092),

@@ -1,13 +1,10 @@
-import { type AttributeColumns, AttributeType } from "../../model/attribute-columns.ts";
+import { AttributeType } from "../../model/attribute-columns.ts";
 import { DecodeError } from "../../model/decode-error.ts";
 import type { SpanBatch } from "../../model/span-batch.ts";
-import { cutUtf8 } from "../../util/utf8.ts";
 import { WireError, WireReader } from "../../util/wire-reader.ts";
-import { anyValueText } from "./decode-any-value.ts";
+import { AttributeDecoder } from "./decode-attributes.ts";
 import { RowCache } from "./decode-row-cache.ts";
 
-/** Per span, event, link, resource or scope; SDKs stop at 128. */
-export const MAX_ATTRIBUTES = 65_535;
 /** Per span. */
 export const MAX_EVENTS = 65_535;
 /** Per span. */
@@ -40,27 +37,24 @@ const ScopeSpansTag = { current: (2 << 3) | 2, legacy: (1000 << 3) | 2 } as cons
 export class OtlpDecoder {
   readonly truncated: TruncatedAttributes = { resource: 0, scope: 0, span: 0, event: 0, link: 0 };
   readonly #batch: SpanBatch;
-  readonly #maxAttributeBytes: number;
   readonly #reader = new WireReader();
+  readonly #attributes: AttributeDecoder;
   readonly #resources: RowCache;
   readonly #scopes: RowCache;
   readonly #serviceNameKey: number;
   // Parts of the resource or scope at hand, as start, end, start, end …
   readonly #resourceParts: number[] = [];
   readonly #scopeParts: number[] = [];
-  readonly #valueParts: number[] = [];
   #resourceSchemaStart = 0;
   #resourceSchemaEnd = 0;
   /** Row of the resource at hand, -1 until a span needs it. */
   #resource = -1;
   /** Row of the scope at hand. */
   #scope = -1;
-  /** Keys and values cut since the last time an owner's count was taken. */
-  #cuts = 0;
 
   constructor(batch: SpanBatch, options: OtlpDecoderOptions) {
     this.#batch = batch;
-    this.#maxAttributeBytes = options.maxAttributeBytes;
+    this.#attributes = new AttributeDecoder(this.#reader, batch.strings, options.maxAttributeBytes);
     this.#resources = new RowCache(batch.strings.seed);
     this.#scopes = new RowCache(batch.strings.seed);
     this.#serviceNameKey = batch.strings.internText("service.name");
@@ -78,8 +72,7 @@ export class OtlpDecoder {
     const truncated = { ...this.truncated };
     this.#resources.begin();
     this.#scopes.begin();
-    this.#valueParts.length = 0;
-    this.#cuts = 0;
+    this.#attributes.reset();
     this.#reader.reset(body);
     try {
       this.#request(body.length);
@@ -204,13 +197,13 @@ export class OtlpDecoder {
       const end = parts[i + 1]!;
       while (reader.pos < end) {
         const tag = reader.tag(end);
-        if (tag === 0x0a) this.#keyValue(columns, reader.sub(end));
+        if (tag === 0x0a) this.#attributes.push(columns, reader.sub(end));
         else if (tag === 0x10) dropped = reader.varint(end);
         else if (tag === 0x1a) reader.pos = reader.sub(end);
         else reader.skip(tag, 0b1110, end);
       }
     }
-    this.truncated.resource += this.#takeCuts();
+    this.truncated.resource += this.#attributes.takeCuts();
     let serviceName = 0;
     for (let i = columns.offsets[columns.ownerCount]!; i < columns.count; i++) {
       if (columns.keys[i] !== this.#serviceNameKey) continue;
@@ -238,12 +231,12 @@ export class OtlpDecoder {
         const tag = reader.tag(end);
         if (tag === 0x0a) name = this.#stringField(end);
         else if (tag === 0x12) version = this.#stringField(end);
-        else if (tag === 0x1a) this.#keyValue(batch.scopeAttributes, reader.sub(end));
+        else if (tag === 0x1a) this.#attributes.push(batch.scopeAttributes, reader.sub(end));
         else if (tag === 0x20) dropped = reader.varint(end);
         else reader.skip(tag, 0b11110, end);
       }
     }
-    this.truncated.scope += this.#takeCuts();
+    this.truncated.scope += this.#attributes.takeCuts();
     const row = batch.closeScope(name, version, dropped, schemaUrl);
     this.#scopes.add(key, row);
     return row;
@@ -256,8 +249,14 @@ export class OtlpDecoder {
     const row = batch.openSpan();
     let traceAt = -1;
     let spanAt = -1;
+    const attributes = batch.attributes;
     while (reader.pos < end) {
       const tag = reader.tag(end);
+      if (tag === 0x4a) {
+        // More than half of all fields, so they are spared the switch.
+        this.#attributes.push(attributes, reader.sub(end));
+        continue;
+      }
       switch (tag) {
         case 0x0a:
           traceAt = this.#id(end, 16);
@@ -292,14 +291,11 @@ export class OtlpDecoder {
           batch.end[2 * row + 1] = view.getUint32(at + 4, true);
           break;
         }
-        case 0x4a:
-          this.#keyValue(batch.attributes, reader.sub(end));
-          break;
         case 0x50:
           batch.droppedAttributes[row] = reader.varint(end);
           break;
         case 0x5a:
-          this.truncated.span += this.#takeCuts();
+          this.truncated.span += this.#attributes.takeCuts();
           if (batch.eventCount - batch.eventOffsets[row]! >= MAX_EVENTS) {
             throw new DecodeError("limit", `span has more than ${MAX_EVENTS} events`);
           }
@@ -309,7 +305,7 @@ export class OtlpDecoder {
           batch.droppedEvents[row] = reader.varint(end);
           break;
         case 0x6a:
-          this.truncated.span += this.#takeCuts();
+          this.truncated.span += this.#attributes.takeCuts();
           if (batch.linkCount - batch.linkOffsets[row]! >= MAX_LINKS) {
             throw new DecodeError("limit", `span has more than ${MAX_LINKS} links`);
           }
@@ -339,7 +335,7 @@ export class OtlpDecoder {
     batch.spanId[2 * row + 1] = view.getUint32(spanAt);
     batch.resource[row] = this.#resource;
     batch.scope[row] = this.#scope;
-    this.truncated.span += this.#takeCuts();
+    this.truncated.span += this.#attributes.takeCuts();
     batch.closeSpan();
   }
 
@@ -370,7 +366,7 @@ export class OtlpDecoder {
           batch.eventName[row] = this.#stringField(end);
           break;
         case 0x1a:
-          this.#keyValue(batch.eventAttributes, reader.sub(end));
+          this.#attributes.push(batch.eventAttributes, reader.sub(end));
           break;
         case 0x20:
           batch.eventDropped[row] = reader.varint(end);
@@ -379,7 +375,7 @@ export class OtlpDecoder {
           reader.skip(tag, 0b11110, end);
       }
     }
-    this.truncated.event += this.#takeCuts();
+    this.truncated.event += this.#attributes.takeCuts();
     batch.closeEvent();
   }
 
@@ -407,7 +403,7 @@ export class OtlpDecoder {
           batch.linkTraceState[row] = this.#stringField(end);
           break;
         case 0x22:
-          this.#keyValue(batch.linkAttributes, reader.sub(end));
+          this.#attributes.push(batch.linkAttributes, reader.sub(end));
           break;
         case 0x28:
           batch.linkDropped[row] = reader.varint(end);
@@ -419,151 +415,8 @@ export class OtlpDecoder {
           reader.skip(tag, 0b1111110, end);
       }
     }
-    this.truncated.link += this.#takeCuts();
+    this.truncated.link += this.#attributes.takeCuts();
     batch.closeLink();
-  }
-
-  /** Pushes one attribute. */
-  #keyValue(columns: AttributeColumns, end: number): void {
-    if (columns.count - columns.offsets[columns.ownerCount]! >= MAX_ATTRIBUTES) {
-      throw new DecodeError("limit", `more than ${MAX_ATTRIBUTES} attributes in one place`);
-    }
-    const reader = this.#reader;
-    const bytes = reader.bytes;
-    // The shape nearly every attribute has: key, then value, both shorter than 128 bytes, and the
-    // value one string, bool or small int. That the lengths add up to `end` is the bounds check.
-    const begin = reader.pos;
-    const keyLength = bytes[begin + 1]!;
-    if (bytes[begin] === 0x0a && keyLength < 0x80) {
-      const at = begin + 2 + keyLength;
-      const valueLength = bytes[at + 1]!;
-      if (bytes[at] === 0x12 && valueLength < 0x80 && at + 2 + valueLength === end) {
-        const member = bytes[at + 2];
-        if (member === 0x0a && bytes[at + 3] === valueLength - 2) {
-          const key = this.#attributeString(begin + 2, at);
-          columns.push(key, AttributeType.string, this.#attributeString(at + 4, end), 0);
-          reader.pos = end;
-          return;
-        }
-        if (member === 0x18 && valueLength === 2 && bytes[at + 3]! < 0x80) {
-          const key = this.#attributeString(begin + 2, at);
-          columns.push(key, AttributeType.int, bytes[at + 3]!, 0);
-          reader.pos = end;
-          return;
-        }
-      }
-    }
-    let keyStart = 0;
-    let keyEnd = 0;
-    let valueStart = 0;
-    let valueEnd = -1;
-    while (reader.pos < end) {
-      const tag = reader.tag(end);
-      if (tag === 0x0a) {
-        keyEnd = reader.sub(end);
-        keyStart = reader.pos;
-        reader.pos = keyEnd;
-      } else if (tag === 0x12) {
-        if (valueEnd >= 0) this.#valueParts.push(valueStart, valueEnd);
-        valueEnd = reader.sub(end);
-        valueStart = reader.pos;
-        reader.pos = valueEnd;
-      } else if (tag === 0x18) reader.varint(end);
-      else reader.skip(tag, 0b1110, end);
-    }
-    const key = this.#attributeString(keyStart, keyEnd);
-    if (this.#valueParts.length === 0) {
-      if (valueEnd < 0) columns.push(key, AttributeType.json, this.#jsonText("{}"), 0);
-      else this.#value(columns, key, valueStart, valueEnd);
-    } else this.#mergedValue(columns, key, valueStart, valueEnd);
-    reader.pos = end;
-  }
-
-  /** An AnyValue: the last member of its oneof counts. */
-  #value(columns: AttributeColumns, key: number, start: number, end: number): void {
-    const reader = this.#reader;
-    let type: AttributeType = AttributeType.json;
-    let lo = 0;
-    let hi = 0;
-    reader.pos = start;
-    while (reader.pos < end) {
-      const tag = reader.tag(end);
-      switch (tag) {
-        case 0x0a:
-          hi = reader.sub(end);
-          lo = reader.pos;
-          reader.pos = hi;
-          type = AttributeType.string;
-          break;
-        case 0x10:
-          lo = (reader.varint(end) | reader.hi) === 0 ? 0 : 1;
-          hi = 0;
-          type = AttributeType.bool;
-          break;
-        case 0x18:
-          lo = reader.varint(end);
-          hi = reader.hi;
-          type = AttributeType.int;
-          break;
-        case 0x21: {
-          const at = reader.fixed64(end);
-          lo = reader.view.getInt32(at, true);
-          hi = reader.view.getInt32(at + 4, true);
-          type = AttributeType.double;
-          break;
-        }
-        case 0x2a:
-        case 0x32:
-        case 0x3a:
-          reader.pos = reader.sub(end);
-          type = AttributeType.json;
-          break;
-        case 0x40:
-          reader.varint(end);
-          type = AttributeType.json;
-          break;
-        default:
-          reader.skip(tag, 0b1_1111_1110, end);
-      }
-    }
-    if (type === AttributeType.string) {
-      columns.push(key, type, this.#attributeString(lo, hi), 0);
-    } else if (type === AttributeType.json) {
-      columns.push(key, type, this.#jsonText(anyValueText(reader, [start, end])), 0);
-    } else columns.push(key, type, lo, hi);
-  }
-
-  /**
-   * A value that came in several parts, of which `valueParts` holds all but the last. They are
-   * joined, which is what merging means; no sender is known to do this.
-   */
-  #mergedValue(columns: AttributeColumns, key: number, start: number, end: number): void {
-    const reader = this.#reader;
-    const parts = [...this.#valueParts, start, end];
-    this.#valueParts.length = 0;
-    let length = 0;
-    for (let i = 0; i < parts.length; i += 2) length += parts[i + 1]! - parts[i]!;
-    const joined = new Uint8Array(length);
-    let at = 0;
-    for (let i = 0; i < parts.length; i += 2) {
-      joined.set(reader.bytes.subarray(parts[i]!, parts[i + 1]!), at);
-      at += parts[i + 1]! - parts[i]!;
-    }
-    const body = reader.bytes;
-    reader.reset(joined);
-    this.#value(columns, key, 0, length);
-    reader.reset(body);
-  }
-
-  /** Interns an attribute's key or string value, cut to the bound. */
-  #attributeString(start: number, end: number): number {
-    const bytes = this.#reader.bytes;
-    const max = this.#maxAttributeBytes;
-    if (max > 0 && end - start > max) {
-      this.#cuts++;
-      return this.#batch.strings.intern(bytes, start, cutUtf8(bytes, start, end, max));
-    }
-    return this.#batch.strings.intern(bytes, start, end);
   }
 
   #stringField(end: number): number {
@@ -578,10 +431,6 @@ export class OtlpDecoder {
     return this.#batch.strings.intern(this.#reader.bytes, start, end);
   }
 
-  #jsonText(text: string): number {
-    return this.#batch.strings.internText(text);
-  }
-
   /** Steps over an id and returns where it begins, -1 when it is empty. */
   #id(end: number, length: number): number {
     const reader = this.#reader;
@@ -591,12 +440,6 @@ export class OtlpDecoder {
     if (idEnd - at === length) return at;
     if (idEnd === at) return -1;
     throw new WireError(`id of ${idEnd - at} bytes instead of ${length} at byte ${at}`);
-  }
-
-  #takeCuts(): number {
-    const cuts = this.#cuts;
-    this.#cuts = 0;
-    return cuts;
   }
 }
 

@@ -4,8 +4,9 @@ import { ExportTraceServiceRequestSchema } from "../../../gen/opentelemetry/prot
 import { AttributeType } from "../../../src/model/attribute-columns.ts";
 import { DecodeError } from "../../../src/model/decode-error.ts";
 import { SpanBatch } from "../../../src/model/span-batch.ts";
-import { MAX_ATTRIBUTES, MAX_EVENTS, OtlpDecoder } from "../../../src/receivers/otlp/decode.ts";
+import { MAX_EVENTS, OtlpDecoder } from "../../../src/receivers/otlp/decode.ts";
 import { MAX_VALUE_DEPTH } from "../../../src/receivers/otlp/decode-any-value.ts";
+import { MAX_ATTRIBUTES } from "../../../src/receivers/otlp/decode-attributes.ts";
 import { concatBytes } from "../../../src/util/concat-bytes.ts";
 import { WireWriter } from "../../../src/util/wire-writer.ts";
 import {
