@@ -77,6 +77,11 @@ function syntaxError(problem: string, at: number): PintailError {
   return new PintailError("invalid", `invalid tags: ${problem} at pos ${at + 1}`);
 }
 
+/** One filter for each tag of the `tags` parameter. Throws as `parseTagsParameter` does. */
+export function parseLegacyTags(text: string): FieldExpr[] {
+  return Object.entries(parseTagsParameter(text)).map(([key, value]) => tagToExpr(key, value));
+}
+
 /**
  * Tags of the search before TraceQL as a filter: well-known keys hold the value as a substring,
  * others equal it, on the span or on its resource. Durations limit the trace's, inclusive.

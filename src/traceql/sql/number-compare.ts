@@ -49,7 +49,7 @@ export function compareNumbers(
     case "<=":
       return nullable(sql`(${test} AND NOT isnan(${y}))`);
     case "!=":
-      return nullable(sql`(${test} OR isnan(${x}))`);
+      return nullable(sql`(${test} OR (isnan(${x}) AND isnan(${y})))`);
     default:
       return op satisfies never;
   }

@@ -1,3 +1,5 @@
+import { TraceQLError } from "../traceql-error.ts";
+
 /**
  * SQL text. The only ways to make one are the `sql` tag, which quotes every value put into it,
  * `quoteIdentifier` for names of columns, and `rawSql` for text that this folder spells out itself.
@@ -26,8 +28,19 @@ function isSql(value: Sql | SqlLiteral): value is Sql {
   return typeof value === "object" && SQL in value;
 }
 
-/** Never give it text that came from a query or from data. */
+/**
+ * More text than this takes the database seconds to parse and plan. A query gets there with hundreds
+ * of unscoped attributes that are arrays in some places.
+ */
+export const MAX_SQL_LENGTH = 1 << 20;
+
+/** Never give it text that came from a query or from data. Throws `TraceQLError` beyond the bound. */
 export function rawSql(text: string): Sql {
+  if (text.length > MAX_SQL_LENGTH) {
+    throw new TraceQLError(
+      "query too large, it has too many conditions for the data it asks about",
+    );
+  }
   return { text, [SQL]: true };
 }
 
