@@ -106,8 +106,9 @@ export class IngestService implements Ingest {
   }
 
   #handOver(request: PushRequest, appended: WalAppend, limits: IngestLimits) {
-    // A copy that the thread can take over: the body may be a view of a larger buffer.
-    const body = request.body.slice().buffer;
+    // A copy that the thread can take over: the body may be a view of a larger buffer. (A Node
+    // `Buffer`'s own `slice` would not copy.)
+    const body = new Uint8Array(request.body).buffer;
     const decoded = this.#parts.channel.record(
       {
         tenant: request.tenant,

@@ -53,7 +53,7 @@ export async function replay(parts: ReplayParts, fromLsn: number): Promise<Repla
         maxDecodedBytes: record.maxDecodedBytes,
         maxAttributeBytes: parts.maxAttributeBytesOf(record.tenant),
         rate: undefined,
-        body: record.body.slice().buffer,
+        body: new Uint8Array(record.body).buffer,
       },
       undefined,
     );

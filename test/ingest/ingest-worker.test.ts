@@ -1,0 +1,187 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { nodeFiles } from "../../src/drivers/files/node-files.ts";
+import { PintailError } from "../../src/errors.ts";
+import { BodyEncoding, BodyFormat } from "../../src/ingest/ingest.ts";
+import { IngestWorker } from "../../src/ingest/ingest-worker.ts";
+import type { FromIngestWorker, ToIngestWorker } from "../../src/ingest/messages.ts";
+import type { SegmentMeta } from "../../src/schema/segment-meta.ts";
+import { SegmentWriter } from "../../src/storage/segments/segment-writer.ts";
+import { newBatchDecoder } from "../../src/threads/decoders.ts";
+import { ulidSource } from "../../src/util/ulid.ts";
+import { aRequest, aSpan, encodeRequest, hex } from "../support/otlp-builder.ts";
+
+type RecordMessage = Extract<ToIngestWorker, { type: "record" }>;
+
+let dir: string;
+let nowMs = 0;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), "ingest-worker-"));
+  nowMs = 1_700_000_000_000;
+});
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+/** A worker whose replies can be awaited; `failWrites` makes the disk refuse. */
+function setUp() {
+  const replies: FromIngestWorker[] = [];
+  const waiting: (() => void)[] = [];
+  const disk = { full: false };
+  const writer = new SegmentWriter({
+    files: nodeFiles(),
+    segmentDir: dir,
+    newId: ulidSource(() => nowMs),
+    nowMs: () => nowMs,
+  });
+  const written: SegmentMeta[] = [];
+  const worker = new IngestWorker({
+    newDecoder: newBatchDecoder,
+    newSeed: () => 7,
+    nowMs: () => nowMs,
+    segments: {
+      write: async (
+        batch: Parameters<SegmentWriter["write"]>[0],
+        identity: Parameters<SegmentWriter["write"]>[1],
+      ) => {
+        if (disk.full) throw new PintailError("unavailable", "no space", { retryAfterMs: 1000 });
+        const meta = await writer.write(batch, identity);
+        written.push(meta);
+        return meta;
+      },
+      remove: (segments: Parameters<SegmentWriter["remove"]>[0]) => writer.remove(segments),
+    } as unknown as SegmentWriter,
+    send: (message) => {
+      replies.push(message);
+      for (const wake of waiting.splice(0)) wake();
+    },
+  });
+  const replyTo = async (id: number): Promise<FromIngestWorker> => {
+    for (;;) {
+      const reply = replies.find((r) => r.id === id);
+      if (reply !== undefined) return reply;
+      await new Promise<void>((done) => waiting.push(done));
+    }
+  };
+  return { worker, replyTo, disk, written };
+}
+
+function record(id: number, body: Uint8Array, more: Partial<RecordMessage> = {}): RecordMessage {
+  return {
+    type: "record",
+    id,
+    tenant: "t",
+    format: BodyFormat.otlpProtobuf,
+    encoding: BodyEncoding.identity,
+    maxDecodedBytes: 1_000_000,
+    maxAttributeBytes: 0,
+    rate: undefined,
+    body: new Uint8Array(body).buffer,
+    ...more,
+  };
+}
+
+const twoSpans = encodeRequest(
+  aRequest([aSpan(), aSpan({ spanId: hex("0000000000000002"), name: "second" })]),
+);
+
+test("records of two tenants become one L0 segment each, of the cut's WAL range", async () => {
+  const { worker, replyTo } = setUp();
+  worker.receive(record(1, twoSpans));
+  worker.receive(record(2, gzipSync(twoSpans), { tenant: "u", encoding: BodyEncoding.gzip }));
+  worker.receive({ type: "cut", id: 3, walRange: { from: 10, to: 20 } });
+  expect(await replyTo(1)).toMatchObject({
+    type: "decoded",
+    spanCount: 2,
+    protobufBytes: twoSpans.length,
+  });
+  const cut = await replyTo(3);
+  expect(cut.type).toBe("cut");
+  const metas = cut.type === "cut" ? cut.metas : [];
+  expect(metas.map((m) => [m.tenant, m.level, m.rowCount, m.walRange])).toEqual([
+    ["t", 0, 2, { from: 10, to: 20 }],
+    ["u", 0, 2, { from: 10, to: 20 }],
+  ]);
+});
+
+test("a refused record leaves nothing in the head", async () => {
+  const { worker, replyTo } = setUp();
+  const zeroId = encodeRequest(aRequest([aSpan(), aSpan({ spanId: hex("0000000000000000") })]));
+  worker.receive(record(1, zeroId));
+  worker.receive(record(2, twoSpans.subarray(0, twoSpans.length - 1)));
+  worker.receive(record(3, new Uint8Array([1, 2, 3]), { encoding: BodyEncoding.gzip }));
+  worker.receive(record(4, gzipSync(new Uint8Array(2_000_000)), { encoding: BodyEncoding.gzip }));
+  worker.receive({ type: "cut", id: 5, walRange: { from: 0, to: 9 } });
+  expect(await replyTo(1)).toMatchObject({
+    type: "refused",
+    kind: "invalid",
+    reason: "invalid_span_id",
+  });
+  expect(await replyTo(2)).toMatchObject({ type: "refused", kind: "malformed" });
+  expect(await replyTo(3)).toMatchObject({ type: "refused", kind: "malformed" });
+  expect(await replyTo(4)).toMatchObject({ type: "refused", kind: "too_large" });
+  expect(await replyTo(5)).toEqual({ type: "cut", id: 5, metas: [] });
+});
+
+test("the rate limit counts protobuf bytes, and what is refused is not in the head", async () => {
+  const { worker, replyTo } = setUp();
+  const rate = { bytesPerSecond: twoSpans.length, burstBytes: twoSpans.length };
+  worker.receive(record(1, twoSpans, { rate }));
+  worker.receive(record(2, gzipSync(twoSpans), { rate, encoding: BodyEncoding.gzip }));
+  nowMs += 1000;
+  worker.receive(record(3, twoSpans, { rate }));
+  worker.receive({ type: "cut", id: 4, walRange: { from: 0, to: 9 } });
+  expect(await replyTo(1)).toMatchObject({ type: "decoded" });
+  expect(await replyTo(2)).toMatchObject({
+    type: "refused",
+    kind: "limited",
+    reason: "rate_limited",
+  });
+  expect(await replyTo(3)).toMatchObject({ type: "decoded" });
+  expect(await replyTo(4)).toMatchObject({ metas: [{ rowCount: 4 }] });
+});
+
+test("a cut that fails keeps its spans for the next one, each once", async () => {
+  const { worker, replyTo, disk } = setUp();
+  disk.full = true;
+  worker.receive(record(1, twoSpans));
+  worker.receive({ type: "cut", id: 2, walRange: { from: 0, to: 5 } });
+  expect(await replyTo(2)).toMatchObject({ type: "failed", kind: "unavailable" });
+  disk.full = false;
+  worker.receive(record(3, twoSpans));
+  worker.receive({ type: "cut", id: 4, walRange: { from: 0, to: 9 } });
+  const cut = await replyTo(4);
+  expect(cut).toMatchObject({
+    metas: [
+      { rowCount: 2, walRange: { from: 0, to: 5 } },
+      { rowCount: 2, walRange: { from: 0, to: 9 } },
+    ],
+  });
+});
+
+test("records that come while a cut is written are in the next cut only", async () => {
+  const { worker, replyTo } = setUp();
+  worker.receive(record(1, twoSpans));
+  worker.receive({ type: "cut", id: 2, walRange: { from: 0, to: 5 } });
+  worker.receive(record(3, twoSpans));
+  worker.receive({ type: "cut", id: 4, walRange: { from: 5, to: 9 } });
+  expect(await replyTo(2)).toMatchObject({
+    metas: [{ rowCount: 2, walRange: { from: 0, to: 5 } }],
+  });
+  expect(await replyTo(4)).toMatchObject({
+    metas: [{ rowCount: 2, walRange: { from: 5, to: 9 } }],
+  });
+});
+
+test("attribute keys and values beyond maxAttributeBytes are cut and counted by scope", async () => {
+  const { worker, replyTo } = setUp();
+  const span = aSpan({
+    attributes: [{ key: "k", value: { value: { case: "stringValue", value: "x".repeat(50) } } }],
+  });
+  worker.receive(record(1, encodeRequest(aRequest([span])), { maxAttributeBytes: 20 }));
+  expect(await replyTo(1)).toMatchObject({
+    type: "decoded",
+    truncated: { span: 1, resource: 0, scope: 0, event: 0, link: 0 },
+  });
+});
