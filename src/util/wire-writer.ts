@@ -32,6 +32,10 @@ export class WireWriter {
 
   /** A varint of the low 64 bits of `value` in two's complement. */
   varint64(value: bigint): void {
+    if (value >= 0n && value < 0x7fff_ffffn) {
+      this.varint32(Number(value));
+      return;
+    }
     this.reserve(10);
     let rest = BigInt.asUintN(64, value);
     while (rest >= 0x80n) {
@@ -65,6 +69,20 @@ export class WireWriter {
     this.reserve(source.length);
     this.bytes.set(source, this.length);
     this.length += source.length;
+  }
+
+  /** `source[start .. end]`. */
+  appendRange(source: Uint8Array, start: number, end: number): void {
+    if (end - start > 64) {
+      this.append(source.subarray(start, end));
+      return;
+    }
+    // For few bytes a view costs more than the copy.
+    this.reserve(end - start);
+    const bytes = this.bytes;
+    let length = this.length;
+    for (let i = start; i < end; i++) bytes[length++] = source[i]!;
+    this.length = length;
   }
 
   /** Begins a length-delimited field whose tag was written; returns what `end` wants. */

@@ -4,6 +4,9 @@ import { WireWriter } from "../../util/wire-writer.ts";
 /** How deep objects and arrays may nest: 64 levels of AnyValue take three each. */
 export const MAX_JSON_DEPTH = 256;
 
+/** Longer than any name, number or enum that is known. */
+const MAX_NAME_LENGTH = 40;
+
 const Byte = {
   quote: 0x22,
   comma: 0x2c,
@@ -28,6 +31,7 @@ export class JsonReader {
   start = 0;
   end = 0;
   readonly #bytes: Uint8Array;
+  readonly #names: (string | undefined)[] = new Array<undefined>(256).fill(undefined);
   readonly #unescaped = new WireWriter(256);
   #depth = 0;
 
@@ -88,10 +92,7 @@ export class JsonReader {
     this.string();
     if (this.peek() !== Byte.colon) throw this.#expected("':'");
     this.pos++;
-    if (this.end - this.start > 40) return "";
-    let name = "";
-    for (let i = this.start; i < this.end; i++) name += String.fromCharCode(this.text[i]!);
-    return name;
+    return this.#name();
   }
 
   beginArray(): void {
@@ -140,7 +141,11 @@ export class JsonReader {
   /** The string at hand, as a JS string. */
   stringText(): string {
     this.string();
-    return decoder.decode(this.text.subarray(this.start, this.end));
+    const { text, start, end } = this;
+    // Numbers and enum names, for which a decoder's call costs more than the work.
+    if (end - start <= MAX_NAME_LENGTH && isAscii(text, start, end))
+      return latin1(text, start, end);
+    return decoder.decode(text.subarray(start, end));
   }
 
   /** The text of a number. */
@@ -162,7 +167,9 @@ export class JsonReader {
       pos = this.#someDigits(pos);
     }
     this.pos = pos;
-    return decoder.decode(bytes.subarray(start, pos));
+    return pos - start <= MAX_NAME_LENGTH
+      ? latin1(bytes, start, pos)
+      : decoder.decode(bytes.subarray(start, pos));
   }
 
   boolean(): boolean {
@@ -201,6 +208,24 @@ export class JsonReader {
 
   error(message: string, at = this.pos): DecodeError {
     return new DecodeError("syntax", `invalid JSON: ${message} at byte ${at}`);
+  }
+
+  /** The string at hand as a name; the few names that there are become JS strings only once. */
+  #name(): string {
+    const { text, start, end } = this;
+    const length = end - start;
+    if (length === 0 || length > MAX_NAME_LENGTH) return "";
+    const slot =
+      (length * 31 + text[start]! + 7 * text[end - 1]! + 3 * text[start + (length >> 1)]!) & 255;
+    const recent = this.#names[slot];
+    if (recent !== undefined && recent.length === length) {
+      let i = 0;
+      while (i < length && recent.charCodeAt(i) === text[start + i]) i++;
+      if (i === length) return recent;
+    }
+    const name = latin1(text, start, end);
+    this.#names[slot] = name;
+    return name;
   }
 
   #expected(what: string): DecodeError {
@@ -305,6 +330,17 @@ const ESCAPES = new Map<number, number>([
 ]);
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+function isAscii(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let i = start; i < end; i++) if (bytes[i]! >= 0x80) return false;
+  return true;
+}
+
+function latin1(bytes: Uint8Array, start: number, end: number): string {
+  let text = "";
+  for (let i = start; i < end; i++) text += String.fromCharCode(bytes[i]!);
+  return text;
+}
 
 function digits(bytes: Uint8Array, pos: number): number {
   while (pos < bytes.length && bytes[pos]! >= 0x30 && bytes[pos]! <= 0x39) pos++;

@@ -43,7 +43,7 @@ function writeField(reader: JsonReader, writer: WireWriter, field: JsonField): v
       if (!reader.isString()) throw bad("a string");
       reader.string();
       writer.varint32(reader.end - reader.start);
-      writer.append(reader.text.subarray(reader.start, reader.end));
+      writer.appendRange(reader.text, reader.start, reader.end);
       return;
     case "id":
       tag(writer, field, WireType.length);
