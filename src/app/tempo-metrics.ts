@@ -26,8 +26,8 @@ export function ingestMetrics(registry: MetricRegistry): IngestMetrics {
     labels,
   });
   const discarded = registry.counter({
-    name: "pintail_discarded_requests_total",
-    help: "Requests refused as a whole, by reason; the number of their spans is not known.",
+    name: "tempo_discarded_spans_total",
+    help: "Spans of refused requests, by reason; those after a malformed byte are not counted.",
     labels: ["reason", "tenant"],
   });
   const truncatedTotal = registry.counter({
@@ -48,9 +48,9 @@ export function ingestMetrics(registry: MetricRegistry): IngestMetrics {
       if (truncated === undefined) return;
       for (const scope of SCOPES) truncatedTotal.inc({ tenant, scope }, truncated[scope]);
     },
-    refused(tenant, reason, protobufBytes) {
+    refused(tenant, reason, spanCount, protobufBytes) {
       ingress.inc({ tenant }, protobufBytes);
-      discarded.inc({ reason, tenant });
+      discarded.inc({ reason, tenant }, spanCount);
     },
   };
 }

@@ -1,5 +1,6 @@
 import { PintailError } from "../errors.ts";
 import type { SegmentMeta, WalRange } from "../schema/segment-meta.ts";
+import { RefusedError } from "./ingest.ts";
 import type { FromIngestWorker, ToIngestWorker } from "./messages.ts";
 
 /** The thread as this channel sees it. */
@@ -13,17 +14,6 @@ export interface WorkerPort<Out, In> {
 type Omitted<T> = Omit<T, "type" | "id">;
 export type RecordMessage = Omitted<Extract<ToIngestWorker, { type: "record" }>>;
 export type DecodedReply = Omitted<Extract<FromIngestWorker, { type: "decoded" }>>;
-
-/** Refused by the decoder or a limit; `reason` is a label of `tempo_discarded_spans_total`. */
-export class RefusedError extends PintailError {
-  readonly reason: string;
-  readonly protobufBytes: number;
-  constructor(reply: Extract<FromIngestWorker, { type: "refused" }>, retryAfterMs?: number) {
-    super(reply.kind, reply.message, retryAfterMs === undefined ? {} : { retryAfterMs });
-    this.reason = reply.reason;
-    this.protobufBytes = reply.protobufBytes;
-  }
-}
 
 type Waiting = { resolve: (reply: FromIngestWorker) => void; reject: (cause: unknown) => void };
 
@@ -53,7 +43,8 @@ export class IngestChannel {
     const reply = await this.#ask((id) => ({ ...record, type: "record", id }), [record.body]);
     if (reply.type === "decoded") return reply;
     if (reply.type !== "refused") throw new Error(`unexpected reply ${reply.type} to a record`);
-    throw new RefusedError(reply, reply.kind === "limited" ? retryAfterMs : undefined);
+    const { kind, message } = reply;
+    throw new RefusedError(kind, message, reply, kind === "limited" ? retryAfterMs : undefined);
   }
 
   /** Segments with all records of `walRange`, and those of earlier cuts that failed. */

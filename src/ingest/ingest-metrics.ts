@@ -11,5 +11,5 @@ export interface IngestMetrics {
     truncated: TruncatedAttributes | undefined,
   ): void;
   /** `reason` is a label of `tempo_discarded_spans_total`. */
-  refused(tenant: string, reason: string, protobufBytes: number): void;
+  refused(tenant: string, reason: string, spans: number, protobufBytes: number): void;
 }

@@ -1,8 +1,8 @@
 import { PintailError } from "../errors.ts";
 import type { Wal, WalAppend } from "../storage/wal/wal.ts";
 import type { Cutter } from "./cutter.ts";
-import type { Ingest, PushRequest, PushResult } from "./ingest.ts";
-import { type IngestChannel, RefusedError } from "./ingest-channel.ts";
+import { type Ingest, type PushRequest, type PushResult, RefusedError } from "./ingest.ts";
+import type { IngestChannel } from "./ingest-channel.ts";
 import type { IngestMetrics } from "./ingest-metrics.ts";
 import type { IngestLimits } from "./settings.ts";
 
@@ -99,7 +99,7 @@ export class IngestService implements Ingest {
       if (e instanceof RefusedError) {
         // Replay and the L1 builder must leave it out as well, whatever the limits are then.
         this.#parts.wal.appendVoid([appended.lsn]);
-        this.#parts.metrics.refused(tenant, e.reason, e.protobufBytes);
+        this.#parts.metrics.refused(tenant, e.reason, e.spanCount, e.protobufBytes);
       }
       throw e;
     }

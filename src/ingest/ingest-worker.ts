@@ -48,14 +48,11 @@ export class IngestWorker {
   }
 
   #decode(record: Extract<ToIngestWorker, { type: "record" }>): FromIngestWorker {
+    const decoder = this.#heads.decoderFor(record.tenant, record.maxAttributeBytes);
     let protobufBytes = 0;
+    let body: Uint8Array | undefined;
     try {
-      const body = decompressBody(
-        new Uint8Array(record.body),
-        record.encoding,
-        record.maxDecodedBytes,
-      );
-      const decoder = this.#heads.decoderFor(record.tenant, record.maxAttributeBytes);
+      body = decompressBody(new Uint8Array(record.body), record.encoding, record.maxDecodedBytes);
       const before = { ...decoder.truncated };
       const spanCount = decoder.decode(record.format, body, (bytes) => {
         protobufBytes = bytes;
@@ -65,7 +62,8 @@ export class IngestWorker {
       return { type: "decoded", id: record.id, spanCount, protobufBytes, truncated };
     } catch (e) {
       const { kind, message, reason } = refusalOf(e);
-      return { type: "refused", id: record.id, kind, message, reason, protobufBytes };
+      const spanCount = body === undefined ? 0 : decoder.countSpans(record.format, body);
+      return { type: "refused", id: record.id, kind, message, reason, spanCount, protobufBytes };
     }
   }
 

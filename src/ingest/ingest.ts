@@ -1,3 +1,5 @@
+import { type ErrorKind, PintailError } from "../errors.ts";
+
 /** How a body is laid out: decides the decoder. Stored in the WAL, so numbers never change. */
 export const BodyFormat = {
   otlpProtobuf: 1,
@@ -37,10 +39,34 @@ export type PushResult = {
   readonly decodedBytes: number;
 };
 
+/** The request was refused for what it holds or for a limit; nothing of it was kept. */
+export class RefusedError extends PintailError {
+  /** A label of `tempo_discarded_spans_total`. */
+  readonly reason: string;
+  readonly spanCount: number;
+  readonly protobufBytes: number;
+
+  constructor(
+    kind: ErrorKind,
+    message: string,
+    refused: {
+      readonly reason: string;
+      readonly spanCount: number;
+      readonly protobufBytes: number;
+    },
+    retryAfterMs?: number,
+  ) {
+    super(kind, message, retryAfterMs === undefined ? {} : { retryAfterMs });
+    this.reason = refused.reason;
+    this.spanCount = refused.spanCount;
+    this.protobufBytes = refused.protobufBytes;
+  }
+}
+
 /**
  * The way in for every receiver. Resolves when the spans are decoded and durable, never before.
- * Rejects with a `PintailError`: `invalid` (the body cannot be decompressed or decoded, or an id is
- * bad; nothing of the request was kept), `too_large`, `limited` (rate), `unavailable` (disk full,
+ * Rejects with a `RefusedError` of kind `malformed` (the body cannot be decompressed or decoded),
+ * `invalid` (an id is bad), `too_large` or `limited` (rate), or with `unavailable` (disk full, busy,
  * stopping; with `retryAfterMs`).
  */
 export interface Ingest {

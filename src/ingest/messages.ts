@@ -35,6 +35,7 @@ export type FromIngestWorker =
       readonly message: string;
       /** Label of `tempo_discarded_spans_total`. */
       readonly reason: string;
+      readonly spanCount: number;
       readonly protobufBytes: number;
     }
   | { readonly type: "cut"; readonly id: number; readonly metas: readonly SegmentMeta[] }

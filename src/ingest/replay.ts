@@ -2,8 +2,8 @@ import { isPintailError } from "../errors.ts";
 import type { Wal } from "../storage/wal/wal.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Cutter } from "./cutter.ts";
-import type { BodyEncoding, BodyFormat } from "./ingest.ts";
-import { type IngestChannel, RefusedError } from "./ingest-channel.ts";
+import { type BodyEncoding, type BodyFormat, RefusedError } from "./ingest.ts";
+import type { IngestChannel } from "./ingest-channel.ts";
 
 export type ReplayParts = {
   readonly wal: Wal;

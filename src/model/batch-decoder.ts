@@ -8,6 +8,8 @@ import type { SpanBatch } from "./span-batch.ts";
 export interface BatchDecoder {
   /** `admit` is called once, before anything is added, with the size as OTLP protobuf. */
   decode(format: number, body: Uint8Array, admit?: (protobufBytes: number) => void): number;
+  /** Spans in a body that was refused, for the metrics; 0 when it cannot be told. */
+  countSpans(format: number, body: Uint8Array): number;
   /** Keys and values cut to `maxAttributeBytes` so far, by what the attribute belongs to. */
   readonly truncated: Readonly<TruncatedAttributes>;
 }

@@ -4,7 +4,9 @@ import type {
   BatchDecoderOptions,
   TruncatedAttributes,
 } from "../model/batch-decoder.ts";
+import { DecodeError } from "../model/decode-error.ts";
 import type { SpanBatch } from "../model/span-batch.ts";
+import { countSpans } from "../receivers/otlp/count-spans.ts";
 import { OtlpDecoder } from "../receivers/otlp/decode.ts";
 import { otlpJsonToProtobuf } from "../receivers/otlp/json.ts";
 
@@ -32,6 +34,22 @@ class AnyDecoder implements BatchDecoder {
       }
       default:
         throw new Error(`no decoder for body format ${format}`);
+    }
+  }
+
+  countSpans(format: number, body: Uint8Array): number {
+    switch (format) {
+      case BodyFormat.otlpProtobuf:
+        return countSpans(body);
+      case BodyFormat.otlpJson:
+        try {
+          return countSpans(otlpJsonToProtobuf(body));
+        } catch (e) {
+          if (e instanceof DecodeError) return 0;
+          throw e;
+        }
+      default:
+        return 0;
     }
   }
 }

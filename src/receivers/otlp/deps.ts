@@ -1,3 +1,4 @@
+import { RefusedError } from "../../ingest/ingest.ts";
 import { mapError } from "../../server/error-map.ts";
 import type { Logger } from "../../telemetry/logger.ts";
 import { rateLimited } from "../../telemetry/logger.ts";
@@ -29,15 +30,12 @@ export function pushOutcome(transport: OtlpTransport, deps: OtlpDeps): PushOutco
     help: "Number of spans successfully pushed into the pipeline.",
     labels: ["receiver", "transport"],
   });
-  // Refused requests are not decoded here, so the number of their spans is not known; the reason
-  // and, where it is known, the number are in tempo_discarded_spans_total.
-  deps.metrics
-    .counter({
-      name: "tempo_receiver_refused_spans",
-      help: "Number of spans that could not be pushed into the pipeline.",
-      labels: ["receiver", "transport"],
-    })
-    .inc(labels, 0);
+  const refused = deps.metrics.counter({
+    name: "tempo_receiver_refused_spans",
+    help: "Number of spans that could not be pushed into the pipeline.",
+    labels: ["receiver", "transport"],
+  });
+  refused.inc(labels, 0);
   const requests = deps.metrics.counter({
     name: "pintail_receiver_refused_requests_total",
     help: "Number of requests that could not be pushed into the pipeline, by gRPC code.",
@@ -51,6 +49,8 @@ export function pushOutcome(transport: OtlpTransport, deps: OtlpDeps): PushOutco
     },
     refused(error) {
       const { status, unexpected } = mapError(error);
+      // Requests that were not decoded at all (a full disk, no tenant) are in the counter below only.
+      if (error instanceof RefusedError) refused.inc(labels, error.spanCount);
       requests.inc({ ...labels, code: String(status.push.rpc) });
       if (unexpected) deps.log.error("push failed", { transport, error });
       else warn("push refused", { transport, error });
