@@ -1,5 +1,5 @@
 import type { SqlValue } from "../../drivers/duckdb/database.ts";
-import { type SqlScalar, sqlList, sqlLiteral } from "../../drivers/duckdb/sql-literal.ts";
+import { type SqlScalar, sqlLiteral } from "../../drivers/duckdb/sql-literal.ts";
 import { zstdCompress } from "../../runtime/compression.ts";
 import type { RowGroupMeta, SegmentMeta } from "../../schema/segment-meta.ts";
 import type { WalPositions } from "./catalog.ts";
@@ -12,8 +12,8 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
       level INTEGER NOT NULL, row_count BIGINT NOT NULL, trace_count BIGINT NOT NULL,
       byte_size BIGINT NOT NULL, min_trace_start BIGINT NOT NULL, max_trace_start BIGINT NOT NULL,
       max_end BIGINT NOT NULL, wal_from BIGINT, wal_to BIGINT, created_unix_ms BIGINT NOT NULL,
-      row_groups VARCHAR NOT NULL, optional_columns VARCHAR NOT NULL, replaces VARCHAR NOT NULL)`,
-    "CREATE TABLE segment_details (id VARCHAR NOT NULL, keys BLOB NOT NULL, trace_filter BLOB NOT NULL)",
+      row_groups VARCHAR NOT NULL, optional_columns VARCHAR NOT NULL, replaces VARCHAR NOT NULL,
+      keys BLOB NOT NULL, trace_filter BLOB NOT NULL)`,
     "CREATE TABLE removed_segments (id VARCHAR NOT NULL, tenant VARCHAR NOT NULL, removed_unix_ms BIGINT NOT NULL)",
     "CREATE TABLE wal_positions (cut_to BIGINT NOT NULL, released_to BIGINT NOT NULL)",
     "INSERT INTO wal_positions VALUES (0, 0)",
@@ -33,9 +33,12 @@ export function packDetails(meta: SegmentMeta): PackedDetails {
   return { keys: zstdCompress(json, ZSTD_LEVEL), traceFilter: meta.traceFilter };
 }
 
-export function insertSegment(meta: SegmentMeta, details: PackedDetails): string[] {
-  return [
-    insert("segments", [
+export type PackedSegment = { readonly meta: SegmentMeta; readonly details: PackedDetails };
+
+export function insertSegments(segments: readonly PackedSegment[]): string[] {
+  return insert(
+    "segments",
+    segments.map(({ meta, details }) => [
       meta.id,
       meta.tenant,
       meta.formatVersion,
@@ -52,20 +55,24 @@ export function insertSegment(meta: SegmentMeta, details: PackedDetails): string
       rowGroupsJson(meta.rowGroups),
       JSON.stringify(meta.optionalColumns),
       JSON.stringify(meta.replaces),
+      details.keys,
+      details.traceFilter,
     ]),
-    insert("segment_details", [meta.id, details.keys, details.traceFilter]),
-  ];
+  );
 }
 
 export function deleteSegments(ids: readonly string[]): string[] {
-  return ["segments", "segment_details"].flatMap((table) => deleteIds(table, ids));
+  return deleteIds("segments", ids);
 }
 
 export function insertRemoved(
-  segment: { readonly id: string; readonly tenant: string },
+  segments: readonly { readonly id: string; readonly tenant: string }[],
   removedUnixMs: number,
-): string {
-  return insert("removed_segments", [segment.id, segment.tenant, Math.trunc(removedUnixMs)]);
+): string[] {
+  return insert(
+    "removed_segments",
+    segments.map(({ id, tenant }) => [id, tenant, Math.trunc(removedUnixMs)]),
+  );
 }
 
 export function deleteRemoved(ids: readonly string[]): string[] {
@@ -77,7 +84,7 @@ export function updateWalPositions({ cutTo, releasedTo }: WalPositions): string 
 }
 
 /** Columns of `segments` in the order that `segmentOfRow` reads. */
-export const SELECT_SEGMENTS = "SELECT * FROM segments";
+export const SELECT_SEGMENTS = "SELECT * EXCLUDE (keys, trace_filter) FROM segments";
 
 export function segmentOfRow(row: readonly SqlValue[]): SegmentScalars {
   const int = (i: number) => Number(row[i]);
@@ -112,12 +119,14 @@ function rowGroupsJson(rowGroups: readonly RowGroupMeta[]): string {
   );
 }
 
-function insert(table: string, values: readonly SqlScalar[]): string {
-  return `INSERT INTO ${table} VALUES (${values.map(sqlLiteral).join(", ")})`;
+function insert(table: string, rows: readonly (readonly SqlScalar[])[]): string[] {
+  if (rows.length === 0) return [];
+  const values = rows.map((row) => `(${row.map(sqlLiteral).join(", ")})`);
+  return [`INSERT INTO ${table} VALUES ${values.join(", ")}`];
 }
 
 /** One scan of the table for all ids. */
 function deleteIds(table: string, ids: readonly string[]): string[] {
   if (ids.length === 0) return [];
-  return [`DELETE FROM ${table} WHERE list_contains(${sqlList(ids)}, id)`];
+  return [`DELETE FROM ${table} WHERE id IN (${ids.map(sqlLiteral).join(", ")})`];
 }

@@ -1,5 +1,5 @@
 import type { SqlValue, WritableDatabase } from "../../drivers/duckdb/database.ts";
-import { sqlList } from "../../drivers/duckdb/sql-literal.ts";
+import { sqlLiteral } from "../../drivers/duckdb/sql-literal.ts";
 import { type Files, joinPath } from "../../drivers/files/files.ts";
 import { PintailError } from "../../errors.ts";
 import type { SegmentMeta } from "../../schema/segment-meta.ts";
@@ -8,8 +8,9 @@ import {
   deleteRemoved,
   deleteSegments,
   insertRemoved,
-  insertSegment,
+  insertSegments,
   MIGRATIONS,
+  type PackedSegment,
   packDetails,
   SELECT_SEGMENTS,
   segmentOfRow,
@@ -159,10 +160,10 @@ class DuckdbCatalog implements Catalog {
       ]);
       const { segments, removed, walPositions } = await parts.rebuild(hint);
       for await (const batch of segments) {
-        await database.transaction(batch.flatMap((meta) => insertSegment(meta, packDetails(meta))));
+        await database.transaction(insertSegments(batch.map(packed)));
       }
       await database.transaction([
-        ...removed.map((segment) => insertRemoved(segment, parts.nowMs())),
+        ...insertRemoved(removed, parts.nowMs()),
         updateWalPositions(walPositions),
         // Last: a catalog without it is unfinished.
         `INSERT INTO meta VALUES (${MIGRATIONS.length})`,
@@ -205,19 +206,19 @@ class DuckdbCatalog implements Catalog {
     return this.#serialised(async () => {
       const nowMs = this.#parts.nowMs();
       const add = [...new Map((change.add ?? []).map((meta) => [meta.id, meta])).values()];
-      const packed = add.map((meta) => ({ meta, details: packDetails(meta) }));
+      const adding = add.map(packed);
       const leaving = (change.remove ?? []).flatMap((id) => this.#snapshot.segment(id) ?? []);
       // Adding again what is there is no error: a commit whose outcome was unknown is repeated.
       const replaced = add.map(({ id }) => id).filter((id) => this.#isKnown(id));
       const positions = { ...this.#snapshot.walPositions, ...positionsOf(change) };
       await this.#write([
         ...deleteSegments([...leaving.map(({ id }) => id), ...replaced]),
-        ...deleteRemoved([...leaving.map(({ id }) => id), ...replaced]),
-        ...leaving.map((segment) => insertRemoved(segment, nowMs)),
-        ...packed.flatMap(({ meta, details }) => insertSegment(meta, details)),
+        ...deleteRemoved(replaced),
+        ...insertRemoved(leaving, nowMs),
+        ...insertSegments(adding),
         ...(Object.keys(positionsOf(change)).length > 0 ? [updateWalPositions(positions)] : []),
       ]);
-      const attached = packed.map(({ meta, details }) => {
+      const attached = adding.map(({ meta, details }) => {
         this.#details.set(meta.id, details.keys, details.traceFilter);
         const { keys: _, traceFilter: __, ...scalars } = meta;
         return this.#details.attach(scalars);
@@ -319,33 +320,41 @@ class DuckdbCatalog implements Catalog {
     this.#doubtful = false;
   }
 
+  /** In ranges of row ids, so that neither DuckDB nor the caller holds all of them at once. */
   async #readDetails(): Promise<void> {
     const rows = await this.#database.rows(
-      `SELECT d.id, octet_length(d.trace_filter) FROM segment_details d
-       JOIN segments s USING (id) ORDER BY s.max_trace_start DESC, d.id DESC`,
+      `SELECT rowid, octet_length(trace_filter) FROM segments
+       ORDER BY max_trace_start DESC, id DESC`,
     );
     let filterBytes = 0;
-    for (let at = 0; at < rows.length; at += DETAILS_BATCH) {
-      const batch = rows.slice(at, at + DETAILS_BATCH);
-      filterBytes += batch.reduce((sum, [, bytes]) => sum + Number(bytes), 0);
+    const withFilter = new Set<number>();
+    for (const [rowid, bytes] of rows) {
+      filterBytes += Number(bytes);
+      if (filterBytes > this.#filterBudgetBytes) break;
+      withFilter.add(Number(rowid));
+    }
+    const rowids = rows.map(([rowid]) => Number(rowid)).sort((a, b) => a - b);
+    for (let at = 0; at < rowids.length; at += DETAILS_BATCH) {
+      const batch = rowids.slice(at, at + DETAILS_BATCH);
       await this.#readDetailsOf(
-        batch.map(([id]) => String(id)),
-        filterBytes <= this.#filterBudgetBytes,
+        batch[0] ?? 0,
+        batch.at(-1) ?? 0,
+        batch.some((rowid) => withFilter.has(rowid)),
       );
     }
   }
 
-  async #readDetailsOf(ids: readonly string[], withFilters: boolean): Promise<void> {
+  async #readDetailsOf(from: number, to: number, withFilters: boolean): Promise<void> {
     const filter = withFilters ? "trace_filter" : "NULL";
-    const sql = `SELECT id, keys, ${filter} FROM segment_details WHERE list_contains(${sqlList(ids)}, id)`;
+    const sql = `SELECT id, keys, ${filter} FROM segments WHERE rowid BETWEEN ${from} AND ${to}`;
     await this.#database.chunks(sql, ({ rowCount, columns: [id, keys, filters] }) => {
       for (let r = 0; r < rowCount; r++) {
-        const packed = keys?.[r];
+        const packedKeys = keys?.[r];
         const traceFilter = filters?.[r];
-        if (!(packed instanceof Uint8Array)) continue;
+        if (!(packedKeys instanceof Uint8Array)) continue;
         this.#details.set(
           String(id?.[r]),
-          packed,
+          packedKeys,
           traceFilter instanceof Uint8Array ? traceFilter : undefined,
         );
       }
@@ -353,7 +362,7 @@ class DuckdbCatalog implements Catalog {
   }
 
   async #readFilter(id: string): Promise<Uint8Array | undefined> {
-    const sql = `SELECT trace_filter FROM segment_details WHERE list_contains(${sqlList([id])}, id)`;
+    const sql = `SELECT trace_filter FROM segments WHERE id = ${sqlLiteral(id)}`;
     const [row] = await this.#database.rows(sql);
     return row?.[0] instanceof Uint8Array ? row[0] : undefined;
   }
@@ -371,6 +380,10 @@ class DuckdbCatalog implements Catalog {
       this.#savedReleasedTo = -1;
     }
   }
+}
+
+function packed(meta: SegmentMeta): PackedSegment {
+  return { meta, details: packDetails(meta) };
 }
 
 function positionsOf({ cutTo, releasedTo }: CatalogChange): Partial<WalPositions> {
