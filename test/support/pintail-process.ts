@@ -20,6 +20,10 @@ export type StartOptions = {
   readonly dir?: string;
   /** Further blocks of the settings file, as YAML text. */
   readonly extraYaml?: string;
+  /** Further keys of its `server` and `distributor` blocks, and of the OTLP/HTTP receiver. */
+  readonly server?: string;
+  readonly distributor?: string;
+  readonly otlpHttp?: string;
   /** Command line before `src/main.ts`; this Node by default. */
   readonly runtime?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
@@ -51,7 +55,7 @@ export class PintailProcess {
     const [http, grpc, otlpGrpc, otlpHttp] = await freePorts(4);
     const ports = { http: http!, grpc: grpc!, otlpGrpc: otlpGrpc!, otlpHttp: otlpHttp! };
     const file = join(dir, "tempo.yaml");
-    writeFileSync(file, yamlOf(ports, dir, options.extraYaml ?? ""));
+    writeFileSync(file, yamlOf(ports, dir, options));
     const [command, ...before] = options.runtime ?? [process.execPath];
     const child = spawn(command!, [...before, MAIN, `-config.file=${file}`], {
       cwd: dir,
@@ -65,6 +69,11 @@ export class PintailProcess {
 
   get url(): string {
     return `http://127.0.0.1:${this.ports.http}`;
+  }
+
+  /** Whether the process has not ended. */
+  get alive(): boolean {
+    return this.#child.exitCode === null && this.#child.signalCode === null;
   }
 
   get pid(): number {
@@ -84,7 +93,7 @@ export class PintailProcess {
     return fetch(`http://127.0.0.1:${this.ports.otlpHttp}/v1/traces`, {
       method: "POST",
       headers,
-      body: body as BodyInit,
+      body: body as Uint8Array<ArrayBuffer> | string,
     });
   }
 
@@ -92,8 +101,8 @@ export class PintailProcess {
     return fetch(this.url + path, { headers });
   }
 
-  async json<T = unknown>(path: string): Promise<T> {
-    const response = await this.get(path, { accept: "application/json" });
+  async json<T = unknown>(path: string, headers: Record<string, string> = {}): Promise<T> {
+    const response = await this.get(path, { accept: "application/json", ...headers });
     const text = await response.text();
     if (response.status !== 200) throw new Error(`${path}: ${response.status} ${text}`);
     return JSON.parse(text) as T;
@@ -105,7 +114,7 @@ export class PintailProcess {
 
   /** SIGKILL, as a crash; the data stays. */
   async kill(): Promise<void> {
-    this.#child.kill("SIGKILL");
+    if (this.alive) this.#child.kill("SIGKILL");
     await this.exited;
   }
 
@@ -117,14 +126,14 @@ export class PintailProcess {
 
   /** Ends the process and removes its data. */
   async remove(): Promise<void> {
-    if (this.#child.exitCode === null && this.#child.signalCode === null) await this.kill();
+    await this.kill();
     rmSync(this.dir, { recursive: true, force: true });
   }
 
   async #untilReady(): Promise<void> {
     const deadline = Date.now() + READY_TIMEOUT_MS;
     while (Date.now() < deadline) {
-      if (this.#child.exitCode !== null) break;
+      if (!this.alive) break;
       try {
         if ((await fetch(`${this.url}/ready`)).status === 200) return;
       } catch {
@@ -132,8 +141,9 @@ export class PintailProcess {
       }
       await new Promise((done) => setTimeout(done, 50));
     }
-    this.#child.kill("SIGKILL");
-    throw new Error(`pintail did not become ready:\n${this.#output}`);
+    const { exitCode } = this.#child;
+    await this.kill();
+    throw new Error(`pintail did not become ready (exit code ${exitCode}):\n${this.#output}`);
   }
 }
 
@@ -155,22 +165,29 @@ export async function freePorts(count: number): Promise<number[]> {
   return ports;
 }
 
-function yamlOf(ports: Ports, dir: string, extra: string): string {
+function yamlOf(ports: Ports, dir: string, options: StartOptions): string {
+  const { extraYaml = "", server = "", distributor = "", otlpHttp = "" } = options;
   return `server:
   http_listen_address: 127.0.0.1
   http_listen_port: ${ports.http}
   grpc_listen_address: 127.0.0.1
   grpc_listen_port: ${ports.grpc}
-distributor:
+${indented(2, server)}distributor:
   receivers:
     otlp:
       protocols:
         grpc: { endpoint: "127.0.0.1:${ports.otlpGrpc}" }
-        http: { endpoint: "127.0.0.1:${ports.otlpHttp}" }
-storage:
+        http:
+          endpoint: "127.0.0.1:${ports.otlpHttp}"
+${indented(10, otlpHttp)}${indented(2, distributor)}storage:
   trace:
     backend: local
     wal: { path: "${dir}/wal" }
     local: { path: "${dir}/blocks" }
-${extra}`;
+${extraYaml}`;
+}
+
+function indented(spaces: number, lines: string): string {
+  if (lines === "") return "";
+  return lines.trimEnd().replace(/^/gm, " ".repeat(spaces)).concat("\n");
 }

@@ -1,0 +1,187 @@
+import { expect, test } from "vitest";
+import type { SegmentMeta, WalRange } from "../../../src/schema/segment-meta.ts";
+import {
+  Compactor,
+  type CompactorParts,
+  type CompactorSettings,
+} from "../../../src/storage/compaction/compactor.ts";
+import { silentLogger } from "../../../src/telemetry/logger.ts";
+import { MemoryCatalog } from "../../support/memory-catalog.ts";
+import { aSegmentMeta } from "../../support/segment-meta.ts";
+
+const SETTINGS: CompactorSettings = {
+  l1Spans: 1000,
+  l1AfterMs: 60_000,
+  l1Segments: 10,
+  merge: { maxSpans: 1000, minInputs: 3, maxInputs: 8, windowNanos: 3_600_000_000_000n },
+  mergeDisabled: false,
+};
+
+type Job = Parameters<CompactorParts["run"]>[0];
+
+function setUp(settings = SETTINGS) {
+  const catalog = new MemoryCatalog();
+  const clock = { nowMs: 100_000 };
+  const jobs: Job[] = [];
+  const released: number[] = [];
+  const failures = { count: 0 };
+  /** What the thread answers; the test replaces it. */
+  const thread = { answer: (_job: Job): readonly SegmentMeta[] | Error => [] };
+  const compactor = new Compactor(
+    {
+      catalog,
+      run: async (job) => {
+        jobs.push(job);
+        const answer = thread.answer(job);
+        if (answer instanceof Error) {
+          return { type: "failed", id: 1, kind: "internal", message: answer.message };
+        }
+        return { type: "done", id: 1, metas: answer, undecodable: 0 };
+      },
+      voids: ({ from }) => [{ from: from + 1, to: from + 2 }],
+      releaseWal: async (before) => {
+        released.push(before);
+      },
+      maxAttributeBytesOf: () => 2048,
+      compactionDisabled: (tenant) => tenant === "frozen",
+      log: silentLogger,
+      nowMs: () => clock.nowMs,
+      metrics: {
+        compacted: () => {},
+        failed: () => {
+          failures.count++;
+        },
+      },
+    },
+    settings,
+  );
+  const tick = async (): Promise<void> => {
+    compactor.tick();
+    for (let i = 0; i < 50; i++) await Promise.resolve();
+  };
+  return { catalog, clock, jobs, released, failures, thread, compactor, tick };
+}
+
+let serial = 0;
+function segment(changes: Partial<SegmentMeta>): SegmentMeta {
+  serial++;
+  return aSegmentMeta({ id: `01H${String(serial).padStart(23, "0")}`, tenant: "t", ...changes });
+}
+function l0(range: WalRange, rowCount: number, createdUnixMs = 100_000, tenant = "t"): SegmentMeta {
+  return segment({ level: 0, walRange: range, rowCount, createdUnixMs, tenant });
+}
+
+test("a young, small head cut is left alone", async () => {
+  const { catalog, jobs, tick } = setUp();
+  await catalog.commit({ add: [l0({ from: 0, to: 10 }, 10)], cutTo: 10 });
+  await tick();
+  expect(jobs).toEqual([]);
+});
+
+test("enough spans make an L1 of the whole cut range, and the WAL is released", async () => {
+  const { catalog, jobs, released, thread, tick } = setUp();
+  const a = l0({ from: 0, to: 10 }, 600);
+  const b = l0({ from: 10, to: 20 }, 300);
+  const other = l0({ from: 10, to: 20 }, 200, 100_000, "u");
+  await catalog.commit({ add: [a, b, other], cutTo: 20 });
+  const made = [segment({ rowCount: 900 }), segment({ rowCount: 200, tenant: "u" })];
+  thread.answer = () => made;
+  await tick();
+  expect(jobs).toMatchObject([
+    {
+      type: "l1",
+      walRange: { from: 0, to: 20 },
+      voids: [{ from: 1, to: 2 }],
+      replaces: [
+        { tenant: "t", ids: expect.arrayContaining([a.id, b.id]) },
+        { tenant: "u", ids: [other.id] },
+      ],
+    },
+  ]);
+  expect(catalog.segments("t").map((s) => s.id)).toEqual([made[0]!.id]);
+  expect(catalog.segments("u").map((s) => s.id)).toEqual([made[1]!.id]);
+  expect(catalog.walPositions()).toEqual({ cutTo: 20, releasedTo: 20 });
+  expect(released).toEqual([20]);
+});
+
+test.each([
+  ["age", (now: number) => [l0({ from: 0, to: 10 }, 1, now - 60_000)]],
+  [
+    "number",
+    (now: number) => Array.from({ length: 10 }, (_, i) => l0({ from: i, to: i + 1 }, 1, now)),
+  ],
+])("head cuts are due by their %s", async (_, segments) => {
+  const { catalog, clock, jobs, thread, tick } = setUp();
+  await catalog.commit({ add: segments(clock.nowMs), cutTo: 10 });
+  thread.answer = () => [segment({ rowCount: 10 })];
+  await tick();
+  expect(jobs).toHaveLength(1);
+});
+
+test("an L1 that lacks spans is refused: L0 stays and the WAL is kept", async () => {
+  const { catalog, clock, failures, jobs, released, thread, tick } = setUp();
+  const a = l0({ from: 0, to: 10 }, 1000);
+  await catalog.commit({ add: [a], cutTo: 10 });
+  thread.answer = () => [segment({ rowCount: 999 })];
+  await tick();
+  expect(failures.count).toBe(1);
+  expect(catalog.segments("t").map((s) => s.id)).toEqual([a.id]);
+  expect(catalog.walPositions().releasedTo).toBe(0);
+  expect(released).toEqual([]);
+  await tick();
+  expect(jobs).toHaveLength(1);
+  clock.nowMs += 5000;
+  await tick();
+  expect(jobs).toHaveLength(2);
+});
+
+test("a range of refused records alone is released once it is large", async () => {
+  const { catalog, released, tick } = setUp();
+  await catalog.commit({ cutTo: 15 * 1024 * 1024 });
+  await tick();
+  expect(released).toEqual([]);
+  await catalog.commit({ cutTo: 17 * 1024 * 1024 });
+  await tick();
+  expect(released).toEqual([17 * 1024 * 1024]);
+});
+
+test("small segments are merged and replaced in one commit", async () => {
+  const { catalog, jobs, thread, tick } = setUp();
+  const small = [1, 2, 3].map(() => segment({ rowCount: 20 }));
+  await catalog.commit({ add: small });
+  const merged = segment({ rowCount: 60, level: 2 });
+  thread.answer = () => [merged];
+  await tick();
+  expect(jobs).toMatchObject([{ type: "merge", tenant: "t" }]);
+  expect(catalog.segments("t").map((s) => s.id)).toEqual([merged.id]);
+});
+
+test("a merge whose input expired meanwhile does not bring it back", async () => {
+  const { catalog, thread, tick } = setUp();
+  const small = [1, 2, 3].map(() => segment({ rowCount: 20 }));
+  await catalog.commit({ add: small });
+  thread.answer = () => {
+    void catalog.commit({ remove: [small[0]!.id] });
+    return [segment({ rowCount: 60, level: 2 })];
+  };
+  await tick();
+  const left = catalog.segments("t").map((s) => s.id);
+  expect(left.sort()).toEqual([small[1]!.id, small[2]!.id].sort());
+});
+
+test("a merge that lost or doubled spans is refused", async () => {
+  const { catalog, failures, thread, tick } = setUp();
+  const small = [1, 2, 3].map(() => segment({ rowCount: 20 }));
+  await catalog.commit({ add: small });
+  thread.answer = () => [segment({ rowCount: 61, level: 2 })];
+  await tick();
+  expect(failures.count).toBe(1);
+  expect(catalog.segments("t")).toHaveLength(3);
+});
+
+test("a tenant without compaction is not merged", async () => {
+  const { catalog, jobs, tick } = setUp();
+  await catalog.commit({ add: [1, 2, 3].map(() => segment({ rowCount: 20, tenant: "frozen" })) });
+  await tick();
+  expect(jobs).toEqual([]);
+});
