@@ -10,8 +10,8 @@ const NUMERIC: readonly ValueType[] = ["int", "duration", "double"];
  * a division of ints by zero is nil. Nothing here can fail at run time.
  */
 export function arithmetic(op: ArithmeticOp, left: Value, right: Value, names: LambdaNames): Value {
-  const a = unwrapped(left);
-  const b = unwrapped(right);
+  const a = unwrapped(left, names);
+  const b = unwrapped(right, names);
   const aTypes = numericTypes(a);
   const bTypes = numericTypes(b);
   const dynamic = a.numbers !== undefined || b.numbers !== undefined;
@@ -45,7 +45,7 @@ export function negative(value: Value, names: LambdaNames): Value {
     );
     return { scalars: {}, lists: {}, numbers, present: false };
   }
-  const plain = unwrapped(value);
+  const plain = unwrapped(value, names);
   const scalars: Partial<Record<ValueType, Sql>> = {};
   for (const type of numericTypes(plain)) {
     const x = plain.scalars[type]!;

@@ -48,8 +48,8 @@ export function compareValues(op: CompareOp, left: Value, right: Value, names: L
   parts.push(...compareLists(MIRRORED[op], right.lists, { ...left, lists: {} }, names));
   if (listTypes(left).length > 0 && listTypes(right).length > 0) {
     // Two arrays never compare, but an array of one element is that element.
-    const leftOnes = { ...unwrapped({ ...left, scalars: {} }), present: false };
-    const rightOnes = { ...unwrapped({ ...right, scalars: {} }), present: false };
+    const leftOnes = { ...unwrapped({ ...left, scalars: {} }, names), present: false };
+    const rightOnes = { ...unwrapped({ ...right, scalars: {} }, names), present: false };
     parts.push(...compareLists(op, left.lists, rightOnes, names));
     parts.push(...compareLists(MIRRORED[op], right.lists, leftOnes, names));
   }

@@ -10,11 +10,11 @@ import { spanIdText, traceIdText } from "./id.ts";
 import { jsonArray } from "./json-array.ts";
 import type { LambdaNames } from "./names.ts";
 import type { AttributeHome, SegmentShape } from "./segment-shape.ts";
-import { joinSql, quoteIdentifier, rawSql, type Sql, sql } from "./sql.ts";
+import { quoteIdentifier, rawSql, type Sql, sql } from "./sql.ts";
 import {
   ABSENT,
   listTypes,
-  presence,
+  occupied,
   scalar,
   scalarTypes,
   type Value,
@@ -186,7 +186,7 @@ function valueOfHomes(
   homes: readonly { readonly type: StoredAttributeType; readonly sql: Sql }[],
 ): Value {
   const scalars: Partial<Record<ValueType, Sql>> = {};
-  let json: Pick<Value, "lists" | "empty"> | undefined;
+  let json: Pick<Value, "lists" | "array"> | undefined;
   for (const home of homes) {
     if (home.type === "json") json = jsonArray(home.sql);
     else scalars[VALUE_TYPES[home.type]] = home.sql;
@@ -228,13 +228,6 @@ function listAttributeValue(scope: "event" | "link", key: string, source: FieldS
   return valueOfHomes(types.map((type) => ({ type, sql: sql`(${found}).${STRUCT_FIELDS[type]}` })));
 }
 
-/** True where the value is there, be it an empty array; never NULL. Undefined when it never is. */
-export function occupied(value: Value): Sql | undefined {
-  const tests = presence(value);
-  if (value.empty !== undefined) tests.push(value.empty);
-  return tests.length === 0 ? undefined : sql`(${joinSql(tests, " OR ")})`;
-}
-
 /** An unscoped attribute: the span's, which hides the resource's whatever its type. */
 function hiding(span: Value, resource: Value): Value {
   const hides = occupied(span);
@@ -257,18 +250,24 @@ function hiding(span: Value, resource: Value): Value {
     }
     return merged;
   };
-  const empty = emptiness(span, resource, hides);
+  const array = hidingArrays(span.array, resource.array, hides);
   return {
     scalars: merge(span.scalars, resource.scalars),
     lists: merge(span.lists, resource.lists),
-    ...(empty === undefined ? {} : { empty }),
+    ...(array === undefined ? {} : { array }),
     present: false,
   };
 }
 
-function emptiness(span: Value, resource: Value, hides: Sql): Sql | undefined {
-  const inherited =
-    resource.empty === undefined ? undefined : sql`(NOT ${hides} AND ${resource.empty})`;
-  if (span.empty === undefined || inherited === undefined) return span.empty ?? inherited;
-  return sql`(${span.empty} OR ${inherited})`;
+function hidingArrays(span: Value["array"], resource: Value["array"], hides: Sql): Value["array"] {
+  if (resource === undefined) return span;
+  const inherited = {
+    nonEmpty: sql`(NOT ${hides} AND ${resource.nonEmpty})`,
+    any: sql`(NOT ${hides} AND ${resource.any})`,
+  };
+  if (span === undefined) return inherited;
+  return {
+    nonEmpty: sql`(${span.nonEmpty} OR ${inherited.nonEmpty})`,
+    any: sql`(${span.any} OR ${inherited.any})`,
+  };
 }

@@ -8,12 +8,11 @@ import {
   homeSql,
   linksColumn,
   listOfField,
-  occupied,
 } from "./field-value.ts";
 import { LambdaNames } from "./names.ts";
 import type { AttributeHome, SegmentShape } from "./segment-shape.ts";
 import { rawSql, type Sql, sql } from "./sql.ts";
-import { scalarTypes } from "./value.ts";
+import { occupied, scalarTypes } from "./value.ts";
 
 /** A value in OTLP's JSON form. */
 export type AnyValueLike =

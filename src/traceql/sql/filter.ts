@@ -14,7 +14,6 @@ import {
   type ListContext,
   linksColumn,
   listOfField,
-  occupied,
 } from "./field-value.ts";
 import { LambdaNames } from "./names.ts";
 import type { SegmentShape } from "./segment-shape.ts";
@@ -24,6 +23,7 @@ import {
   listTypes,
   literalSql,
   literalValue,
+  occupied,
   presence,
   scalar,
   scalarTypes,
@@ -199,7 +199,7 @@ class FilterCompiler {
       if (expr.op === "=~" || expr.op === "!~") return this.#match(expr, expr.op, left);
       return compareValues(expr.op, left, this.#value(expr.right, context), this.#names);
     }
-    return truth(this.#value(expr, context), operand);
+    return truth(this.#value(expr, context), operand, this.#names);
   }
 
   #match(expr: FieldExpr & { type: "binary" }, op: RegexOp, left: Value): Bool {
@@ -222,7 +222,7 @@ class FilterCompiler {
         return fieldValue(expr.field, this.#source(context));
       case "unary": {
         const value = this.#value(expr.operand, context);
-        return expr.op === "-" ? negative(value, this.#names) : negated(value);
+        return expr.op === "-" ? negative(value, this.#names) : negated(value, this.#names);
       }
       case "binary":
         return arithmetic(
@@ -244,17 +244,17 @@ class FilterCompiler {
 }
 
 /** `!x` of a value that is no comparison: nil stays nil. */
-function negated(value: Value): Value {
-  const bool = unwrapped(value).scalars.bool;
+function negated(value: Value, names: LambdaNames): Value {
+  const bool = unwrapped(value, names).scalars.bool;
   return bool === undefined ? ABSENT : scalar("bool", sql`(NOT ${bool})`, value.present);
 }
 
-function truth(value: Value, operand: boolean): Bool {
+function truth(value: Value, operand: boolean, names: LambdaNames): Bool {
   if (value.literal !== undefined) {
     return value.literal.type === "bool" && value.literal.value ? TRUE : FALSE;
   }
   const parts: Bool[] = [];
-  const { bool } = operand ? value.scalars : unwrapped(value).scalars;
+  const { bool } = operand ? value.scalars : unwrapped(value, names).scalars;
   if (bool !== undefined) parts.push({ sql: bool, total: value.present });
   const list = operand ? value.lists.bool : undefined;
   if (list !== undefined) parts.push(nullable(sql`list_contains(${list}, TRUE)`));
@@ -263,11 +263,9 @@ function truth(value: Value, operand: boolean): Bool {
 
 function exists(value: Value, negatedTest: boolean): Bool {
   if (value.present) return negatedTest ? FALSE : TRUE;
-  if (negatedTest) {
-    const there = occupied(value);
-    return there === undefined ? TRUE : total(sql`(NOT ${there})`);
-  }
-  return or(presence(value).map(total));
+  const there = negatedTest ? occupied(value) : presence(value);
+  if (there === undefined) return negatedTest ? TRUE : FALSE;
+  return total(negatedTest ? sql`(NOT ${there})` : there);
 }
 
 function isComparison(op: string): op is CompareOp | RegexOp {

@@ -1,4 +1,4 @@
-import { rawSql, type Sql, sql } from "./sql.ts";
+import { joinSql, rawSql, type Sql, sql } from "./sql.ts";
 import type { Value, ValueType } from "./value.ts";
 
 /** Member of an OTLP/JSON AnyValue, and how its text becomes a value. */
@@ -17,14 +17,23 @@ const ELEMENTS: readonly { type: ValueType; path: Sql; cast: Sql | undefined }[]
  * The arrays in `json`, the OTLP/JSON text of an AnyValue: homogeneous ones of strings, numbers or
  * booleans. Anything else, be it mixed, nested, a list of pairs or bytes, counts as absent.
  */
-export function jsonArray(json: Sql): Pick<Value, "lists" | "empty"> {
+export function jsonArray(json: Sql): Pick<Value, "lists" | "array"> {
   const count = sql`json_array_length(${json}, '$.arrayValue.values')`;
   const lists: Partial<Record<ValueType, Sql>> = {};
+  const lengths: Sql[] = [];
   for (const { type, path, cast } of ELEMENTS) {
     const texts = sql`json_extract_string(${json}, ${path})`;
     const list = cast === undefined ? texts : sql`TRY_CAST(${texts} AS ${cast})`;
     lists[type] = sql`CASE WHEN ${count} > 0 AND len(${texts}) = ${count} THEN ${list} END`;
+    lengths.push(sql`len(${texts})`);
   }
-  const isArray = sql`json_type(${json}, '$.arrayValue') = 'OBJECT'`;
-  return { lists, empty: sql`COALESCE(${isArray} AND COALESCE(${count}, 0) = 0, FALSE)` };
+  const homogeneous = sql`list_contains([${joinSql(lengths, ", ")}], ${count})`;
+  return {
+    lists,
+    array: {
+      nonEmpty: sql`COALESCE(${count} > 0 AND ${homogeneous}, FALSE)`,
+      // Without the list itself there is no count: then an array is an empty one.
+      any: sql`COALESCE(${homogeneous}, json_type(${json}, '$.arrayValue') = 'OBJECT', FALSE)`,
+    },
+  };
 }

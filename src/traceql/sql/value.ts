@@ -1,6 +1,7 @@
 import type { Static } from "../ast.ts";
 import { KIND_CODES, STATUS_CODES } from "../words.ts";
-import { type Sql, sql } from "./sql.ts";
+import type { LambdaNames } from "./names.ts";
+import { joinSql, type Sql, sql } from "./sql.ts";
 
 /**
  * Run-time types of a value. Durations and ints are BIGINT; kinds and statuses INTEGER codes, which
@@ -24,8 +25,11 @@ export type Value = {
    * STRUCT(i BIGINT, d DOUBLE), at most one of them not NULL. Then there are no scalars.
    */
   readonly numbers?: Sql;
-  /** True where the value is an empty array, which is neither present nor nil. */
-  readonly empty?: Sql;
+  /**
+   * Short tests, never NULL, that stand for all of `lists`: an array with elements is there, or any
+   * array at all. An empty one is neither present nor nil.
+   */
+  readonly array?: { readonly nonEmpty: Sql; readonly any: Sql };
   /** The scalar is never NULL. */
   readonly present: boolean;
   /** The string is the text of an id; `raw` is the stored form: UUID, or a UBIGINT or NULL for 0. */
@@ -65,27 +69,37 @@ export function listTypes(value: Value): ValueType[] {
 }
 
 /** The value with every one-element array as its element, other arrays gone. */
-export function unwrapped(value: Value): Value {
+export function unwrapped(value: Value, names: LambdaNames): Value {
   const types = listTypes(value);
   if (types.length === 0) return value;
   const scalars: Partial<Record<ValueType, Sql>> = { ...value.scalars };
   for (const type of types) {
-    const list = value.lists[type]!;
-    const element = sql`CASE WHEN len(${list}) = 1 THEN ${list}[1] END`;
+    const element = names.bind(
+      value.lists[type]!,
+      (list) => sql`CASE WHEN len(${list}) = 1 THEN ${list}[1] END`,
+    );
     const known = scalars[type];
     scalars[type] = known === undefined ? element : sql`COALESCE(${known}, ${element})`;
   }
   return { scalars, lists: {}, present: false };
 }
 
-/** True where the value is neither nil nor an empty array; may be NULL-free always. */
-export function presence(value: Value): Sql[] {
-  const parts = [...Object.values(value.scalars), ...Object.values(value.lists)];
-  const tests = parts.map((part) => sql`${part} IS NOT NULL`);
+/** True where the value is neither nil nor an empty array; never NULL. Undefined: it never is. */
+export function presence(value: Value): Sql | undefined {
+  return anyOf(value, value.array?.nonEmpty);
+}
+
+/** As `presence`, but an empty array counts too. */
+export function occupied(value: Value): Sql | undefined {
+  return anyOf(value, value.array?.any);
+}
+
+function anyOf(value: Value, array: Sql | undefined): Sql | undefined {
+  const tests = Object.values(value.scalars).map((part) => sql`${part} IS NOT NULL`);
   if (value.numbers !== undefined) {
-    tests.push(
-      sql`(COALESCE(CAST((${value.numbers}).i AS DOUBLE), (${value.numbers}).d) IS NOT NULL)`,
-    );
+    const { numbers } = value;
+    tests.push(sql`COALESCE(CAST((${numbers}).i AS DOUBLE), (${numbers}).d) IS NOT NULL`);
   }
-  return tests;
+  if (array !== undefined) tests.push(array);
+  return tests.length === 0 ? undefined : sql`(${joinSql(tests, " OR ")})`;
 }
