@@ -164,13 +164,10 @@ export function exactTimeColumns(batch: SpanBatch, order: SpanOrder): LeafColumn
 }
 
 function rowsWhere(spans: Uint32Array, test: (span: number) => boolean): Uint32Array {
+  const rows = new Uint32Array(spans.length);
   let count = 0;
-  for (let row = 0; row < spans.length; row++) if (test(spans[row]!)) count++;
-  const rows = new Uint32Array(count);
-  let at = 0;
-  for (let row = 0; row < spans.length && at < count; row++)
-    if (test(spans[row]!)) rows[at++] = row;
-  return rows;
+  for (let row = 0; row < spans.length; row++) if (test(spans[row]!)) rows[count++] = row;
+  return rows.subarray(0, count);
 }
 
 function needsExactTimes({ start, end }: SpanBatch, span: number): boolean {

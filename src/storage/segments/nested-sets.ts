@@ -12,7 +12,7 @@ export type NestedSets = {
 const KIND_SERVER = 2;
 const KIND_CLIENT = 3;
 /** Up to this size looking through the trace is quicker than a sorted index of its ids. */
-const SMALL_TRACE = 24;
+const SMALL_TRACE = 48;
 const NONE = -1;
 
 /**

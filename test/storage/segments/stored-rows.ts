@@ -121,10 +121,7 @@ function storedText(row: Row, meta: SegmentMeta): string {
     }
     const dedicated = /^(span|resource)\.(.*)$/s.exec(name);
     if (dedicated && value !== null) {
-      const stats = meta.keys.find(
-        (k) => k.scope === dedicated[1] && k.key === dedicated[2] && k.dedicated,
-      );
-      const type = stats!.type;
+      const type = dedicatedTypes(meta).get(name)!;
       const text = `${type} ${JSON.stringify(dedicated[2])} ${valueText(type, value)}`;
       attributes[dedicated[1] as "span"].push(text);
     }
@@ -137,6 +134,18 @@ function storedText(row: Row, meta: SegmentMeta): string {
     events: listOf(row.events).map(elementText),
     links: listOf(row.links).map(elementText),
   });
+}
+
+const typesBySegment = new WeakMap<SegmentMeta, Map<string, string>>();
+
+function dedicatedTypes(meta: SegmentMeta): Map<string, string> {
+  let types = typesBySegment.get(meta);
+  if (types === undefined) {
+    const own = meta.keys.filter((k) => k.dedicated);
+    types = new Map(own.map((k) => [`${k.scope}.${k.key}`, k.type]));
+    typesBySegment.set(meta, types);
+  }
+  return types;
 }
 
 /** DuckDB gives maps as pairs, hyparquet as an object. */

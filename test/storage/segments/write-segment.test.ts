@@ -105,7 +105,7 @@ describe("writeSegment", () => {
   });
 
   it("holds several pages, values of every width and nulls among them", async () => {
-    const spans = spansOf(25_000, (i) => ({
+    const spans = spansOf(21_000, (i) => ({
       name: `op ${i % 300}`,
       attributes: [
         { key: "unique", value: `${i}-${"u".repeat(i % 90)}` },
@@ -114,7 +114,7 @@ describe("writeSegment", () => {
         { key: "flag", value: i % 3 === 0 },
         ...(i % 50 === 0 ? [{ key: "rare", value: `r${i % 700}` }] : []),
         ...(i % 2 === 0 ? [{ key: "half", value: BigInt(i % 1000) }] : []),
-        ...(i % 400 === 0 ? [{ key: `k${i}`, value: "overflow" }] : []),
+        ...(i % 1050 === 0 ? [{ key: `k${i}`, value: "overflow" }] : []),
       ],
       events:
         i % 9 === 0
@@ -152,7 +152,7 @@ describe("writeSegment", () => {
         .map((s) => s.attributes[0]!.value as string)
         .sort()
         .at(-1),
-      String(24_999 * 7919),
+      String(20_999 * 7919),
     ]);
   });
 

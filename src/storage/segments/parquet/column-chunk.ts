@@ -30,8 +30,11 @@ export type ChunkMeta = {
   readonly bloom: Uint8Array | undefined;
 };
 
-/** Below this a chunk is stored as it is: a call of zstd costs more than the bytes. */
-const MIN_COMPRESSED_BYTES = 512;
+/**
+ * Below this a chunk is stored as it is: a call of zstd (some 50 µs) costs more than the bytes. Level
+ * 1 is asked for by files that are soon replaced, so there the time counts for more.
+ */
+const MIN_COMPRESSED_BYTES = { fast: 2048, thorough: 512 } as const;
 /** Dictionaries beyond this are not built: their codes would not fit the bit packer. */
 const MAX_DICTIONARY_ENTRIES = 1 << 20;
 const MAX_DICTIONARY_BYTES = 16 << 20;
@@ -54,6 +57,7 @@ type Coding = {
 export class ChunkWriter {
   readonly #file: FileSink;
   readonly #zstdLevel: number;
+  readonly #minCompressedBytes: number;
   readonly #body = new ByteSink(1 << 16);
   readonly #dictionaryBody = new ByteSink(1 << 14);
   readonly #header = new ByteSink(64);
@@ -64,6 +68,7 @@ export class ChunkWriter {
   constructor(file: FileSink, zstdLevel: number) {
     this.#file = file;
     this.#zstdLevel = zstdLevel;
+    this.#minCompressedBytes = MIN_COMPRESSED_BYTES[zstdLevel > 1 ? "thorough" : "fast"];
   }
 
   /** Writes rows `firstRow .. lastRow` of the column. */
@@ -96,7 +101,7 @@ export class ChunkWriter {
     this.#writeBody(leaf, pages, levels, values, dictionary, from);
     // What has one page is known whole here; what has more is worth compressing.
     const bytes = this.#body.length + (dictionary ? this.#dictionaryBody.length : 0);
-    const stored = leaf.random || (pages.atEnd && bytes < MIN_COMPRESSED_BYTES);
+    const stored = leaf.random || (pages.atEnd && bytes < this.#minCompressedBytes);
     const codec = stored ? Codec.uncompressed : Codec.zstd;
 
     const start = this.#file.offset;
