@@ -1,0 +1,156 @@
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type ErrorKind, PintailError } from "../../../errors.ts";
+import { Frame, type FrameError, readFrames } from "./frames.ts";
+import type {
+  IsolatedAnswer,
+  IsolatedQuery,
+  IsolatedRequest,
+  IsolatedSettings,
+  IsolatedSql,
+  RunOptions,
+} from "./isolated-sql.ts";
+
+const CHILD = fileURLToPath(new URL("./isolated-child.ts", import.meta.url));
+/** Rows are held for a moment only; DuckDB's memory is outside this. */
+const CHILD_HEAP_MB = 256;
+const STDERR_CHARS = 2_000;
+
+/**
+ * Runs each statement in a process of its own: some of DuckDB's functions take hours for a short
+ * text and heed no interrupt, and a fault in the engine must not end the server. Ending the process
+ * ends the query, whatever it does. Starting one costs about a quarter of a second.
+ */
+export class ProcessSql implements IsolatedSql {
+  readonly #settings: IsolatedSettings;
+
+  constructor(settings: IsolatedSettings) {
+    this.#settings = settings;
+  }
+
+  async run(query: IsolatedQuery, options: RunOptions): Promise<IsolatedAnswer> {
+    if (options.signal?.aborted) throw canceled();
+    const tempDir = join(this.#settings.tempDir, `sql-${crypto.randomUUID()}`);
+    await mkdir(tempDir, { recursive: true, mode: 0o700 });
+    const settings = { ...this.#settings, tempDir };
+    const process = new QueryProcess({ ...query, settings }, options);
+    void process.ended.then(() => rm(tempDir, { recursive: true, force: true }));
+    return await process.answer();
+  }
+}
+
+class QueryProcess {
+  /** Resolves when the process is gone. */
+  readonly ended: Promise<void>;
+  readonly #child: ChildProcessWithoutNullStreams;
+  readonly #frames: AsyncGenerator<{ type: number; body: Uint8Array<ArrayBuffer> }>;
+  /** Why we ended it, when we did. */
+  #reason: PintailError | undefined;
+  #end = "";
+  #stderr = "";
+
+  constructor(request: IsolatedRequest, { signal, timeoutMs }: RunOptions) {
+    const child = spawn(process.execPath, [...runtimeArguments(), CHILD], {
+      env: environment(),
+      stdio: "pipe",
+    });
+    this.#child = child;
+    this.#frames = readFrames(child.stdout);
+    child.stderr.setEncoding("utf8");
+    child.stderr.on("data", (text: string) => {
+      this.#stderr = (this.#stderr + text).slice(-STDERR_CHARS);
+    });
+    const onAbort = (): void => this.kill(canceled());
+    signal?.addEventListener("abort", onAbort, { once: true });
+    const timer = setTimeout(
+      () => this.kill(new PintailError("timeout", `query exceeded ${timeoutMs} ms`)),
+      timeoutMs,
+    );
+    this.ended = new Promise((resolve) => {
+      child.once("error", (error) => {
+        this.#end = error.message;
+        resolve();
+      });
+      child.once("close", (code, killedBy) => {
+        this.#end ||= killedBy === null ? `exit code ${code}` : `signal ${killedBy}`;
+        resolve();
+      });
+    });
+    void this.ended.then(() => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", onAbort);
+    });
+    // It may have come while the folder was made; then no event follows.
+    if (signal?.aborted) onAbort();
+    child.stdin.on("error", () => {}); // It ended before it read; `ended` tells more.
+    child.stdin.write(`${JSON.stringify(request)}\n`);
+  }
+
+  kill(reason: PintailError): void {
+    this.#reason ??= reason;
+    this.#child.kill("SIGKILL");
+  }
+
+  async answer(): Promise<IsolatedAnswer> {
+    await this.#next(); // `started`, or it throws.
+    const body = new ReadableStream<Uint8Array<ArrayBuffer>>(
+      {
+        pull: async (controller) => {
+          const frame = await this.#next();
+          if (frame.type === Frame.data) controller.enqueue(frame.body);
+          else controller.close();
+        },
+        cancel: () => this.kill(canceled()),
+      },
+      { highWaterMark: 1 },
+    );
+    return { body, ended: this.ended };
+  }
+
+  /** The next frame that is no error. */
+  async #next(): Promise<{ type: number; body: Uint8Array<ArrayBuffer> }> {
+    const { value, done } = await this.#frames.next();
+    if (done === true) {
+      await this.ended;
+      throw this.#reason ?? this.#vanished();
+    }
+    if (value.type !== Frame.error) return value;
+    const { kind, message } = JSON.parse(new TextDecoder().decode(value.body)) as FrameError;
+    throw this.#reason ?? new PintailError(kind as ErrorKind, message, retryHint(kind));
+  }
+
+  #vanished(): Error {
+    const cause = new Error(`the query's process ended: ${this.#end}; ${this.#stderr}`);
+    if (this.#end === "signal SIGKILL") {
+      const message = "the system ended the query's process, most likely for its memory";
+      return new PintailError("limited", message, { cause, retryAfterMs: 1000 });
+    }
+    return new PintailError("internal", `the query ended its process (${this.#end})`, { cause });
+  }
+}
+
+function retryHint(kind: string): { retryAfterMs?: number } {
+  return kind === "limited" || kind === "unavailable" ? { retryAfterMs: 1000 } : {};
+}
+
+function canceled(): PintailError {
+  return new PintailError("canceled", "query was canceled");
+}
+
+function runtimeArguments(): string[] {
+  if (process.versions.deno !== undefined) return ["run", "-A", "--node-modules-dir=manual"];
+  if (process.versions.bun !== undefined) return [];
+  return [...process.execArgv, `--max-old-space-size=${CHILD_HEAP_MB}`];
+}
+
+/** Nothing of ours that a statement could come upon: no credentials, no settings. */
+function environment(): Record<string, string> {
+  const kept: Record<string, string> = { UV_THREADPOOL_SIZE: "4" };
+  for (const name of ["PATH", "HOME", "TMPDIR", "DENO_DIR", "LD_LIBRARY_PATH", "SYSTEMROOT"]) {
+    const value = process.env[name];
+    if (value !== undefined) kept[name] = value;
+  }
+  return kept;
+}
