@@ -7,17 +7,19 @@ export function fieldText(field: FieldRef): string {
     case "intrinsic":
       return field.name;
     case "attribute":
-      return `${field.scope === "any" ? "" : field.scope}.${keyText(field.key)}`;
+      // A dot and a digit would be a number.
+      if (field.scope === "any") return `.${keyText(field.key, /^[0-9]/)}`;
+      return `${field.scope}.${keyText(field.key)}`;
     case "parent-attribute":
-      return `parent.${field.scope === "any" ? "" : `${field.scope}.`}${keyText(field.key)}`;
+      if (field.scope === "any") return `parent.${keyText(field.key, /^(?:span|resource)\./)}`;
+      return `parent.${field.scope}.${keyText(field.key)}`;
     default:
       return field satisfies never;
   }
 }
 
-/** Quoted where the plain name would end early or be read as a number or as a scope. */
-function keyText(key: string): string {
-  const plain =
-    !NAME_END.test(key) && !key.includes('"') && !/^[0-9]|^(?:span|resource)\./.test(key);
+/** Quoted where the plain name would end early, or where its beginning means something else. */
+function keyText(key: string, misread?: RegExp): string {
+  const plain = !NAME_END.test(key) && !key.includes('"') && misread?.test(key) !== true;
   return plain ? key : `"${key.replace(/["\\]/g, "\\$&")}"`;
 }

@@ -64,49 +64,59 @@ function join(pieces: Pieces): string {
   return out.join("");
 }
 
-type Printed = { readonly pieces: Pieces; readonly operation: boolean };
+/** `op` is empty for what needs no parentheses anywhere. */
+type Printed = { readonly pieces: Pieces; readonly op: string };
 
 function wrapped(printed: Printed): Pieces {
-  return printed.operation ? ["(", printed.pieces, ")"] : printed.pieces;
+  return printed.op === "" ? printed.pieces : ["(", printed.pieces, ")"];
+}
+
+function isLogic(op: string): boolean {
+  return op === "&&" || op === "||";
 }
 
 export function printSpanset(expr: SpansetExpr): string {
   const printed = foldSpanset<Printed>(expr, (node, results) => {
     switch (node.type) {
       case "filter":
-        return { pieces: [`{ ${printField(node.expr)} }`], operation: false };
+        return { pieces: [`{ ${printField(node.expr)} }`], op: "" };
       case "pipeline":
-        return { pieces: [`(${printStages(node.stages)})`], operation: false };
+        return { pieces: [`(${printStages(node.stages)})`], op: "" };
       case "spanset-op":
         return {
-          pieces: [wrapped(results[0]!), ` ${node.op} `, wrapped(results[1]!)],
-          operation: true,
+          pieces: [leftOfSpansetOp(results[0]!, node.op), ` ${node.op} `, wrapped(results[1]!)],
+          op: node.op,
         };
       default:
         return node satisfies never;
     }
   });
   return join(printed.pieces);
+}
+
+/** Chains go without parentheses: thousands of them would be deeper than the parser follows. */
+function leftOfSpansetOp(left: Printed, op: string): Pieces {
+  return isLogic(left.op) && !isLogic(op) ? wrapped(left) : left.pieces;
 }
 
 export function printField(expr: FieldExpr): string {
   const printed = foldField<Printed>(expr, (node, results) => {
     switch (node.type) {
       case "static":
-        return { pieces: [printStatic(node.value)], operation: false };
+        return { pieces: [printStatic(node.value)], op: "" };
       case "field":
-        return { pieces: [fieldText(node.field)], operation: false };
+        return { pieces: [fieldText(node.field)], op: "" };
       case "unary":
-        return { pieces: [node.op, wrapped(results[0]!)], operation: true };
+        return { pieces: [node.op, wrapped(results[0]!)], op: node.op };
       case "exists":
         return {
           pieces: [wrapped(results[0]!), node.negated ? " = nil" : " != nil"],
-          operation: true,
+          op: "nil",
         };
       case "binary":
         return {
-          pieces: [wrapped(results[0]!), ` ${node.op} `, wrapped(results[1]!)],
-          operation: true,
+          pieces: [leftOfFieldOp(results[0]!, node.op), ` ${node.op} `, wrapped(results[1]!)],
+          op: node.op,
         };
       default:
         return node satisfies never;
@@ -115,22 +125,27 @@ export function printField(expr: FieldExpr): string {
   return join(printed.pieces);
 }
 
+/** Every operation that is an operand stands in parentheses, but for chains of one logic operator. */
+function leftOfFieldOp(left: Printed, op: string): Pieces {
+  return isLogic(op) && left.op === op ? left.pieces : wrapped(left);
+}
+
 export function printScalar(expr: ScalarExpr): string {
   const printed = foldScalar<Printed>(expr, (node, results) => {
     switch (node.type) {
       case "aggregate":
-        return { pieces: [printAggregate(node)], operation: false };
+        return { pieces: [printAggregate(node)], op: "" };
       case "scalar-static":
-        return { pieces: [printStatic(node.value)], operation: false };
+        return { pieces: [printStatic(node.value)], op: "" };
       case "scalar-pipeline":
         return {
           pieces: [`(${printStages(node.stages)} | ${printAggregate(node.aggregate)})`],
-          operation: false,
+          op: "",
         };
       case "scalar-op":
         return {
           pieces: [wrapped(results[0]!), ` ${node.op} `, wrapped(results[1]!)],
-          operation: true,
+          op: node.op,
         };
       default:
         return node satisfies never;
