@@ -75,7 +75,16 @@ export function resourceColumn(
     }
     return out;
   };
-  return leaf(name, type, rows, slotValues(type, dictionary, strings, read, readPairs));
+  const values = slotValues(type, dictionary, strings, read, readPairs);
+  if (values.kind !== "coded") return leaf(name, type, rows, values);
+  return leaf(name, type, rows, { ...values, constant: constantOf(slots, slot) });
+}
+
+/** The one id that all resources with the key have, if so. */
+function constantOf({ lo, starts, ends }: AttributeSlots, slot: number): number | undefined {
+  const first = lo[starts[slot]!];
+  for (let i = starts[slot]! + 1; i < ends[slot]!; i++) if (lo[i] !== first) return undefined;
+  return first;
 }
 
 function leaf(

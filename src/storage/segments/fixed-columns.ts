@@ -36,9 +36,10 @@ export function fixedColumns(input: FixedColumnInput): LeafColumn[] {
     for (let row = from; row < to; row++) scratch[row - from] = source[indexes[row]!]!;
     return scratch;
   };
-  const text = (indexes: Uint32Array, source: Uint32Array): LeafValues => ({
+  const text = (indexes: Uint32Array, source: Uint32Array, count: number): LeafValues => ({
     kind: "coded",
     domain: strings,
+    constant: constantOf(source, count),
     read: via(indexes, source),
   });
   const perTrace = (domain: ValueDomain): LeafValues => ({
@@ -49,7 +50,8 @@ export function fixedColumns(input: FixedColumnInput): LeafColumn[] {
   const number = (indexes: Uint32Array, source: Uint32Array, count: number): LeafValues => {
     const domain = identityDomain(source, count, 0);
     const read = via(indexes, source);
-    return domain ? { kind: "coded", domain, read } : { kind: "narrow", read };
+    if (domain === undefined) return { kind: "narrow", read };
+    return { kind: "coded", domain, constant: constantOf(source, count), read };
   };
   const signed = (source: Int32Array) => asUnsigned(source);
   const byRow = (source: Int32Array): LeafValues => {
@@ -71,7 +73,11 @@ export function fixedColumns(input: FixedColumnInput): LeafColumn[] {
       return scratch;
     },
   });
-  const spanText = (source: Uint32Array) => text(spans, source);
+  const spanText = (source: Uint32Array) => text(spans, source, batch.spanCount);
+  const traceText = (source: Uint32Array) => text(traceOfRow, source, traceCount);
+  const resourceText = (source: Uint32Array) =>
+    text(input.resourceOfRow, source, batch.resourceCount);
+  const scopeText = (source: Uint32Array) => text(input.scopeOfRow, source, batch.scopeCount);
   const spanNumber = (source: Uint32Array) => number(spans, source, batch.spanCount);
   const resourceNumber = (source: Uint32Array) =>
     number(input.resourceOfRow, source, batch.resourceCount);
@@ -86,29 +92,29 @@ export function fixedColumns(input: FixedColumnInput): LeafColumn[] {
     trace_start: perTrace(starts),
     start_time: wide((span, at, out) => storedStart(batch, span, at, out)),
     duration_ns: wide((span, at, out) => storedDuration(batch, span, at, out)),
-    service_name: text(input.resourceOfRow, input.serviceOf),
+    service_name: resourceText(input.serviceOf),
     name: spanText(batch.name),
     kind: spanNumber(signed(batch.kind)),
     status: spanNumber(signed(batch.status)),
     status_message: spanText(batch.statusMessage),
     trace_duration_ns: perTrace(durations),
-    root_service_name: text(traceOfRow, traces.rootService),
-    root_span_name: text(traceOfRow, traces.rootName),
+    root_service_name: traceText(traces.rootService),
+    root_span_name: traceText(traces.rootName),
     nested_left: byRow(nested.left),
     nested_right: byRow(nested.right),
     nested_parent: byRow(nested.parent),
     child_count: byRow(nested.childCount),
-    scope_name: text(input.scopeOfRow, batch.scopeName),
-    scope_version: text(input.scopeOfRow, batch.scopeVersion),
+    scope_name: scopeText(batch.scopeName),
+    scope_version: scopeText(batch.scopeVersion),
     trace_state: spanText(batch.traceState),
     flags: spanNumber(batch.flags),
     dropped_attributes_count: spanNumber(batch.droppedAttributes),
     dropped_events_count: spanNumber(batch.droppedEvents),
     dropped_links_count: spanNumber(batch.droppedLinks),
     resource_dropped_attributes_count: resourceNumber(batch.resourceDropped),
-    resource_schema_url: text(input.resourceOfRow, batch.resourceSchemaUrl),
+    resource_schema_url: resourceText(batch.resourceSchemaUrl),
     scope_dropped_attributes_count: number(input.scopeOfRow, batch.scopeDropped, batch.scopeCount),
-    scope_schema_url: text(input.scopeOfRow, batch.scopeSchemaUrl),
+    scope_schema_url: scopeText(batch.scopeSchemaUrl),
   };
   return FIXED_COLUMNS.map(({ name, type, nullable }) => ({
     path: [name],
@@ -143,6 +149,7 @@ function parentColumn(
 /** The exact time columns; none when `start_time` and `duration_ns` hold all times exactly. */
 export function exactTimeColumns(batch: SpanBatch, order: SpanOrder): LeafColumn[] {
   const { spans } = order;
+  if (!hasLateTimes(batch)) return [];
   const rows = rowsWhere(spans, (span) => needsExactTimes(batch, span));
   if (rows.length === 0) return [];
   return EXACT_TIME_COLUMNS.map((name) => {
@@ -168,6 +175,14 @@ function rowsWhere(spans: Uint32Array, test: (span: number) => boolean): Uint32A
   let count = 0;
   for (let row = 0; row < spans.length; row++) if (test(spans[row]!)) rows[count++] = row;
   return rows.subarray(0, count);
+}
+
+/** False for all but strange batches: then no span needs exact times. */
+function hasLateTimes({ start, end, spanCount }: SpanBatch): boolean {
+  for (let i = 1; i < 2 * spanCount; i += 2) {
+    if (start[i]! >= TIME_MAX_HI || end[i]! >= 0x80000000) return true;
+  }
+  return false;
 }
 
 function needsExactTimes({ start, end }: SpanBatch, span: number): boolean {
@@ -215,6 +230,12 @@ function storedDuration(
     out[at] = end[2 * span]! - start[2 * span]!;
     out[at + 1] = high;
   }
+}
+
+/** The one id that all of `source` has, if so. Ids of rows not used may only hide that. */
+function constantOf(source: Uint32Array, count: number): number | undefined {
+  for (let i = 1; i < count; i++) if (source[i] !== source[0]) return undefined;
+  return source[0];
 }
 
 function asUnsigned(source: Int32Array): Uint32Array {

@@ -83,9 +83,9 @@ export class ChunkWriter {
       to = lowerBound(presence.rows, lastRow);
       valueCount = to - from;
     } else if (levels) valueCount = presentCount(levels);
-    const values = leaf.values.read(from, to);
-    const coding =
-      leaf.values.kind === "coded" ? this.#code(leaf.values.domain, values, valueCount) : undefined;
+    let coding = valueCount > 0 ? constantCoding(leaf.values) : undefined;
+    const values = coding ? NO_VALUES : leaf.values.read(from, to);
+    if (leaf.values.kind === "coded") coding ??= this.#code(leaf.values.domain, values, valueCount);
     const dictionary =
       coding &&
       leaf.values.kind === "coded" &&
@@ -240,6 +240,15 @@ export class ChunkWriter {
   }
 }
 
+const NO_VALUES = new Uint32Array(0);
+
+/** The coding of a column that has one value only; such a dictionary is never refused. */
+function constantCoding(values: LeafValues): Coding | undefined {
+  if (values.kind !== "coded" || values.constant === undefined) return undefined;
+  if (values.domain.plainBytes(values.constant) > MAX_DICTIONARY_BYTES) return undefined;
+  return { ids: Uint32Array.of(values.constant), count: 1, codes: NO_VALUES, width: 1, longest: 0 };
+}
+
 function writeLevels(body: ByteSink, levels: Uint32Array, page: Pages, maxLevel: number): void {
   const at = body.length;
   body.u32(0);
@@ -283,7 +292,8 @@ function boundsOf(
   count: number,
   coding: Coding | undefined,
 ): Bounds | undefined {
-  if (count === 0) return undefined;
+  // Unsigned 64-bit columns are ids and rare exact times: nobody asks for ranges of those.
+  if (count === 0 || leaf.type === "UBIGINT") return undefined;
   const { order } = TYPE_INFO[leaf.type];
   if (leaf.values.kind === "coded") {
     return coding && codedBounds(leaf.values.domain, coding.ids, coding.count, order);

@@ -30,6 +30,8 @@ export type LeafValues =
   | {
       readonly kind: "coded";
       readonly domain: ValueDomain;
+      /** Set when all values are this one: then `read` is hardly ever asked. */
+      readonly constant?: number | undefined;
       read(from: number, to: number): Uint32Array;
     }
   /** 8-byte numbers as pairs lo, hi, rarely equal: PLAIN. */

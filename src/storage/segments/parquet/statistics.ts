@@ -50,21 +50,54 @@ export function numberBounds(
   count: number,
   order: NumberOrder,
 ): Bounds | undefined {
+  const places =
+    order === "i64" ? signedPlaces(values, count) : comparedPlaces(values, count, order);
+  if (places === undefined) return undefined;
+  const { min, max } = places;
+  const minBytes = numberStatBytes(order, values[min]!, values[min + 1]!)!;
+  const maxBytes = numberStatBytes(order, values[max]!, values[max + 1]!)!;
+  if (order === "double") return doubleBounds(minBytes, maxBytes);
+  return { min: minBytes, max: maxBytes, minExact: true, maxExact: true };
+}
+
+type Places = { readonly min: number; readonly max: number };
+
+/** For the order that every segment has millions of values in. */
+function signedPlaces(values: Uint32Array, count: number): Places {
+  let min = 0;
+  let max = 0;
+  let minHi = values[1]! | 0;
+  let maxHi = minHi;
+  for (let i = 2; i < 2 * count; i += 2) {
+    const hi = values[i + 1]! | 0;
+    if (hi < minHi || (hi === minHi && values[i]! < values[min]!)) {
+      min = i;
+      minHi = hi;
+    } else if (hi > maxHi || (hi === maxHi && values[i]! > values[max]!)) {
+      max = i;
+      maxHi = hi;
+    }
+  }
+  return { min, max };
+}
+
+/** `undefined` when there is a NaN. */
+function comparedPlaces(
+  values: Uint32Array,
+  count: number,
+  order: NumberOrder,
+): Places | undefined {
   const step = order === "i32" || order === "u32" ? 1 : 2;
   let min = 0;
   let max = 0;
-  const end = count * step;
-  for (let i = 0; i < end; i += step) {
+  for (let i = 0; i < count * step; i += step) {
     const lo = values[i]!;
     const hi = values[i + 1]!;
     if (order === "double" && Number.isNaN(doubleOf(lo, hi))) return undefined;
     if (compareNumbers(order, lo, hi, values[min]!, values[min + 1]!) < 0) min = i;
     else if (compareNumbers(order, lo, hi, values[max]!, values[max + 1]!) > 0) max = i;
   }
-  const minBytes = numberStatBytes(order, values[min]!, values[min + 1]!)!;
-  const maxBytes = numberStatBytes(order, values[max]!, values[max + 1]!)!;
-  if (order === "double") return doubleBounds(minBytes, maxBytes);
-  return { min: minBytes, max: maxBytes, minExact: true, maxExact: true };
+  return { min, max };
 }
 
 export function rangeOfBools(values: Uint32Array, count: number): Bounds {
