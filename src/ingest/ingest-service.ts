@@ -97,9 +97,10 @@ export class IngestService implements Ingest {
       return { spanCount, decodedBytes: protobufBytes };
     } catch (e) {
       if (e instanceof RefusedError) {
-        // Replay and the L1 builder must leave it out as well, whatever the limits are then.
-        this.#parts.wal.appendVoid([appended.lsn]);
         this.#parts.metrics.refused(tenant, e.reason, e.spanCount, e.protobufBytes);
+        // Replay and the L1 builder must leave it out as well, whatever the limits are then; whoever
+        // is told of the refusal can rely on it. When the disk fails now, only that is lost.
+        await this.#parts.wal.appendVoid([appended.lsn]).durable.catch(() => {});
       }
       throw e;
     }
