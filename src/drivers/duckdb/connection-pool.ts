@@ -36,21 +36,16 @@ export class ConnectionPool {
 
   /** Runs `use` in a place of its own. */
   async use<T>(deadline: Deadline, use: (connection: duckdb.Connection) => Promise<T>): Promise<T> {
-    await this.#enter(deadline);
     this.#deadlines.add(deadline);
     try {
-      await this.ready();
-      const generation = this.#generation;
-      const connection = this.#idle.pop() ?? (await duckdb.connect(this.#opened()));
+      await this.#enter(deadline);
       try {
-        return await use(connection);
+        return await this.#useConnection(use);
       } finally {
-        if (generation === this.#generation) this.#idle.push(connection);
-        else duckdb.disconnect_sync(connection);
+        this.#leave();
       }
     } finally {
       this.#deadlines.delete(deadline);
-      this.#leave();
     }
   }
 
@@ -88,6 +83,18 @@ export class ConnectionPool {
       this.#running--;
     }
     this.reset();
+  }
+
+  async #useConnection<T>(use: (connection: duckdb.Connection) => Promise<T>): Promise<T> {
+    await this.ready();
+    const generation = this.#generation;
+    const connection = this.#idle.pop() ?? (await duckdb.connect(this.#opened()));
+    try {
+      return await use(connection);
+    } finally {
+      if (generation === this.#generation) this.#idle.push(connection);
+      else duckdb.disconnect_sync(connection);
+    }
   }
 
   async #enter(deadline: Deadline): Promise<void> {

@@ -111,7 +111,8 @@ function flatReader(id: duckdb.Type): Reader {
     case Type.VARCHAR:
       return fixed(16, text);
     case Type.BLOB:
-      return fixed(16, (view, at) => stringBytes(view, at).slice());
+      // A copy: what the client gives may be a `Buffer`, whose `slice` is none.
+      return fixed(16, (view, at) => new Uint8Array(stringBytes(view, at)));
     default:
       throw new PintailError(
         "unsupported",

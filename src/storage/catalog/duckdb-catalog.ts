@@ -4,6 +4,7 @@ import { type Files, joinPath } from "../../drivers/files/files.ts";
 import { PintailError } from "../../errors.ts";
 import type { SegmentMeta } from "../../schema/segment-meta.ts";
 import type { Catalog, CatalogChange, WalPositions } from "./catalog.ts";
+import { CatalogState, type RemovedSegment } from "./catalog-state.ts";
 import {
   deleteRemoved,
   deleteSegments,
@@ -17,7 +18,6 @@ import {
   updateWalPositions,
 } from "./catalog-tables.ts";
 import { type DetailsSettings, SegmentDetails } from "./segment-details.ts";
-import { type RemovedSegment, Snapshot } from "./snapshot.ts";
 
 export type CatalogParts = {
   readonly files: Files;
@@ -123,7 +123,7 @@ class DuckdbCatalog implements Catalog {
   readonly #database: WritableDatabase;
   readonly #details: SegmentDetails;
   readonly #filterBudgetBytes: number;
-  #snapshot = Snapshot.empty;
+  #state = new CatalogState();
   /** The commits' order; never rejects. */
   #last: Promise<void> = Promise.resolve();
   /** After a failed commit the disk may hold either state. */
@@ -183,23 +183,23 @@ class DuckdbCatalog implements Catalog {
   }
 
   get segmentCount(): number {
-    return this.tenants().reduce((sum, tenant) => sum + this.segments(tenant).length, 0);
+    return this.#state.segmentCount;
   }
 
   segments(tenant: string): readonly SegmentMeta[] {
-    return this.#snapshot.segments(tenant);
+    return this.#state.segments(tenant);
   }
 
   segment(id: string): SegmentMeta | undefined {
-    return this.#snapshot.segment(id);
+    return this.#state.segment(id);
   }
 
   tenants(): readonly string[] {
-    return this.#snapshot.tenants();
+    return this.#state.tenants();
   }
 
   walPositions(): WalPositions {
-    return this.#snapshot.walPositions;
+    return this.#state.walPositions;
   }
 
   commit(change: CatalogChange): Promise<void> {
@@ -207,10 +207,10 @@ class DuckdbCatalog implements Catalog {
       const nowMs = this.#parts.nowMs();
       const add = [...new Map((change.add ?? []).map((meta) => [meta.id, meta])).values()];
       const adding = add.map(packed);
-      const leaving = (change.remove ?? []).flatMap((id) => this.#snapshot.segment(id) ?? []);
+      const leaving = (change.remove ?? []).flatMap((id) => this.#state.segment(id) ?? []);
       // Adding again what is there is no error: a commit whose outcome was unknown is repeated.
       const replaced = add.map(({ id }) => id).filter((id) => this.#isKnown(id));
-      const positions = { ...this.#snapshot.walPositions, ...positionsOf(change) };
+      const positions = { ...this.#state.walPositions, ...positionsOf(change) };
       await this.#write([
         ...deleteSegments([...leaving.map(({ id }) => id), ...replaced]),
         ...deleteRemoved(replaced),
@@ -223,24 +223,25 @@ class DuckdbCatalog implements Catalog {
         const { keys: _, traceFilter: __, ...scalars } = meta;
         return this.#details.attach(scalars);
       });
-      this.#snapshot = this.#snapshot.with({ ...change, add: attached }, nowMs);
+      this.#state.apply({ ...change, add: attached }, nowMs);
       await this.#savePositions();
     });
   }
 
   deletable(graceMs: number): readonly { id: string; tenant: string }[] {
     const before = this.#parts.nowMs() - graceMs;
-    return [...this.#snapshot.removed.values()]
+    return this.#state
+      .removed()
       .filter(({ removedUnixMs }) => removedUnixMs <= before)
       .map(({ id, tenant }) => ({ id, tenant }));
   }
 
   forget(ids: readonly string[]): Promise<void> {
     return this.#serialised(async () => {
-      const known = ids.filter((id) => this.#snapshot.removed.has(id));
+      const known = ids.filter((id) => this.#state.isRemoved(id));
       if (known.length === 0) return;
       await this.#write(deleteRemoved(known));
-      this.#snapshot = this.#snapshot.without(known);
+      this.#state.forget(known);
       for (const id of known) this.#details.delete(id);
     });
   }
@@ -253,7 +254,7 @@ class DuckdbCatalog implements Catalog {
   }
 
   #isKnown(id: string): boolean {
-    return this.#snapshot.segment(id) !== undefined || this.#snapshot.removed.has(id);
+    return this.#state.segment(id) !== undefined || this.#state.isRemoved(id);
   }
 
   #serialised(run: () => Promise<void>): Promise<void> {
@@ -316,7 +317,10 @@ class DuckdbCatalog implements Catalog {
       releasedTo: Number(positions?.[1] ?? 0),
     };
     const add = scalars.map((one) => this.#details.attach(one));
-    this.#snapshot = Snapshot.empty.with({ add, ...walPositions }, 0).withRemoved(removed);
+    const state = new CatalogState();
+    state.apply({ add, ...walPositions }, 0);
+    state.addRemoved(removed);
+    this.#state = state;
     this.#doubtful = false;
   }
 
@@ -369,10 +373,10 @@ class DuckdbCatalog implements Catalog {
 
   /** Kept out of the database on purpose. A failure is tried again with the next commit. */
   async #savePositions(): Promise<void> {
-    const { releasedTo } = this.#snapshot.walPositions;
+    const { releasedTo } = this.#state.walPositions;
     if (releasedTo === this.#savedReleasedTo) return;
     try {
-      const json = JSON.stringify(this.#snapshot.walPositions);
+      const json = JSON.stringify(this.#state.walPositions);
       const path = joinPath(this.#parts.dataDir, POSITIONS_FILE);
       await this.#parts.files.writeFileAtomic(path, new TextEncoder().encode(`${json}\n`));
       this.#savedReleasedTo = releasedTo;

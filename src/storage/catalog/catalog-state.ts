@@ -1,0 +1,130 @@
+import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import type { CatalogChange, WalPositions } from "./catalog.ts";
+
+export type RemovedSegment = {
+  readonly id: string;
+  readonly tenant: string;
+  readonly removedUnixMs: number;
+};
+
+/**
+ * What a catalog knows, in memory. The lists handed out never change: a change makes new ones for
+ * the tenants that it touches. Its cost is a copy of those, not of everything.
+ */
+export class CatalogState {
+  readonly #byTenant = new Map<string, readonly SegmentMeta[]>();
+  readonly #byId = new Map<string, SegmentMeta>();
+  readonly #removed = new Map<string, RemovedSegment>();
+  #walPositions: WalPositions = { cutTo: 0, releasedTo: 0 };
+
+  get walPositions(): WalPositions {
+    return this.#walPositions;
+  }
+
+  get segmentCount(): number {
+    return this.#byId.size;
+  }
+
+  /** Newest `maxTraceStart` first, ties by id descending. */
+  segments(tenant: string): readonly SegmentMeta[] {
+    return this.#byTenant.get(tenant) ?? NO_SEGMENTS;
+  }
+
+  segment(id: string): SegmentMeta | undefined {
+    return this.#byId.get(id);
+  }
+
+  tenants(): string[] {
+    return [...this.#byTenant.keys()].sort();
+  }
+
+  removed(): RemovedSegment[] {
+    return [...this.#removed.values()];
+  }
+
+  isRemoved(id: string): boolean {
+    return this.#removed.has(id);
+  }
+
+  /** An id that is there already is replaced; one to remove that is not there is skipped. */
+  apply({ add = [], remove = [], cutTo, releasedTo }: CatalogChange, nowUnixMs: number): void {
+    const leaving = new Map<string, Set<string>>();
+    const leave = (id: string) => {
+      const segment = this.#byId.get(id);
+      if (segment === undefined) return undefined;
+      this.#byId.delete(id);
+      leaving.set(segment.tenant, (leaving.get(segment.tenant) ?? new Set()).add(id));
+      return segment;
+    };
+    for (const id of remove) {
+      const segment = leave(id);
+      if (segment === undefined) continue;
+      this.#removed.set(id, { id, tenant: segment.tenant, removedUnixMs: nowUnixMs });
+    }
+    for (const segment of add) {
+      leave(segment.id);
+      this.#byId.set(segment.id, segment);
+      this.#removed.delete(segment.id);
+    }
+    const coming = Map.groupBy(add, ({ tenant }) => tenant);
+    for (const tenant of new Set([...leaving.keys(), ...coming.keys()])) {
+      this.#rebuildList(tenant, leaving.get(tenant), coming.get(tenant) ?? []);
+    }
+    this.#walPositions = {
+      cutTo: cutTo ?? this.#walPositions.cutTo,
+      releasedTo: releasedTo ?? this.#walPositions.releasedTo,
+    };
+  }
+
+  addRemoved(segments: readonly RemovedSegment[]): void {
+    for (const segment of segments) this.#removed.set(segment.id, segment);
+  }
+
+  forget(ids: readonly string[]): void {
+    for (const id of ids) this.#removed.delete(id);
+  }
+
+  #rebuildList(
+    tenant: string,
+    leaving: ReadonlySet<string> | undefined,
+    coming: readonly SegmentMeta[],
+  ): void {
+    const before = this.segments(tenant);
+    const list = leaving === undefined ? before : before.filter(({ id }) => !leaving.has(id));
+    const all = merge(list, coming.toSorted(newestFirst));
+    if (all.length === 0) this.#byTenant.delete(tenant);
+    else this.#byTenant.set(tenant, Object.freeze(all));
+  }
+}
+
+const NO_SEGMENTS: readonly SegmentMeta[] = Object.freeze([]);
+
+/** Two sorted lists as one. Few of `b` against many of `a` is the usual case: those are copied. */
+function merge(a: readonly SegmentMeta[], b: readonly SegmentMeta[]): SegmentMeta[] {
+  const all: SegmentMeta[] = [];
+  let copied = 0;
+  for (const segment of b) {
+    const at = positionOf(a, segment, copied);
+    for (; copied < at; copied++) all.push(a[copied] as SegmentMeta);
+    all.push(segment);
+  }
+  for (; copied < a.length; copied++) all.push(a[copied] as SegmentMeta);
+  return all;
+}
+
+/** Index of the first of `list` that comes after `segment`, at or after `from`. */
+function positionOf(list: readonly SegmentMeta[], segment: SegmentMeta, from: number): number {
+  let low = from;
+  let high = list.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (newestFirst(list[middle] as SegmentMeta, segment) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function newestFirst(a: SegmentMeta, b: SegmentMeta): number {
+  if (a.maxTraceStart !== b.maxTraceStart) return a.maxTraceStart > b.maxTraceStart ? -1 : 1;
+  return a.id > b.id ? -1 : 1;
+}
