@@ -1,9 +1,8 @@
-import { Hono } from "hono";
 import { queryGrpcService } from "./api/grpc/health.ts";
-import { queryRoutes } from "./api/http/query-routes.ts";
+import { buildApi } from "./app/api.ts";
 import { Core } from "./app/core.ts";
 import { type Doors, openDoors } from "./app/doors.ts";
-import { openStorage } from "./app/storage.ts";
+import { openStorage, type Storage } from "./app/storage.ts";
 import {
   compactionMetrics,
   ingestMetrics,
@@ -12,18 +11,14 @@ import {
   retentionMetrics,
 } from "./app/tempo-metrics.ts";
 import type { LoadedConfig } from "./config/load.ts";
-import { renderConfig, renderYaml } from "./config/render.ts";
 import { nodeFiles } from "./drivers/files/node-files.ts";
-import { QueryEngine } from "./query/query-context.ts";
 import { systemClock } from "./runtime/clock.ts";
 import { platformInfo, processStartUnixMs, readProcessStats } from "./runtime/process-stats.ts";
 import { Readiness } from "./server/readiness.ts";
-import { requestMetrics } from "./server/request-metrics.ts";
-import { segmentPath } from "./storage/segments/segment-writer.ts";
 import type { Logger } from "./telemetry/logger.ts";
 import { MetricRegistry } from "./telemetry/metrics.ts";
 import { registerProcessMetrics } from "./telemetry/process-metrics.ts";
-import { EMULATED_TEMPO, VERSION } from "./version.ts";
+import { VERSION } from "./version.ts";
 
 export type AppParts = {
   readonly config: LoadedConfig;
@@ -45,113 +40,37 @@ export interface App {
 const MAX_DOOR_CLOSE_MS = 4000;
 
 /** Builds all parts, connects them, recovers what the disk holds, and opens the doors. */
-export async function startApp({ config, log, readFile, onFatal }: AppParts): Promise<App> {
-  const { settings, overrides } = config;
-  const { nowUnixMs, monotonicMs } = systemClock;
-  const limitsFor = (tenant: string) => overrides.limitsFor(tenant);
+export async function startApp(parts: AppParts): Promise<App> {
+  const { config, log } = parts;
+  const { settings } = config;
   const files = nodeFiles();
   const metrics = new MetricRegistry();
   const readiness = new Readiness();
   let opened = false;
   readiness.add(() => (opened ? undefined : "Some services are not Running:\nStarting: 1"));
 
-  const storage = await openStorage({ files, log, nowMs: nowUnixMs }, settings);
+  const storage = await openStorage({ files, log, nowMs: systemClock.nowUnixMs }, settings);
   let core: Core | undefined;
   let doors: Doors | undefined;
-  const timers: ReturnType<typeof setInterval>[] = [];
   const closeAll = async (): Promise<void> => {
-    for (const timer of timers) clearInterval(timer);
     await doors?.close(Math.min(MAX_DOOR_CLOSE_MS, settings.server.gracefulShutdownTimeoutMs));
     await core?.close();
     await storage.close();
   };
   try {
-    core = await Core.open(
-      {
-        files,
-        catalog: storage.catalog,
-        limitsFor,
-        log,
-        nowMs: nowUnixMs,
-        ingestMetrics: ingestMetrics(metrics),
-        compactionMetrics: compactionMetrics(metrics),
-        retentionMetrics: retentionMetrics(metrics),
-        onFatal,
-      },
-      { ingest: settings.ingest, retention: settings.retention, tempDir: settings.query.tempDir },
-    );
-    const { cutter, wal, ingest } = core;
-    const running = core;
-    registerStorageMetrics(metrics, {
-      catalog: storage.catalog,
-      wal,
-      pendingBytes: () => cutter.pendingBytes(),
-    });
-    registerAlertMetrics(metrics);
-    registerProcessMetrics(metrics, readProcessStats, processStartUnixMs(), {
-      version: VERSION,
-      revision: "",
-      branch: "",
-      ...platformInfo(),
-    });
-
-    const engine = new QueryEngine({
-      catalog: storage.catalog,
-      database: storage.queries,
-      segmentPath: (meta) => segmentPath(settings.ingest.segmentDir, meta),
-      cutHead: (signal) => running.cutHead(signal),
-      limitsFor: (tenant) => limitsFor(tenant).query,
-      settings: settings.query,
-      nowMs: nowUnixMs,
-    });
-    const tenantRules = {
-      multitenancyEnabled: settings.server.multitenancyEnabled,
-      multiTenantQueriesEnabled: settings.query.multiTenantQueriesEnabled,
-    };
-    const requests = requestMetrics(metrics, log, monotonicMs);
-    const api = new Hono();
-    api.use(requests.http);
-    const routes = queryRoutes({
-      engine,
-      log,
-      tenantRules,
-      apiPrefix: settings.server.httpApiPrefix,
-      status: {
-        readiness,
-        buildInfo: {
-          version: EMULATED_TEMPO,
-          revision: "",
-          branch: "",
-          buildUser: "",
-          buildDate: "",
-          goVersion: platformInfo().runtime,
-        },
-        versionText: `pintail, version ${VERSION} (${platformInfo().runtime}), speaks Tempo ${EMULATED_TEMPO}`,
-        services: () => [
-          { name: "receivers", state: opened ? "Running" : "Starting" },
-          { name: "ingest", state: "Running" },
-          { name: "compactor", state: settings.retention.disabled ? "Disabled" : "Running" },
-          { name: "query", state: "Running" },
-        ],
-        configYaml: (mode) => renderConfig(config, mode),
-        runtimeConfigYaml: () =>
-          renderYaml(
-            Object.fromEntries(overrides.tenants().map((t) => [t, overrides.entry(t) ?? null])),
-          ),
-        metricsText: settings.server.registerInstrumentation ? () => metrics.render() : undefined,
-      },
-    });
-    api.route(settings.server.httpPathPrefix || "/", routes);
-    api.notFound((c) => routes.fetch(c.req.raw));
-
+    core = await openCore(parts, files, storage, metrics);
+    registerMetrics(metrics, storage, core);
+    const opening = core;
+    const cutHead = (signal: AbortSignal) => opening.cutHead(signal);
+    const { api, requests } = buildApi({ config, storage, cutHead, metrics, readiness, log });
     doors = await openDoors(
       {
-        ingest,
+        ingest: core.ingest,
         otlp: {
           multitenancyEnabled: settings.server.multitenancyEnabled,
           metrics,
           log,
-          monotonicMs,
+          monotonicMs: systemClock.monotonicMs,
         },
         api: (request, env) => api.fetch(request, env),
         grpc: queryGrpcService(readiness, requests.grpc),
@@ -163,23 +82,14 @@ export async function startApp({ config, log, readFile, onFatal }: AppParts): Pr
     await closeAll().catch(() => {});
     throw e;
   }
-  const overrideFile = settings.perTenantOverrideFile;
-  if (overrideFile !== undefined) {
-    const reload = () => {
-      try {
-        for (const warning of overrides.reload(readFile(overrideFile))) log.warn(warning);
-      } catch (error) {
-        log.error("per-tenant overrides not reloaded", { error });
-      }
-    };
-    timers.push(setInterval(reload, settings.perTenantOverridePeriodMs));
-  }
+  const stopReloads = startReloads(parts);
   opened = true;
   let stopping: Promise<void> | undefined;
   return {
     doors: doors.listeners,
     stop() {
       stopping ??= (async () => {
+        stopReloads();
         readiness.stop();
         if (settings.server.shutdownDelayMs > 0) {
           await new Promise((resolve) => setTimeout(resolve, settings.server.shutdownDelayMs));
@@ -189,4 +99,53 @@ export async function startApp({ config, log, readFile, onFatal }: AppParts): Pr
       return stopping;
     },
   };
+}
+
+function openCore(
+  { config, log, onFatal }: AppParts,
+  files: ReturnType<typeof nodeFiles>,
+  { catalog }: Storage,
+  metrics: MetricRegistry,
+): Promise<Core> {
+  const { settings, overrides } = config;
+  return Core.open(
+    {
+      files,
+      catalog,
+      limitsFor: (tenant) => overrides.limitsFor(tenant),
+      log,
+      nowMs: systemClock.nowUnixMs,
+      ingestMetrics: ingestMetrics(metrics),
+      compactionMetrics: compactionMetrics(metrics),
+      retentionMetrics: retentionMetrics(metrics),
+      onFatal,
+    },
+    { ingest: settings.ingest, retention: settings.retention, tempDir: settings.query.tempDir },
+  );
+}
+
+function registerMetrics(metrics: MetricRegistry, { catalog }: Storage, core: Core): void {
+  const { wal, cutter } = core;
+  registerStorageMetrics(metrics, { catalog, wal, pendingBytes: () => cutter.pendingBytes() });
+  registerAlertMetrics(metrics);
+  registerProcessMetrics(metrics, readProcessStats, processStartUnixMs(), {
+    version: VERSION,
+    revision: "",
+    branch: "",
+    ...platformInfo(),
+  });
+}
+
+/** Reads the per-tenant overrides again and again; a broken file leaves the values of before. */
+function startReloads({ config, log, readFile }: AppParts): () => void {
+  const { perTenantOverrideFile: file, perTenantOverridePeriodMs } = config.settings;
+  if (file === undefined) return () => {};
+  const timer = setInterval(() => {
+    try {
+      for (const warning of config.overrides.reload(readFile(file))) log.warn(warning);
+    } catch (error) {
+      log.error("per-tenant overrides not reloaded", { error });
+    }
+  }, perTenantOverridePeriodMs);
+  return () => clearInterval(timer);
 }

@@ -1,0 +1,106 @@
+import { Hono } from "hono";
+import { queryRoutes } from "../api/http/query-routes.ts";
+import { sqlRoutes } from "../api/http/sql.ts";
+import type { StatusParts } from "../api/http/status-routes.ts";
+import type { LoadedConfig } from "../config/load.ts";
+import { renderConfig, renderYaml } from "../config/render.ts";
+import { ProcessSql } from "../drivers/duckdb/isolated/process-sql.ts";
+import { QueryEngine } from "../query/query-context.ts";
+import { DEFAULT_SQL_SETTINGS } from "../query/sql/settings.ts";
+import { SqlQuery } from "../query/sql/sql-query.ts";
+import { systemClock } from "../runtime/clock.ts";
+import { availableCores, platformInfo } from "../runtime/process-stats.ts";
+import type { Readiness } from "../server/readiness.ts";
+import { type RequestMetrics, requestMetrics } from "../server/request-metrics.ts";
+import { textNotFound } from "../server/text-error.ts";
+import { segmentPath } from "../storage/segments/segment-writer.ts";
+import type { Logger } from "../telemetry/logger.ts";
+import type { MetricRegistry } from "../telemetry/metrics.ts";
+import { EMULATED_TEMPO, VERSION } from "../version.ts";
+import type { Storage } from "./storage.ts";
+
+export type ApiParts = {
+  readonly config: LoadedConfig;
+  readonly storage: Storage;
+  readonly cutHead: (signal: AbortSignal) => Promise<void>;
+  readonly metrics: MetricRegistry;
+  readonly readiness: Readiness;
+  readonly log: Logger;
+};
+
+/** Spill of one ad-hoc SQL query. */
+const SQL_TEMP_BYTES = 4 * 1024 ** 3;
+
+/** Everything that the HTTP port answers, and the request metrics it shares with gRPC. */
+export function buildApi(parts: ApiParts): {
+  readonly api: Hono;
+  readonly requests: RequestMetrics;
+} {
+  const { config, storage, cutHead, log, metrics } = parts;
+  const { settings, overrides } = config;
+  const { catalog, queries } = storage;
+  const pathOf = (segment: { tenant: string; id: string }) =>
+    segmentPath(settings.ingest.segmentDir, segment);
+  const tenantRules = {
+    multitenancyEnabled: settings.server.multitenancyEnabled,
+    multiTenantQueriesEnabled: settings.query.multiTenantQueriesEnabled,
+  };
+  const engine = new QueryEngine({
+    catalog,
+    database: queries,
+    segmentPath: pathOf,
+    cutHead,
+    limitsFor: (tenant) => overrides.limitsFor(tenant).query,
+    settings: settings.query,
+    nowMs: systemClock.nowUnixMs,
+  });
+  const isolated = new ProcessSql({
+    memoryLimitBytes: settings.query.memoryLimitBytes,
+    threads: availableCores(),
+    tempDir: settings.query.tempDir,
+    maxTempBytes: SQL_TEMP_BYTES,
+  });
+  const sql = new SqlQuery(
+    { catalog, isolated, segmentPath: pathOf, cutHead },
+    DEFAULT_SQL_SETTINGS,
+  );
+  const apiPrefix = settings.server.httpApiPrefix;
+  const { maxStatementBytes } = DEFAULT_SQL_SETTINGS;
+  const requests = requestMetrics(metrics, log, systemClock.monotonicMs);
+  const api = new Hono();
+  api.use(requests.http);
+  const prefix = settings.server.httpPathPrefix || "/";
+  api.route(prefix, sqlRoutes({ sql, log, tenantRules, apiPrefix, maxStatementBytes }));
+  api.route(prefix, queryRoutes({ engine, log, tenantRules, apiPrefix, status: statusOf(parts) }));
+  api.notFound(textNotFound);
+  return { api, requests };
+}
+
+function statusOf({ config, metrics, readiness }: ApiParts): StatusParts {
+  const { settings, overrides } = config;
+  const { runtime } = platformInfo();
+  return {
+    readiness,
+    buildInfo: {
+      version: EMULATED_TEMPO,
+      revision: "",
+      branch: "",
+      buildUser: "",
+      buildDate: "",
+      goVersion: runtime,
+    },
+    versionText: `pintail, version ${VERSION} (${runtime}), speaks Tempo ${EMULATED_TEMPO}`,
+    services: () => [
+      { name: "receivers", state: readiness.reason() === undefined ? "Running" : "Starting" },
+      { name: "ingest", state: "Running" },
+      { name: "compactor", state: settings.retention.disabled ? "Disabled" : "Running" },
+      { name: "query", state: "Running" },
+    ],
+    configYaml: (mode) => renderConfig(config, mode),
+    runtimeConfigYaml: () =>
+      renderYaml(
+        Object.fromEntries(overrides.tenants().map((t) => [t, overrides.entry(t) ?? null])),
+      ),
+    metricsText: settings.server.registerInstrumentation ? () => metrics.render() : undefined,
+  };
+}
