@@ -3,7 +3,7 @@ import type { SegmentMeta } from "../schema/segment-meta.ts";
 import { type CompiledSearch, leafNumbers } from "./compiled-search.ts";
 import type { QueryRun } from "./query-context.ts";
 import type { FoundAttribute, FoundSpan, FoundSpanset, ServiceStats } from "./search-result.ts";
-import { readSegments, timestampSql, traceIdSql } from "./segment-sql.ts";
+import { ofTracesSql, readSegments } from "./segment-sql.ts";
 import { contributesSql } from "./spanset-tree.ts";
 import type { WholeTrace } from "./trace-parts.ts";
 
@@ -106,7 +106,7 @@ export async function fetchServiceStats(
     `SELECT trace_id, service_name, count(*), count(*) FILTER (failed)
       FROM (SELECT trace_id, span_id, kind, min(service_name) AS service_name,
           bool_or(status = 2) AS failed
-        FROM ${readSegments(run.context, segments)} WHERE ${ofTracesSql(traces, segments)}
+        FROM ${readSegments(run.context, segments)} WHERE ${whereOf(traces, segments)}
         GROUP BY trace_id, span_id, kind)
       GROUP BY trace_id, service_name ORDER BY trace_id, service_name`,
   );
@@ -141,7 +141,7 @@ function partsByShape(search: CompiledSearch, traces: readonly WholeTrace[]): Pa
   }
   return Array.from(groups.values(), (group) => ({
     ...group,
-    where: ofTracesSql(traces, group.segments),
+    where: whereOf(traces, group.segments),
   }));
 }
 
@@ -151,15 +151,13 @@ function segmentsOf(traces: readonly WholeTrace[]): SegmentMeta[] {
   return [...segments];
 }
 
-/** The start term lets DuckDB skip row groups, which it cannot do by id: 35 times cheaper. */
-function ofTracesSql(traces: readonly WholeTrace[], segments: readonly SegmentMeta[]): string {
+function whereOf(traces: readonly WholeTrace[], segments: readonly SegmentMeta[]): string {
   const wanted = new Set(segments);
-  const ids: string[] = [];
-  const starts = new Set<bigint>();
-  for (const trace of traces) {
-    const parts = trace.parts.filter(({ meta }) => wanted.has(meta));
-    if (parts.length > 0) ids.push(traceIdSql(trace.traceId));
-    for (const part of parts) starts.add(part.startUnixNano);
-  }
-  return `trace_id IN (${ids.join(", ")}) AND trace_start IN (${Array.from(starts, timestampSql).join(", ")})`;
+  return ofTracesSql(
+    traces.flatMap(({ traceId, parts }) =>
+      parts
+        .filter(({ meta }) => wanted.has(meta))
+        .map(({ startUnixNano }) => ({ traceId, startUnixNano })),
+    ),
+  );
 }

@@ -64,8 +64,8 @@ async function searchTenant(
       for (const meta of slice) read.add(meta);
     },
   });
-  const whole = await newestTraces(candidates, { ...request, limit }, search, (ids) =>
-    findTraceParts(run, all, ids),
+  const whole = await newestTraces(candidates, { ...request, limit }, search, (keys) =>
+    findTraceParts(run, all, keys),
   );
   return {
     traces: search.wantsSpans
@@ -103,7 +103,7 @@ async function newestTraces(
   candidates: CandidateSource,
   request: Pick<SearchRequest, "limit" | "range">,
   search: CompiledSearch,
-  lookUp: (traceIds: readonly string[]) => Promise<Map<string, WholeTrace>>,
+  lookUp: (keys: readonly TraceKey[]) => Promise<Map<string, WholeTrace>>,
 ): Promise<WholeTrace[]> {
   const { limit, range } = request;
   const seen = new Set<string>();
@@ -130,7 +130,7 @@ async function newestTraces(
       const size = Math.min(LOOKUP_BATCH, Math.max(limit - accepted.length, MIN_LOOKUP));
       const batch = pending.slice(at, at + size);
       at += batch.length;
-      for (const trace of (await lookUp(batch.map((key) => key.traceId))).values()) {
+      for (const trace of (await lookUp(batch)).values()) {
         if (qualifies(trace, range, search)) accepted.push(trace);
       }
     }
@@ -193,8 +193,8 @@ async function withSpans(
 function foundTrace(trace: WholeTrace): FoundTrace {
   return {
     traceId: trace.traceId,
-    rootServiceName: trace.rootServiceName,
-    rootSpanName: trace.rootSpanName,
+    rootServiceName: trace.root?.serviceName ?? "",
+    rootSpanName: trace.root?.spanName ?? "",
     startUnixNano: trace.startUnixNano,
     durationNanos: trace.endUnixNano - trace.startUnixNano,
     spansets: undefined,

@@ -1,9 +1,10 @@
 import type { SegmentMeta } from "../schema/segment-meta.ts";
 import { mayContain } from "../storage/segments/trace-filter.ts";
+import { minOf } from "./bigint-bounds.ts";
 import { combineTrace } from "./combine-trace.ts";
 import type { QueryEngine, QueryRun } from "./query-context.ts";
 import { RowsToSpans, storedColumns } from "./rows-to-spans.ts";
-import { columnListSql, readSegments, timestampSql, traceIdSql } from "./segment-sql.ts";
+import { columnListSql, readSegments, traceIdSql } from "./segment-sql.ts";
 import { estimateSpanBytes } from "./span-size.ts";
 import type { StoredSpan, Trace } from "./trace.ts";
 import { traceIdToHex } from "./trace-id.ts";
@@ -41,6 +42,7 @@ export function traceById(
 }
 
 async function findTrace(run: QueryRun, request: TraceByIdRequest): Promise<TraceByIdResult> {
+  const traceId = traceIdToHex(request.traceId);
   const reader = new RowsToSpans();
   const spans: StoredSpan[] = [];
   let inspectedBytes = 0;
@@ -50,8 +52,8 @@ async function findTrace(run: QueryRun, request: TraceByIdRequest): Promise<Trac
     const candidates = run.segments(tenant).filter((meta) => mayHoldTrace(meta, request));
     for (const meta of candidates) inspectedBytes += meta.byteSize;
     const budget = { maxBytes, usedBytes: 0 };
-    for (const part of await locate(run, candidates, request.traceId)) {
-      if (!(await fetchPart(run, part, request.traceId, reader, spans, budget))) {
+    for (const part of await locate(run, candidates, traceId)) {
+      if (!(await fetchPart(run, part, traceId, reader, spans, budget))) {
         exceededBytes = maxBytes;
         break;
       }
@@ -71,7 +73,6 @@ function mayHoldTrace(meta: SegmentMeta, request: TraceByIdRequest): boolean {
 /** Rows `[firstRow, lastRow]` of a segment: a trace's rows are adjacent. */
 type TracePart = {
   readonly meta: SegmentMeta;
-  readonly traceStart: bigint;
   readonly firstRow: bigint;
   readonly lastRow: bigint;
 };
@@ -79,52 +80,52 @@ type TracePart = {
 async function locate(
   run: QueryRun,
   candidates: readonly SegmentMeta[],
-  traceId: Uint8Array,
+  traceId: string,
 ): Promise<TracePart[]> {
   if (candidates.length === 0) return [];
-  const id = traceIdSql(traceIdToHex(traceId));
+  const id = traceIdSql(traceId);
   const selects = candidates.map(
     (meta, index) =>
-      `SELECT ${index} AS segment, trace_start, min(file_row_number), max(file_row_number)
+      `SELECT ${index} AS segment, min(file_row_number), max(file_row_number)
         FROM ${readSegments(run.context, [meta], "file_row_number")}
-        WHERE trace_id = ${id} GROUP BY trace_start`,
+        WHERE trace_id = ${id} HAVING count(*) > 0`,
   );
-  const rows = await run.rows(`${selects.join(" UNION ALL ")} ORDER BY 1, 2`);
-  return rows.map(([index, traceStart, firstRow, lastRow]) => ({
+  const rows = await run.rows(`${selects.join(" UNION ALL ")} ORDER BY 1`);
+  return rows.map(([index, firstRow, lastRow]) => ({
     meta: candidates[Number(index)]!,
-    traceStart: traceStart as bigint,
     firstRow: firstRow as bigint,
     lastRow: lastRow as bigint,
   }));
 }
 
+/** A huge trace is read in portions, so that the byte bound ends it before memory does. */
+const PORTION_ROWS = 20_000n;
+
 /** Appends the part's spans; false when the budget ran out, some of the spans are then there. */
 async function fetchPart(
   run: QueryRun,
   part: TracePart,
-  traceId: Uint8Array,
+  traceId: string,
   reader: RowsToSpans,
   spans: StoredSpan[],
   budget: { readonly maxBytes: number; usedBytes: number },
 ): Promise<boolean> {
   const names = storedColumns(part.meta);
-  // The row numbers name the row group; DuckDB would not find it by the id.
-  const statement = `SELECT ${columnListSql(names)}
-    FROM ${readSegments(run.context, [part.meta], "file_row_number")}
-    WHERE file_row_number BETWEEN ${part.firstRow} AND ${part.lastRow}
-      AND trace_start = ${timestampSql(part.traceStart)} AND trace_id = ${traceIdSql(traceIdToHex(traceId))}`;
-  const overBudget = new Error("the trace's byte budget is used up");
-  try {
+  const source = readSegments(run.context, [part.meta], "file_row_number");
+  for (let first = part.firstRow; first <= part.lastRow; first += PORTION_ROWS) {
+    const last = minOf(first + PORTION_ROWS - 1n, part.lastRow);
+    // Row numbers alone are the cheapest way to the rows: each further condition decodes a column.
+    const statement = `SELECT ${columnListSql(names)} FROM ${source}
+      WHERE file_row_number BETWEEN ${first} AND ${last}`;
     await run.chunks(statement, (chunk) => {
+      if (budget.maxBytes > 0 && budget.usedBytes > budget.maxBytes) return;
       for (const span of reader.read(chunk, names)) {
+        if (span.span.traceId !== traceId) continue;
         spans.push(span);
         budget.usedBytes += estimateSpanBytes(span);
       }
-      if (budget.maxBytes > 0 && budget.usedBytes > budget.maxBytes) throw overBudget;
     });
-  } catch (error) {
-    if (error === overBudget) return false;
-    throw error;
+    if (budget.maxBytes > 0 && budget.usedBytes > budget.maxBytes) return false;
   }
   return true;
 }

@@ -1,9 +1,11 @@
+import type { SqlValue } from "../drivers/duckdb/database.ts";
 import type { SegmentMeta } from "../schema/segment-meta.ts";
 import { mayContain } from "../storage/segments/trace-filter.ts";
 import { maxOf, minOf } from "./bigint-bounds.ts";
 import type { QueryRun } from "./query-context.ts";
-import { readSegments, traceIdSql } from "./segment-sql.ts";
+import { ofTracesSql, readSegments, traceIdSql } from "./segment-sql.ts";
 import { traceIdFromHex } from "./trace-id.ts";
+import type { TraceKey } from "./trace-key.ts";
 
 /** What one segment holds of a trace. */
 export type TracePart = {
@@ -11,83 +13,178 @@ export type TracePart = {
   readonly startUnixNano: bigint;
 };
 
+/** Of the root span that starts first, as far as the parts' starts tell. */
+export type TraceRoot = {
+  readonly serviceName: string;
+  readonly spanName: string;
+  readonly partStartUnixNano: bigint;
+};
+
 /** A trace over all segments that hold parts of it. */
 export type WholeTrace = {
   readonly traceId: string;
   readonly startUnixNano: bigint;
   readonly endUnixNano: bigint;
-  readonly rootServiceName: string;
-  readonly rootSpanName: string;
+  readonly root: TraceRoot | undefined;
   readonly parts: readonly TracePart[];
 };
 
 /**
- * Finds all parts of these traces, in any segment of the tenant, by the segments' trace filters.
- * Traces that no segment holds are absent from the answer.
+ * Other parts are looked for in segments that come at most this near to a part that was found. A
+ * segment's filter lets one foreign id in a hundred pass, so that each look at all segments of a
+ * month would read a good part of them for nothing.
+ */
+const MAX_GAP_NANOS = 3_600_000_000_000n;
+
+/**
+ * All parts of these traces. `candidates` have the start of one part each, which leads to it
+ * cheaply; other parts are then looked for where segments' trace filters say they may be. Traces
+ * that no segment holds are absent from the answer.
  */
 export async function findTraceParts(
   run: QueryRun,
   segments: readonly SegmentMeta[],
-  traceIds: readonly string[],
+  candidates: readonly TraceKey[],
 ): Promise<Map<string, WholeTrace>> {
-  const ids = traceIds.map(traceIdFromHex);
-  const holders = segments.filter((meta) => ids.some((id) => mayContain(meta.traceFilter, id)));
-  if (holders.length === 0) return new Map();
-  const byPath = new Map(holders.map((meta) => [run.context.segmentPath(meta), meta]));
+  const traces = new Map<string, WholeTrace>();
+  // First the parts that start where a candidate says: row groups are skipped by their start.
+  const open = openPairs(segments, candidates);
+  const atStart = open.filter(({ meta, key }) => mayStartIn(meta, key));
+  if (atStart.length > 0) {
+    const metas = [...new Set(atStart.map(({ meta }) => meta))];
+    const where = ofTracesSql(candidates);
+    await addParts(
+      run,
+      traces,
+      metas,
+      `SELECT ${COLUMNS} FROM ${readSegments(run.context, metas, "filename")} WHERE ${where}`,
+    );
+  }
+  // Then the others, which are searched whole. What is found may bring more segments near.
+  let untried = open;
+  for (;;) {
+    const [near, far] = partition(
+      untried.filter(({ meta, key }) => !isFound(traces, meta, key)),
+      ({ meta, key }) => isNear(meta, traces.get(key.traceId), key),
+    );
+    if (near.length === 0) return traces;
+    untried = far;
+    await addParts(run, traces, ...searchWhole(run, near));
+  }
+}
+
+function isFound(traces: ReadonlyMap<string, WholeTrace>, meta: SegmentMeta, key: TraceKey) {
+  return traces.get(key.traceId)?.parts.some((part) => part.meta === meta) ?? false;
+}
+
+/** Each segment for the ids that its filter lets pass. */
+function searchWhole(run: QueryRun, pairs: readonly Pair[]): [SegmentMeta[], string] {
+  const ids = new Map<SegmentMeta, string[]>();
+  for (const { meta, key } of pairs) {
+    const known = ids.get(meta);
+    if (known === undefined) ids.set(meta, [traceIdSql(key.traceId)]);
+    else known.push(traceIdSql(key.traceId));
+  }
+  const selects = Array.from(ids, ([meta, list]) => {
+    const condition = list.length === 1 ? `= ${list[0]}` : `IN (${list.join(", ")})`;
+    return `SELECT ${COLUMNS} FROM ${readSegments(run.context, [meta], "filename")}
+      WHERE trace_id ${condition}`;
+  });
+  return [[...ids.keys()], selects.join(" UNION ALL ")];
+}
+
+function partition<T>(items: readonly T[], test: (item: T) => boolean): [T[], T[]] {
+  const yes: T[] = [];
+  const no: T[] = [];
+  for (const item of items) (test(item) ? yes : no).push(item);
+  return [yes, no];
+}
+
+type Pair = { readonly meta: SegmentMeta; readonly key: TraceKey };
+
+/** Which segment may hold which trace. */
+function openPairs(segments: readonly SegmentMeta[], candidates: readonly TraceKey[]): Pair[] {
+  const pairs: Pair[] = [];
+  for (const key of candidates) {
+    const id = traceIdFromHex(key.traceId);
+    for (const meta of segments) {
+      if (mayContain(meta.traceFilter, id)) pairs.push({ meta, key });
+    }
+  }
+  return pairs;
+}
+
+function mayStartIn(meta: SegmentMeta, { startUnixNano }: TraceKey): boolean {
+  return meta.minTraceStart <= startUnixNano && startUnixNano <= meta.maxTraceStart;
+}
+
+function isNear(meta: SegmentMeta, known: WholeTrace | undefined, key: TraceKey): boolean {
+  const start = known?.startUnixNano ?? key.startUnixNano;
+  const end = known?.endUnixNano ?? key.startUnixNano;
+  return (
+    meta.minTraceStart <= end + MAX_GAP_NANOS &&
+    maxOf(meta.maxEnd, meta.maxTraceStart) >= start - MAX_GAP_NANOS
+  );
+}
+
+const COLUMNS =
+  "trace_id, filename, trace_start, trace_duration_ns, root_service_name, root_span_name";
+
+async function addParts(
+  run: QueryRun,
+  traces: Map<string, WholeTrace>,
+  segments: readonly SegmentMeta[],
+  select: string,
+): Promise<void> {
+  const byPath = new Map(segments.map((meta) => [run.context.segmentPath(meta), meta]));
   const rows = await run.rows(
     `SELECT trace_id, filename, epoch_ns(trace_start), any_value(trace_duration_ns),
         any_value(root_service_name), any_value(root_span_name)
-      FROM ${readSegments(run.context, holders, "filename")}
-      WHERE trace_id IN (${traceIds.map(traceIdSql).join(", ")})
-      GROUP BY trace_id, filename, trace_start ORDER BY trace_id, trace_start, filename`,
+      FROM (${select}) GROUP BY trace_id, filename, trace_start
+      ORDER BY trace_id, trace_start, filename`,
   );
-  const traces = new Map<string, WholeTrace>();
   for (const row of rows) {
-    const [traceId, path, start, duration, service, name] = row as [
-      string,
-      string,
-      bigint,
-      bigint,
-      string,
-      string,
-    ];
-    const meta = byPath.get(path);
-    if (meta === undefined) throw new Error(`the database names a file that was not asked for`);
-    const part = { meta, startUnixNano: start };
-    traces.set(
-      traceId,
-      merged(traces.get(traceId), traceId, part, start + duration, service, name),
-    );
+    const part = readPart(row, byPath);
+    const known = traces.get(part.traceId);
+    traces.set(part.traceId, known === undefined ? part : merged(known, part));
   }
-  return traces;
 }
 
-/** Rows come by start: the earliest part that knows the root names it. */
-function merged(
-  known: WholeTrace | undefined,
-  traceId: string,
-  part: TracePart,
-  endUnixNano: bigint,
-  service: string,
-  name: string,
-): WholeTrace {
-  if (known === undefined) {
-    return {
-      traceId,
-      startUnixNano: part.startUnixNano,
-      endUnixNano,
-      rootServiceName: service,
-      rootSpanName: name,
-      parts: [part],
-    };
-  }
-  const rootKnown = known.rootServiceName !== "" || known.rootSpanName !== "";
+function readPart(row: readonly SqlValue[], byPath: ReadonlyMap<string, SegmentMeta>): WholeTrace {
+  const [traceId, path, start, duration, serviceName, spanName] = row as [
+    string,
+    string,
+    bigint,
+    bigint,
+    string,
+    string,
+  ];
+  const meta = byPath.get(path);
+  if (meta === undefined) throw new Error("the database names a file that was not asked for");
+  const known = serviceName !== "" || spanName !== "";
   return {
     traceId,
-    startUnixNano: minOf(part.startUnixNano, known.startUnixNano),
-    endUnixNano: maxOf(endUnixNano, known.endUnixNano),
-    rootServiceName: rootKnown ? known.rootServiceName : service,
-    rootSpanName: rootKnown ? known.rootSpanName : name,
-    parts: [...known.parts, part],
+    startUnixNano: start,
+    endUnixNano: start + duration,
+    root: known ? { serviceName, spanName, partStartUnixNano: start } : undefined,
+    parts: [{ meta, startUnixNano: start }],
   };
+}
+
+function merged(a: WholeTrace, b: WholeTrace): WholeTrace {
+  return {
+    traceId: a.traceId,
+    startUnixNano: minOf(a.startUnixNano, b.startUnixNano),
+    endUnixNano: maxOf(a.endUnixNano, b.endUnixNano),
+    root: firstRoot(a.root, b.root),
+    parts: [...a.parts, ...b.parts],
+  };
+}
+
+function firstRoot(a: TraceRoot | undefined, b: TraceRoot | undefined): TraceRoot | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  if (a.partStartUnixNano !== b.partStartUnixNano)
+    return a.partStartUnixNano < b.partStartUnixNano ? a : b;
+  // Any order will do that does not depend on the files.
+  return `${a.serviceName}\0${a.spanName}` <= `${b.serviceName}\0${b.spanName}` ? a : b;
 }

@@ -412,7 +412,7 @@ test("answers come as protobuf and for language models", async () => {
   ]);
   const llm = await as("/api/v2/search/tag/span.code/values", "application/vnd.grafana.llm");
   expect(llm.headers.get("content-type")).toBe("application/vnd.grafana.llm+json");
-  expect((await llm.json()).tagValues).toEqual({ int: ["200"], string: ["text"] });
+  expect(JSON.parse(await llm.text()).tagValues).toEqual({ int: ["200"], string: ["text"] });
 });
 
 const BOTH =

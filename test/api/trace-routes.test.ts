@@ -66,6 +66,8 @@ beforeEach(() => {
 });
 
 const get = (path: string, headers: Record<string, string> = {}) => app.request(path, { headers });
+/** Untyped: the tests are about its shape. */
+const jsonOf = async (response: Response) => JSON.parse(await response.text());
 const bytesOf = async (response: Response) => new Uint8Array(await response.arrayBuffer());
 
 test("v1 answers JSON with batches, ids in base64 and defaults left out", async () => {
@@ -73,7 +75,7 @@ test("v1 answers JSON with batches, ids in base64 and defaults left out", async 
   expect(response.status).toBe(200);
   expect(response.headers.get("content-type")).toBe("application/json");
   expect(response.headers.get("vary")).toBe("Accept-Encoding");
-  expect(await response.json()).toEqual({
+  expect(await jsonOf(response)).toEqual({
     batches: [
       {
         resource: {
@@ -113,7 +115,7 @@ test("v1 answers JSON with batches, ids in base64 and defaults left out", async 
 });
 
 test("v2 answers JSON with the trace and metrics, and no status while complete", async () => {
-  const body = await (await get(`/api/v2/traces/${ID}`)).json();
+  const body = await jsonOf(await get(`/api/v2/traces/${ID}`));
   expect(Object.keys(body)).toEqual(["trace", "metrics"]);
   expect(body.trace.resourceSpans[0].scopeSpans[0].spans).toHaveLength(2);
   expect(body.metrics.inspectedBytes).toMatch(/^[1-9][0-9]*$/);
@@ -141,7 +143,7 @@ test("the LLM form has hex ids and flat attributes", async () => {
   const accept = { accept: "application/vnd.grafana.llm" };
   const response = await get(`/api/v2/traces/${ID}`, accept);
   expect(response.headers.get("content-type")).toBe("application/vnd.grafana.llm+json");
-  const body = await response.json();
+  const body = await jsonOf(response);
   expect(body.trace.traceId).toBe(ID);
   expect(body.metrics.inspectedBytes).toBeGreaterThan(0);
   expect(body.trace.services).toEqual([
@@ -180,7 +182,7 @@ test("the LLM form has hex ids and flat attributes", async () => {
   ]);
   const v1 = await get(`/api/traces/${ID}`, accept);
   expect(v1.headers.get("content-type")).toBe("application/vnd.grafana.llm");
-  expect(Object.keys(await v1.json())).toEqual(["batches"]);
+  expect(Object.keys(await jsonOf(v1))).toEqual(["batches"]);
 });
 
 describe("an unknown trace", () => {
@@ -209,7 +211,7 @@ test("a trace beyond its byte bound is 422 in v1 and partial in v2", async () =>
   const v1 = await get(`/api/traces/${ID}`);
   expect(v1.status).toBe(422);
   expect(await v1.text()).toMatch(/trace exceeds max size \(max bytes: 10\)\n$/);
-  const v2 = await (await get(`/api/v2/traces/${ID}`)).json();
+  const v2 = await jsonOf(await get(`/api/v2/traces/${ID}`));
   const message = "Trace exceeds maximum size of 10 bytes, a partial trace is returned";
   expect(v2).toMatchObject({ status: "PARTIAL", message });
   const proto = await get(`/api/v2/traces/${ID}`, { accept: "application/protobuf" });
