@@ -24,7 +24,8 @@ export type ChildOptions = {
 function runtimeArguments(): string[] {
   if (process.versions.deno !== undefined) return ["run", "-A", "--node-modules-dir=manual"];
   if (process.versions.bun !== undefined) return [];
-  return ["--disable-warning=ExperimentalWarning"];
+  // What this process was started with: it may hold the hook that strips types.
+  return process.execArgv;
 }
 
 /**

@@ -33,12 +33,15 @@ export async function usePintail(settings: DemoSettings): Promise<PintailServer>
   mkdirSync(dataDir, { recursive: true });
   writeFileSync(join(dataDir, ".gitignore"), "*\n");
   const configFile = join(dataDir, "pintail.yaml");
-  writeFileSync(configFile, configYaml(settings, dataDir));
+  writeFileSync(configFile, configYaml(settings));
   const logFile = join(dataDir, "pintail.log");
   const logFd = openSync(logFile, "w");
   const main = fileURLToPath(new URL("../../main.ts", import.meta.url));
   // Queries hold threads of this pool, so it must be larger than Node's four.
-  const env = { UV_THREADPOOL_SIZE: process.env.UV_THREADPOOL_SIZE ?? "24" };
+  const env = {
+    UV_THREADPOOL_SIZE: process.env.UV_THREADPOOL_SIZE ?? "16",
+    PINTAIL_DATA_DIR: join(dataDir, "data"),
+  };
   const child = startChild("Pintail", main, [`-config.file=${configFile}`], {
     env,
     logFd,
@@ -98,8 +101,7 @@ async function isReady(url: string): Promise<boolean> {
   }
 }
 
-function configYaml(settings: DemoSettings, dataDir: string): string {
-  // JSON strings are YAML strings, whatever the path holds.
+function configYaml(settings: DemoSettings): string {
   return `# Written anew by each run of the demo.
 server:
   http_listen_port: ${settings.httpPort}
@@ -110,11 +112,6 @@ distributor:
       protocols:
         grpc: { endpoint: "localhost:${settings.otlpGrpcPort}" }
         http: { endpoint: "localhost:${settings.otlpHttpPort}" }
-storage:
-  trace:
-    backend: local
-    local: { path: ${JSON.stringify(join(dataDir, "traces"))} }
-    wal: { path: ${JSON.stringify(join(dataDir, "wal"))} }
 `;
 }
 

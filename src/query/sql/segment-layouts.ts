@@ -40,7 +40,9 @@ export function groupByLayout(
   const groups = new Map<string, { columns: Columns; segments: SegmentMeta[]; rows: number }>();
   for (const segment of segments) {
     const columns = columnsOf(segment);
-    const key = JSON.stringify([...columns].map(([name, { type }]) => [name, type]).sort());
+    const key = JSON.stringify(
+      [...columns.values()].map(({ name, type }) => `${type} ${name}`).sort(),
+    );
     const group = groups.get(key) ?? { columns, segments: [], rows: 0 };
     group.segments.push(segment);
     group.rows += segment.rowCount;
