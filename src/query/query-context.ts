@@ -100,12 +100,19 @@ export class QueryEngine {
   ): Promise<T> {
     const deadlineMs = options.timeoutMs > 0 ? performance.now() + options.timeoutMs : undefined;
     await this.context.cutHead(signal);
+    const attempt = () => work(new Attempt(this.context, options.tenants, signal, deadlineMs));
     try {
-      return await work(new Attempt(this.context, options.tenants, signal, deadlineMs));
+      return await attempt();
     } catch (error) {
       if (!isVanishedFile(error)) throw error;
-      // Merging replaced a segment and its grace period ended under us; the new view has the new one.
-      return await work(new Attempt(this.context, options.tenants, signal, deadlineMs));
+    }
+    // Merging replaced a segment and its grace period ended under us; the new view has the new one.
+    try {
+      return await attempt();
+    } catch (cause) {
+      if (!isVanishedFile(cause)) throw cause;
+      // To the client this must not look like a trace that is not there.
+      throw new PintailError("corrupt", "the file of a segment is missing", { cause });
     }
   }
 }

@@ -75,25 +75,29 @@ function spansetsSql(
     return `SELECT ${columns.join(", ")} FROM ${readSegments(run.context, segments)}
       WHERE ${where} AND (${leaves.map((sql) => `(${sql})`).join(" OR ")})`;
   });
+  // One filter needs no look at the whole trace.
+  const single = search.tree.type === "leaf";
   const traceFlags = leafNames.map((name) => `bool_or(${name}) AS trace_${name}`);
   const contributes = contributesSql(
     search.tree,
     (leaf) => `leaf${leaf}`,
     (leaf) => `trace_leaf${leaf}`,
   );
-  const order = "start_ns, span_id, kind";
+  const columns = ["trace_id, matched_count, span_id, name, start_ns, duration_ns", ...echoNames];
   // A span that a client sent twice counts once; which copy is shown does not depend on the files.
-  return `WITH found AS MATERIALIZED (
+  // Count and place share one window, since each window costs a sort.
+  return `WITH found AS ${single ? "NOT " : ""}MATERIALIZED (
       SELECT * FROM (${selects.join(" UNION ALL ")})
       QUALIFY row_number() OVER (PARTITION BY trace_id, span_id, kind
         ORDER BY start_ns, duration_ns, name) = 1),
-    per_trace AS (SELECT trace_id, ${traceFlags.join(", ")} FROM found GROUP BY trace_id),
-    matched AS (SELECT found.*, count(*) OVER (PARTITION BY trace_id) AS matched_count,
-        row_number() OVER (PARTITION BY trace_id ORDER BY ${order}) AS place
-      FROM found JOIN per_trace USING (trace_id) WHERE ${contributes})
-    SELECT ${["trace_id, matched_count, span_id, name, start_ns, duration_ns", ...echoNames].join(", ")}
-    FROM matched ${spanLimit > 0 ? `WHERE place <= ${spanLimit}` : ""}
-    ORDER BY trace_id, place`;
+    ${single ? "" : `per_trace AS (SELECT trace_id, ${traceFlags.join(", ")} FROM found GROUP BY trace_id),`}
+    matched AS (SELECT found.*, row_number() OVER in_trace AS place,
+        count(*) OVER (in_trace ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)
+          AS matched_count
+      FROM found ${single ? "" : "JOIN per_trace USING (trace_id)"} WHERE ${contributes}
+      WINDOW in_trace AS (PARTITION BY trace_id ORDER BY start_ns, span_id, kind))
+    SELECT ${columns.join(", ")} FROM matched
+    ${spanLimit > 0 ? `WHERE place <= ${spanLimit}` : ""} ORDER BY trace_id, place`;
 }
 
 /** Spans and failed spans by service, over all spans of each trace. */
