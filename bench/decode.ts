@@ -1,51 +1,77 @@
-/**
- * CPU time per span of the OTLP decoder, and of @bufbuild/protobuf's `fromBinary` on the same
- * bytes. Run: `node bench/decode.ts [spans]`.
- */
 import { fromBinary } from "@bufbuild/protobuf";
 import { ExportTraceServiceRequestSchema } from "../gen/opentelemetry/proto/collector/trace/v1/trace_service_pb.ts";
 import { SpanBatch } from "../src/model/span-batch.ts";
 import { OtlpDecoder } from "../src/receivers/otlp/decode.ts";
+import { cpuMicros } from "./support/cpu.ts";
+import { type BenchResult, expectTrue, numberText, summaryFigure } from "./support/figures.ts";
+import type { BenchOptions } from "./support/options.ts";
+import { summarize } from "./support/stats.ts";
 import { makeRequests } from "./workload.ts";
 
 /** Many short rounds: the best one is the least disturbed by what else the machine does. */
 const ROUNDS = 40;
-const spans = Number(process.argv[2] ?? 10_000);
-const bodies = makeRequests({ spans, seed: 1 });
+const SPANS = 10_000;
+const SMOKE = { rounds: 3, spans: 1000 };
 
-function decodeAll(): SpanBatch {
+/** CPU time of the OTLP decoder, and of @bufbuild/protobuf's `fromBinary` on the same bytes. */
+export function benchDecode(options: BenchOptions): BenchResult {
+  const rounds = options.runs ?? (options.smoke ? SMOKE.rounds : ROUNDS);
+  const bodies = makeRequests({
+    spans: options.spans ?? (options.smoke ? SMOKE.spans : SPANS),
+    seed: 1,
+  });
+  const batch = decodeAll(bodies);
+  const spans = batch.spanCount;
+  expectTrue(
+    spans === countByLibrary(bodies),
+    `the decoder found ${spans} spans, the library ${countByLibrary(bodies)}`,
+  );
+
+  const ours: number[] = [];
+  const theirs: number[] = [];
+  for (let round = 0; round < rounds; round++) {
+    ours.push(cpuMicros(() => decodeAll(bodies)) / spans);
+    theirs.push(
+      cpuMicros(() => {
+        for (const body of bodies) fromBinary(ExportTraceServiceRequestSchema, body);
+      }) / spans,
+    );
+  }
+  const [us, them] = [summarize(ours), summarize(theirs)];
+  const bytes = bodies.reduce((sum, body) => sum + body.length, 0);
+  return {
+    name: "decode",
+    parameters: {
+      spans,
+      rounds,
+      requests: bodies.length,
+      bytesPerSpan: Number(numberText(bytes / spans)),
+      attributesPerSpan: Number(numberText(batch.attributes.count / spans)),
+    },
+    figures: [
+      summaryFigure("decode.ours", "OTLP decoder, to a span batch", "us/span", us),
+      summaryFigure("decode.library", "@bufbuild/protobuf fromBinary, same bytes", "us/span", them),
+      {
+        id: "decode.ratio",
+        label: "ours / fromBinary (best rounds)",
+        unit: "",
+        value: us.min / them.min,
+      },
+    ],
+    skipped: [],
+  };
+}
+
+function decodeAll(bodies: readonly Uint8Array[]): SpanBatch {
   const batch = new SpanBatch(12345);
   const decoder = new OtlpDecoder(batch, { maxAttributeBytes: 2048 });
   for (const body of bodies) decoder.decode(body);
   return batch;
 }
 
-function cpuMicros(work: () => unknown): number {
-  const before = process.cpuUsage();
-  work();
-  const used = process.cpuUsage(before);
-  return used.user + used.system;
+function countByLibrary(bodies: readonly Uint8Array[]): number {
+  return bodies
+    .flatMap((body) => fromBinary(ExportTraceServiceRequestSchema, body).resourceSpans)
+    .flatMap((resource) => resource.scopeSpans)
+    .reduce((sum, scope) => sum + scope.spans.length, 0);
 }
-
-const batch = decodeAll();
-const bytes = bodies.reduce((sum, body) => sum + body.length, 0);
-console.log(
-  `${batch.spanCount} spans, ${(bytes / batch.spanCount).toFixed(0)} B/span, ` +
-    `${(batch.attributes.count / batch.spanCount).toFixed(1)} attributes/span, ` +
-    `${batch.traceCount} traces, ${batch.strings.count} strings`,
-);
-
-let ours = Number.POSITIVE_INFINITY;
-let theirs = Number.POSITIVE_INFINITY;
-for (let round = 0; round < ROUNDS; round++) {
-  ours = Math.min(ours, cpuMicros(decodeAll));
-  theirs = Math.min(
-    theirs,
-    cpuMicros(() => {
-      for (const body of bodies) fromBinary(ExportTraceServiceRequestSchema, body);
-    }),
-  );
-}
-console.log(`decoder     ${(ours / batch.spanCount).toFixed(2)} us/span (best of ${ROUNDS})`);
-console.log(`fromBinary  ${(theirs / batch.spanCount).toFixed(2)} us/span`);
-console.log(`ratio       1/${(theirs / ours).toFixed(1)}`);

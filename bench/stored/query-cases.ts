@@ -1,0 +1,164 @@
+import { NEEDLE, SPREAD_SECONDS, START_UNIX_NANO } from "./dataset.ts";
+
+const START_SECONDS = Number(START_UNIX_NANO / 1_000_000_000n);
+/** Whole seconds that hold all spans. */
+export const WHOLE = { start: START_SECONDS, end: START_SECONDS + SPREAD_SECONDS + 60 };
+const MIDDLE = START_SECONDS + SPREAD_SECONDS / 2;
+const TEN_MINUTES = { start: MIDDLE, end: MIDDLE + 600 };
+
+export type Range = { readonly start: number; readonly end: number };
+
+/** A search for the newest traces. */
+export type SearchCase = {
+  readonly id: string;
+  readonly label: string;
+  readonly query: string;
+  /** Conditions over the columns of a row; a trace is found when each holds for one of its rows. */
+  readonly where: readonly string[];
+  readonly range: Range | undefined;
+  /** A query that the server may not support yet is left out then. */
+  readonly optional?: boolean;
+};
+
+export const SEARCH_LIMIT = 20;
+
+export const SEARCHES: readonly SearchCase[] = [
+  search("service", '{ resource.service.name = "payment" }', ["service_name = 'payment'"]),
+  search("error", "{ status = error }", ["status = 2"]),
+  search("duration", "{ duration > 100ms }", ["duration_ns > 100000000"]),
+  search("duration-rare", "{ duration > 399ms }", ["duration_ns > 399000000"]),
+  search("http-status", "{ span.http.response.status_code >= 500 }", [
+    `"span.http.response.status_code" >= 500`,
+  ]),
+  search("all", "{ }", ["true"]),
+  search("name-regex", '{ name =~ "POST .*users.*" }', [
+    "regexp_full_match(name, 'POST .*users.*')",
+  ]),
+  search("needle", `{ span.${NEEDLE.key} = "${NEEDLE.value}" }`, [user(NEEDLE.value)]),
+  search("needle-unscoped", `{ .${NEEDLE.key} = "${NEEDLE.value}" }`, [user(NEEDLE.value)]),
+  search("needle-absent", `{ span.${NEEDLE.key} = "${NEEDLE.absent}" }`, [user(NEEDLE.absent)]),
+  search("needle-60", `{ span.${NEEDLE.key} = "u-4242" }`, [user("u-4242")]),
+  search("same-span", '{ resource.service.name = "payment" && status = error }', [
+    "service_name = 'payment' AND status = 2",
+  ]),
+  search("and", '{ resource.service.name = "frontend" } && { status = error }', [
+    "service_name = 'frontend'",
+    "status = 2",
+  ]),
+  search("and-all", "{ } && { }", ["true"]),
+  { ...search("range-10m", "{ status = error }", ["status = 2"], TEN_MINUTES) },
+  {
+    ...search(
+      "range-10m-needle",
+      `{ span.${NEEDLE.key} = "u-4242" }`,
+      [user("u-4242")],
+      TEN_MINUTES,
+    ),
+  },
+  { ...search("no-range", "{ status = error }", ["status = 2"]), range: undefined },
+  { ...search("child", "{ } > { }", ["nested_parent > 0"]), optional: true },
+  {
+    // Of all errors those that have an ancestor: every span of this workload but the root has one.
+    ...search("descendant", "{ } >> { status = error }", ["status = 2 AND nested_parent > 0"]),
+    optional: true,
+  },
+];
+
+function search(
+  id: string,
+  query: string,
+  where: readonly string[],
+  range: Range = WHOLE,
+): SearchCase {
+  const minutes = (range.end - range.start) / 60;
+  const label = `newest ${SEARCH_LIMIT} of \`${query}\`${range === WHOLE ? "" : `, ${minutes} minutes`}`;
+  return { id, label, query, where, range };
+}
+
+function user(value: string): string {
+  return `"span.${NEEDLE.key}" = '${value}'`;
+}
+
+/** The right answer: ids of traces, newest first. */
+export function answerSql({ where, range }: SearchCase, spans: string): string {
+  const inRange =
+    range === undefined
+      ? []
+      : [
+          `epoch_ns(min(trace_start)) <= ${range.end}000000000`,
+          `epoch_ns(min(trace_start)) + max(trace_duration_ns) >= ${range.start}000000000`,
+        ];
+  const having = [...where.map((condition) => `bool_or(${condition})`), ...inRange];
+  return (
+    `SELECT replace(trace_id::VARCHAR, '-', '') FROM ${spans} GROUP BY trace_id ` +
+    `HAVING ${having.join(" AND ")} ORDER BY min(trace_start) DESC, trace_id LIMIT ${SEARCH_LIMIT}`
+  );
+}
+
+/** A question about tags, and what its answer must hold. */
+export type TagCase = {
+  readonly id: string;
+  readonly label: string;
+  readonly path: string;
+  /** Names or values that the answer has. */
+  readonly holds: readonly string[];
+  /** Number of values, where it is known. */
+  readonly count?: number;
+};
+
+export const TAGS: readonly TagCase[] = [
+  tags("tags", "tag names (v2)", "/api/v2/search/tags", ["http.route", "service.name"]),
+  tags("tags-v1", "tag names (v1)", "/api/search/tags", ["http.route", "service.name"]),
+  {
+    ...values("tag-values-service", "values of resource.service.name", "resource.service.name", [
+      "frontend",
+      "notification",
+    ]),
+    count: 12,
+  },
+  values("tag-values-user", `values of span.${NEEDLE.key} (50 000)`, `span.${NEEDLE.key}`, ["u-"]),
+  values(
+    "tag-values-filtered",
+    "values of span.http.route of one service",
+    "span.http.route",
+    ["/api/orders"],
+    '{ resource.service.name = "payment" }',
+  ),
+];
+
+function tags(id: string, label: string, path: string, holds: readonly string[]): TagCase {
+  return { id, label, path: `${path}?${rangeParams()}`, holds };
+}
+
+function values(
+  id: string,
+  label: string,
+  tag: string,
+  holds: readonly string[],
+  query = "",
+): TagCase {
+  const params = rangeParams();
+  if (query !== "") params.set("q", query);
+  return { id, label, path: `/api/v2/search/tag/${tag}/values?${params}`, holds };
+}
+
+function rangeParams(): URLSearchParams {
+  return new URLSearchParams({ start: String(WHOLE.start), end: String(WHOLE.end) });
+}
+
+/** TraceQL metrics over the whole range in steps of a minute. */
+export const METRICS: readonly { readonly id: string; readonly query: string }[] = [
+  { id: "metrics-rate", query: "{ } | rate()" },
+  { id: "metrics-rate-by", query: "{ } | rate() by (span.http.route)" },
+  { id: "metrics-avg", query: "{ } | avg_over_time(duration)" },
+  { id: "metrics-quantile", query: "{ } | quantile_over_time(duration, .5, .99)" },
+  { id: "metrics-histogram", query: "{ } | histogram_over_time(duration)" },
+  { id: "metrics-compare", query: "{ } | compare({ status = error })" },
+];
+
+export function metricsPath(query: string): string {
+  const params = rangeParams();
+  params.set("q", query);
+  params.set("step", "60s");
+  return `/api/metrics/query_range?${params}`;
+}
