@@ -40,8 +40,9 @@ const MAX_DICTIONARY_ENTRIES = 1 << 20;
 const MAX_DICTIONARY_BYTES = 16 << 20;
 /** With fewer values than this, the dictionary itself is as quick to look through. */
 const MIN_BLOOM_ENTRIES = 9;
-const BLOOM_BITS_PER_ENTRY = 12;
-const MAX_BLOOM_BYTES = { ids: 1 << 18, strings: 1 << 16 } as const;
+/** One false positive in about 50 row groups. */
+const BLOOM_BITS_PER_ENTRY = 8;
+const MAX_BLOOM_BYTES = 1 << 18;
 
 type Coding = {
   /** Ids of the distinct values, in order of appearance; `count` of them. */
@@ -142,7 +143,7 @@ export class ChunkWriter {
       dictionaryOffset: dictionary ? start : undefined,
       dataOffset,
       bounds: leaf.random ? undefined : boundsOf(leaf, values, valueCount, coding),
-      bloom: coding && leaf.bloom ? bloomOf(leaf, coding, dictionary !== undefined) : undefined,
+      bloom: coding && leaf.bloom ? bloomOf(leaf, coding) : undefined,
     };
   }
 
@@ -302,14 +303,16 @@ function boundsOf(
   return order === "bytes" ? undefined : numberBounds(values, count, order);
 }
 
-function bloomOf(leaf: LeafColumn, coding: Coding, inDictionary: boolean): Uint8Array | undefined {
+/**
+ * Near-unique strings have one as well: looking for one value of a column without a dictionary would
+ * read all of it.
+ */
+function bloomOf(leaf: LeafColumn, coding: Coding): Uint8Array | undefined {
   if (leaf.values.kind !== "coded") return undefined;
-  const ids = leaf.type === "UUID";
-  if (!ids && (!inDictionary || coding.count < MIN_BLOOM_ENTRIES)) return undefined;
-  let bytes = 32;
-  while (bytes * 8 < coding.count * BLOOM_BITS_PER_ENTRY) bytes *= 2;
-  if (bytes > (ids ? MAX_BLOOM_BYTES.ids : MAX_BLOOM_BYTES.strings)) return undefined;
-  const words = new Uint32Array(bytes / 4);
+  if (leaf.type !== "UUID" && coding.count < MIN_BLOOM_ENTRIES) return undefined;
+  const blocks = Math.ceil((coding.count * BLOOM_BITS_PER_ENTRY) / 256);
+  if (blocks * 32 > MAX_BLOOM_BYTES) return undefined;
+  const words = new Uint32Array(blocks * 8);
   const hash = new Uint32Array(2);
   for (let i = 0; i < coding.count; i++) {
     leaf.values.domain.hash(coding.ids[i]!, hash);
