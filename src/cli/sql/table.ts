@@ -39,6 +39,13 @@ export class Table {
   }
 
   #flush(): void {
+    // A plan is a drawing of many lines.
+    if (this.#columns[0]?.name === "explain_key") {
+      for (const [, plan] of this.#page.splice(0)) {
+        this.#print(`${(plan ?? "").split("\n").map(printable).join("\n")}\n`);
+      }
+      return;
+    }
     const page = this.#page.map((row) => row.map((text) => printable(text ?? NULL_TEXT)));
     this.#page = [];
     const vertical = this.#columns.length * (MIN_COLUMN + SEPARATOR.length) > this.#width;
