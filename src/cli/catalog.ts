@@ -1,6 +1,6 @@
 /** `pintail catalog rebuild`: makes the catalog again from the segments' own descriptions. */
 import { openDatabase } from "../drivers/duckdb/node-database.ts";
-import { joinPath } from "../drivers/files/files.ts";
+import { type FileLock, joinPath, LOCK_FILE } from "../drivers/files/files.ts";
 import { nodeFiles } from "../drivers/files/node-files.ts";
 import { rebuildCatalogFile } from "../storage/catalog/duckdb-catalog.ts";
 import { rebuildCatalog } from "../storage/catalog/rebuild.ts";
@@ -34,9 +34,10 @@ export async function catalogCommand(
     print(`pintail catalog: there is no folder ${segmentDir}`);
     return 1;
   }
-  await files.mkdir(dataDir);
-  const lock = await files.lock(joinPath(dataDir, "lock"));
+  let lock: FileLock | undefined;
   try {
+    await files.mkdir(dataDir);
+    lock = await files.lock(joinPath(dataDir, LOCK_FILE));
     const walRange = await walExtent(files, walDir);
     const count = await rebuildCatalogFile({
       files,
@@ -68,7 +69,7 @@ export async function catalogCommand(
     print(`pintail catalog: ${e instanceof Error ? e.message : String(e)}`);
     return 1;
   } finally {
-    await lock.release();
+    await lock?.release();
   }
 }
 

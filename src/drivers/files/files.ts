@@ -73,6 +73,9 @@ export interface FileLock {
   release(): Promise<void>;
 }
 
+/** The lock file's name in the data folder. */
+export const LOCK_FILE = "pintail.lock";
+
 /** `/`-joined; the runtimes take it on Windows as well. */
 export function joinPath(...parts: readonly string[]): string {
   return parts.filter((part) => part !== "").join("/");
