@@ -36,6 +36,8 @@ export class Cutter {
   #uncommitted: SegmentMeta[] = [];
   #running: Promise<void> | undefined;
   #lastStartMs = Number.NEGATIVE_INFINITY;
+  /** The last cut failed: until the next try nobody needs to wait to learn it. */
+  #failure: { readonly error: unknown; readonly untilMs: number } | undefined;
   #cancelTimer: (() => void) | undefined;
   #closed = false;
 
@@ -61,13 +63,16 @@ export class Cutter {
 
   /**
    * Resolves when everything handed over before the call is in a committed segment; rejects when
-   * the cut failed or `signal` aborts.
+   * the cut failed, at once if that was less than `RETRY_MS` ago, or when `signal` aborts.
    */
   async cutNow(signal?: AbortSignal): Promise<void> {
     const target = this.#handedTo;
     while (this.#cutTo < target) {
       signal?.throwIfAborted();
       if (this.#running === undefined) {
+        if (this.#failure !== undefined && this.#parts.nowMs() < this.#failure.untilMs) {
+          throw this.#failure.error;
+        }
         const waitMs = this.#lastStartMs + this.#settings.minCutIntervalMs - this.#parts.nowMs();
         if (waitMs > 0) {
           await new Promise<void>((resolve) => this.#parts.after(waitMs, resolve));
@@ -85,6 +90,7 @@ export class Cutter {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
     this.#lastStartMs = Number.NEGATIVE_INFINITY;
+    this.#failure = undefined;
     await this.cutNow();
   }
 
@@ -129,9 +135,10 @@ export class Cutter {
         from: walRange.from,
         to: walRange.to,
       });
-      this.#lastStartMs = this.#parts.nowMs() + RETRY_MS;
+      this.#failure = { error: e, untilMs: this.#parts.nowMs() + RETRY_MS };
       throw e;
     }
+    this.#failure = undefined;
     this.#uncommitted = [];
     this.#cutTo = walRange.to;
   }

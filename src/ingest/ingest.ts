@@ -56,7 +56,12 @@ export class RefusedError extends PintailError {
     },
     retryAfterMs?: number,
   ) {
-    super(kind, message, retryAfterMs === undefined ? {} : { retryAfterMs });
+    // A bug of ours: its words and its stack are for the log, not for the sender.
+    const internal = kind === "internal";
+    super(kind, internal ? "internal error" : message, {
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+      ...(internal ? { cause: new Error(message) } : {}),
+    });
     this.reason = refused.reason;
     this.spanCount = refused.spanCount;
     this.protobufBytes = refused.protobufBytes;

@@ -114,6 +114,23 @@ test("a failed cut reaches the query, and its range is cut again later", async (
   expect(cutter.pendingBytes()).toBe(0);
 });
 
+test("after a failed cut queries do not wait for the next try, nor for the timer's tries", async () => {
+  const { cutter, fail, timers } = setUp();
+  fail.cut = true;
+  cutter.handed(150);
+  await timers.advance(1000);
+  for (let tries = 0; tries < 3; tries++) {
+    // Half a second after the timer's try and half a second before its next.
+    await timers.advance(500);
+    await expect(cutter.cutNow()).rejects.toThrow("disk full");
+    await timers.advance(500);
+  }
+  fail.cut = false;
+  await timers.advance(1000);
+  await cutter.cutNow();
+  expect(cutter.pendingBytes()).toBe(0);
+});
+
 test("segments whose commit failed are in the next commit", async () => {
   const { cutter, commits, fail, timers } = setUp();
   cutter.handed(150);
