@@ -55,8 +55,9 @@ export function buildApi(parts: ApiParts): {
     nowMs: systemClock.nowUnixMs,
   });
   const isolated = new ProcessSql({
-    memoryLimitBytes: settings.query.memoryLimitBytes,
-    threads: availableCores(),
+    // Two may run at once, beside the queries that Grafana waits for.
+    memoryLimitBytes: Math.ceil(settings.query.memoryLimitBytes / 2),
+    threads: Math.max(1, Math.floor(availableCores() / 2)),
     tempDir: settings.query.tempDir,
     maxTempBytes: SQL_TEMP_BYTES,
   });

@@ -20,7 +20,7 @@ Pintail answers at ${url}; the shop at ${facts.frontendUrl} is visited ${facts.r
 Search with TraceQL
   ${search('{ resource.service.name = "checkout" && status = error }')}
   ${search("{ span.http.route != nil && duration > 300ms }")}
-  ${search('{ name = "POST /checkout/{user}" } >> { span.db.operation.name = "INSERT" }')}
+  ${search('{ name = "POST /checkout/{user}" } && { span.db.operation.name = "INSERT" }')}
 
 One trace, seen a moment ago
   curl -s ${url}/api/v2/traces/${facts.traceId}
@@ -28,9 +28,6 @@ One trace, seen a moment ago
 Tag names, and the values of one
   curl -s ${url}/api/v2/search/tags
   curl -s ${url}/api/v2/search/tag/resource.service.name/values
-
-Rates by service
-  curl -sG ${url}/api/metrics/query_range -d since=10m --data-urlencode 'q={ } | rate() by (resource.service.name)'
 
 SQL
   curl -s ${url}/api/sql -H 'accept: text/csv' --data-binary "${sql}"
