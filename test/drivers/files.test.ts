@@ -1,10 +1,11 @@
-import { spawn } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
+import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { nodeFiles } from "../../src/drivers/files/node-files.ts";
 import { temporaryFolder } from "../storage/wal/wal-support.ts";
 import { faultyFiles } from "../support/faulty-files.ts";
+import { runScript } from "../support/run-script.ts";
 
 const files = nodeFiles();
 
@@ -103,10 +104,8 @@ test("a folder is locked once at a time, and the refusal names the process", asy
 test("a lock of another living process holds, and is taken over when that is killed", async () => {
   const dir = temporaryFolder();
   const file = path.join(dir, "lock");
-  const module = new URL("../../src/drivers/files/node-files.ts", import.meta.url).href;
-  const script = `const { nodeFiles } = await import(${JSON.stringify(module)});
-    await nodeFiles().lock(${JSON.stringify(file)}); console.log("locked"); setInterval(() => {}, 1e6);`;
-  const child = spawn(process.execPath, ["--input-type=module", "-e", script]);
+  const script = fileURLToPath(new URL("./lock-child.ts", import.meta.url));
+  const child = runScript(script, [file]);
   await new Promise((resolve) => child.stdout.once("data", resolve));
   await expect(files.lock(file)).rejects.toThrow(`process ${child.pid}`);
   const exited = new Promise((resolve) => child.once("exit", resolve));
@@ -134,7 +133,7 @@ test("a lock file that a crash left half written is taken over", async () => {
   const file = path.join(temporaryFolder(), "lock");
   fs.writeFileSync(file, '{"pid":1');
   await (await files.lock(file)).release();
-});
+}, 10_000);
 
 test("of many that race for a stale lock one wins", async () => {
   const file = path.join(temporaryFolder(), "lock");

@@ -1,6 +1,6 @@
-import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
+import { runScript } from "../support/run-script.ts";
 import { openTestCatalog } from "./catalog/catalog-support.ts";
 import { openWal, replayed, temporaryFolder, textOf } from "./wal/wal-support.ts";
 
@@ -8,9 +8,7 @@ const CHILD = fileURLToPath(new URL("./crash-child.ts", import.meta.url));
 
 /** Runs the child until it has said `lines` lines, kills it, and gives all that it said. */
 async function runAndKill(dir: string, first: number, lines: number): Promise<string[]> {
-  const child = spawn(process.execPath, [CHILD, dir, String(first)], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
+  const child = runScript(CHILD, [dir, String(first)]);
   let said = "";
   const exited = new Promise((resolve) => child.once("close", resolve));
   child.stdout.on("data", (bytes) => {

@@ -20,8 +20,9 @@ type Holder = {
 /** Locks taken by this process (this thread), by token. */
 const held = new Set<string>();
 
-const MAX_ATTEMPTS = 20;
+const MAX_ATTEMPTS = 40;
 const RETRY_MS = 50;
+const GUARD_MS = 10_000;
 
 /**
  * The lock is a file that is created exclusively. A holder in another pid namespace cannot be
@@ -30,7 +31,7 @@ const RETRY_MS = 50;
 export async function lockFile(path: string): Promise<FileLock> {
   const me = await describeProcess();
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-    if (await create(path, me)) {
+    if (await createExclusive(path, `${JSON.stringify(me)}\n`)) {
       held.add(me.token);
       return { release: () => release(path, me.token) };
     }
@@ -40,7 +41,7 @@ export async function lockFile(path: string): Promise<FileLock> {
     // Being written this moment, or left half written by a crash.
     const fresh = holder === undefined && attempt < MAX_ATTEMPTS / 2;
     if (fresh) {
-      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      await pause();
       continue;
     }
     if (holder !== undefined && (await isAlive(holder, me))) {
@@ -49,14 +50,14 @@ export async function lockFile(path: string): Promise<FileLock> {
         `data folder is in use by process ${holder.pid} (lock file ${path})`,
       );
     }
-    await moveAside(path, text, me.token);
+    if (!(await takeOver(path, text))) await pause();
   }
   throw new PintailError("unavailable", `cannot take the lock file ${path}: others keep taking it`);
 }
 
-async function create(path: string, me: Holder): Promise<boolean> {
+async function createExclusive(path: string, text: string): Promise<boolean> {
   try {
-    await fs.writeFile(path, `${JSON.stringify(me)}\n`, { flag: "wx", mode: 0o640 });
+    await fs.writeFile(path, text, { flag: "wx", mode: 0o640 });
     return true;
   } catch (e) {
     if (errorCode(e) === "EEXIST") return false;
@@ -70,17 +71,36 @@ async function release(path: string, token: string): Promise<void> {
   if (text !== undefined && parseHolder(text)?.token === token) await fs.unlink(path);
 }
 
-/** Removes the lock read as `text`, unless another process has put its own there meanwhile. */
-async function moveAside(path: string, text: string, token: string): Promise<void> {
-  const aside = `${path}.stale-${token}`;
-  try {
-    await fs.rename(path, aside);
-  } catch (e) {
-    if (errorCode(e) === "ENOENT") return;
-    throw e;
+/**
+ * Removes the lock that was read as `text`, if it still is that. A second file makes one process at
+ * a time do so: else one that is late would remove the lock which another has just taken.
+ */
+async function takeOver(path: string, text: string): Promise<boolean> {
+  const guard = `${path}.takeover`;
+  if (!(await createExclusive(guard, ""))) {
+    const stat = await fs.stat(guard).catch(() => undefined);
+    // Left by a crash in the few lines below.
+    if (stat !== undefined && Date.now() - stat.mtimeMs > GUARD_MS) await unlinkIfThere(guard);
+    return false;
   }
-  if ((await readText(aside)) === text) return fs.unlink(aside);
-  await fs.rename(aside, path);
+  try {
+    if ((await readText(path)) === text) await unlinkIfThere(path);
+    return true;
+  } finally {
+    await unlinkIfThere(guard);
+  }
+}
+
+async function unlinkIfThere(path: string): Promise<void> {
+  try {
+    await fs.unlink(path);
+  } catch (e) {
+    if (errorCode(e) !== "ENOENT") throw e;
+  }
+}
+
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, RETRY_MS));
 }
 
 async function isAlive(holder: Holder, me: Holder): Promise<boolean> {

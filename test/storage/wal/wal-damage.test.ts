@@ -41,7 +41,7 @@ test("a file cut at any byte of its last record loses that record only, and take
     await wal.close();
     expect(await replayedTexts(dir)).toEqual(["first", "x", "next"]);
   }
-});
+}, 60_000);
 
 test("a bit flipped anywhere in a middle record loses that record only and keeps its bytes", async () => {
   const dir = temporaryFolder();
@@ -58,7 +58,7 @@ test("a bit flipped anywhere in a middle record loses that record only and keeps
     expect(kept.equals(damaged.subarray(from, to))).toBe(true);
     await wal.close();
   }
-});
+}, 60_000);
 
 test("a bit flipped anywhere in the last record loses that record only", async () => {
   const dir = temporaryFolder();
@@ -69,7 +69,7 @@ test("a bit flipped anywhere in the last record loses that record only", async (
     restore(dir, damaged);
     expect(await replayedTexts(dir), `bit ${bit}`).toEqual(["first", "x"]);
   }
-});
+}, 60_000);
 
 test("an end of zeros, as a power loss leaves it, is cut off without quarantine", async () => {
   const dir = temporaryFolder();

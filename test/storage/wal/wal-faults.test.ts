@@ -37,6 +37,7 @@ test("a refused group leaves no bytes behind, so a crash right after it replays 
     () => 1,
     () => false,
   );
+  await wal.close();
   expect(await replayedTexts(dir)).toEqual(["before"]);
 });
 
@@ -59,6 +60,7 @@ test.each([
       () => 1,
       () => false,
     );
+    await wal.close();
     expect(walFiles(dir)).toHaveLength(2);
     expect(await replayedTexts(dir)).toEqual(["before", "after"]);
   },
@@ -103,6 +105,7 @@ test("a void that could not be written is written again with the next group", as
     () => 0,
     () => false,
   );
+  await wal.close();
   expect(await replayedTexts(dir)).toEqual(["next"]);
 });
 
@@ -129,6 +132,7 @@ test("recovery that may not truncate goes on in a new file", async () => {
   files.faults.failTruncate = true;
   await expect(wal.append(anEntry("torn")).durable).rejects.toEqual(refused);
   files.faults.crashed = true;
+  await wal.close();
   const readOnly = faultyFiles();
   readOnly.faults.failTruncate = true;
   const again = await openWal(dir, { files: readOnly });

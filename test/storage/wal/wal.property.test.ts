@@ -175,7 +175,7 @@ test("after any faults a replay gives all that was acknowledged, in order, and n
     }),
     { numRuns: 200 },
   );
-});
+}, 60_000);
 
 test("a set of ranges answers like a set of numbers", () => {
   const range = fc

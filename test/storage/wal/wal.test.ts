@@ -192,7 +192,7 @@ test("a quarantined record rests in its folder with the reason", async () => {
   if (record === undefined) throw new Error("one record");
   await wal.quarantine(record, "field 3: invalid wire type");
   await wal.quarantine(record, "again");
-  const saved = fs.readdirSync(path.join(dir, "quarantine"));
+  const saved = fs.readdirSync(path.join(dir, "quarantine")).sort();
   expect(saved).toEqual(["0000000000000000.bin", "0000000000000000.txt"]);
   expect(wal.counts().quarantined.saved).toBe(1);
   const bytes = fs.readFileSync(path.join(dir, "quarantine", "0000000000000000.bin"));
