@@ -74,7 +74,7 @@ export interface FileLock {
 }
 
 /** The lock file's name in the data folder. */
-export const LOCK_FILE = "pintail.lock";
+export const LOCK_FILE = "lock";
 
 /** `/`-joined; the runtimes take it on Windows as well. */
 export function joinPath(...parts: readonly string[]): string {
