@@ -29,13 +29,39 @@ type Size = {
   readonly zstdLevel: number;
   readonly spans: number;
   readonly rounds: number;
+  /** Before those: the first files of a process cost a multiple. */
+  readonly warmUpRounds: number;
 };
 
 /** What the server writes: a small cut, a cut under load, and the segment that stays. */
 const SIZES: readonly Size[] = [
-  { id: "segment.l0-small", label: "L0", level: 0, zstdLevel: 1, spans: 2_000, rounds: 30 },
-  { id: "segment.l0", label: "L0", level: 0, zstdLevel: 1, spans: 20_000, rounds: 15 },
-  { id: "segment.l1", label: "L1", level: 1, zstdLevel: 3, spans: 250_000, rounds: 5 },
+  {
+    id: "segment.l0-small",
+    label: "L0",
+    level: 0,
+    zstdLevel: 1,
+    spans: 2_000,
+    rounds: 30,
+    warmUpRounds: 10,
+  },
+  {
+    id: "segment.l0",
+    label: "L0",
+    level: 0,
+    zstdLevel: 1,
+    spans: 20_000,
+    rounds: 15,
+    warmUpRounds: 5,
+  },
+  {
+    id: "segment.l1",
+    label: "L1",
+    level: 1,
+    zstdLevel: 3,
+    spans: 250_000,
+    rounds: 5,
+    warmUpRounds: 1,
+  },
 ];
 const SMOKE = { spans: 2000, rounds: 2 };
 /** As the server writes them. */
@@ -48,6 +74,7 @@ export async function benchSegment(options: BenchOptions): Promise<BenchResult> 
     ...size,
     spans: options.smoke ? Math.min(size.spans, SMOKE.spans) : size.spans,
     rounds: options.runs ?? (options.smoke ? SMOKE.rounds : size.rounds),
+    warmUpRounds: options.smoke ? 0 : size.warmUpRounds,
   })).map((size) =>
     size.id === "segment.l1" ? { ...size, spans: options.spans ?? size.spans } : size,
   );
@@ -73,7 +100,7 @@ async function measure(size: Size): Promise<Figure[]> {
   let last: ReturnType<typeof write> | undefined;
   let spans = 0;
   let traces = 0;
-  for (let round = 0; round < size.rounds; round++) {
+  for (let round = 0; round < size.warmUpRounds + size.rounds; round++) {
     const batch = new SpanBatch(12345 + round);
     decodes.push(
       cpuMicros(() => {
@@ -91,6 +118,8 @@ async function measure(size: Size): Promise<Figure[]> {
   }
   if (last === undefined) throw new Error("no round was run");
   await verify(last, spans, traces);
+  decodes.splice(0, size.warmUpRounds);
+  writes.splice(0, size.warmUpRounds);
   const whole = summarize(decodes.map((decode, i) => (decode + writes[i]!) / spans));
   const perSpan = (times: readonly number[]) =>
     numberText(summarize(times.map((time) => time / spans)).median);

@@ -65,16 +65,24 @@ export async function benchServer(options: BenchOptions): Promise<BenchResult> {
   const base = options.smoke ? SMOKE : FULL;
   const size = { ...base, spans: options.spans ?? base.spans };
   const figures: Figure[] = [];
+  let runtime = "";
+  const onStart = (name: string): void => {
+    runtime = name;
+  };
   for (const protocol of options.protocols) {
-    figures.push(...(await inFolder((dir) => measureL0({ dir, protocol, size, options }))));
+    figures.push(
+      ...(await inFolder((dir) => measureL0({ dir, protocol, size, options, onStart }))),
+    );
     // The smoke run is to be short: both protocols and both programs, not each with each.
     if (options.smoke && figures.length > 1) continue;
-    figures.push(...(await inFolder((dir) => measureLife({ dir, protocol, size, options }))));
+    figures.push(
+      ...(await inFolder((dir) => measureLife({ dir, protocol, size, options, onStart }))),
+    );
   }
   return {
     name: "server",
     parameters: {
-      runtime: options.runtime,
+      runtime,
       spans: size.spans,
       warmUpSpans: size.warmUpSpans,
       requestsInFlight: IN_FLIGHT,
@@ -90,6 +98,7 @@ type Run = {
   readonly protocol: Protocol;
   readonly size: Size;
   readonly options: BenchOptions;
+  readonly onStart: (runtime: string) => void;
 };
 
 /** WAL and L0 alone. */
@@ -171,7 +180,7 @@ async function measureLife(run: Run): Promise<Figure[]> {
       ]);
       for (const part of [alone, loaded, background]) sent.add(part);
       const rate = `at ${RATE_PER_SECOND} requests/s`;
-      seen.push([`${id}.visible.${by}`, `from ack to found by ${by}, else idle`, alone]);
+      seen.push([`${id}.visible.${by}`, `from ack to found by ${by}, otherwise idle`, alone]);
       seen.push([`${id}.visible.${by}.loaded`, `from ack to found by ${by}, ${rate}`, loaded]);
     }
     await until(server, "an L1 segment of all spans", () => allInL1(server, sent.spans));
@@ -240,7 +249,7 @@ class SentTotal {
 
 /** Starts server and client, and counts at the end what the folder holds. */
 async function withServer(
-  { dir, protocol, size, options }: Run,
+  { dir, protocol, size, options, onStart }: Run,
   l1After: string,
   entry: string | undefined,
   measure: (session: Session) => Promise<Figure[]>,
@@ -256,6 +265,7 @@ overrides: { defaults: { ingestion: { rate_limit_bytes: 2000000000, burst_size_b
   const sent = new SentTotal();
   let figures: Figure[];
   try {
+    onStart(await server.runtime());
     const client = await ClientProcess.start({
       sender: { protocol, ports: server.ports, connections: CONNECTIONS[protocol] },
       queryUrl: server.url,

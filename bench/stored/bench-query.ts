@@ -23,6 +23,7 @@ export async function benchQuery(options: BenchOptions): Promise<BenchResult> {
   const server = await StoredServer.start(dataset.dir, options);
   const figures: Figure[] = [];
   const skipped: string[] = [];
+  const runtime = await server.runtime();
   try {
     figures.push(...(await traceById(server, dataset)));
     for (const search of SEARCHES) {
@@ -49,7 +50,7 @@ export async function benchQuery(options: BenchOptions): Promise<BenchResult> {
   return {
     name: "query",
     parameters: {
-      runtime: options.runtime,
+      runtime,
       spans: dataset.spans,
       traces: dataset.traces,
       segments: dataset.segments,

@@ -22,6 +22,7 @@ export async function benchSql(options: BenchOptions): Promise<BenchResult> {
   const server = await StoredServer.start(dataset.dir, options);
   const figures: Figure[] = [];
   const skipped: string[] = [];
+  const runtime = await server.runtime();
   const post = (sql: string) =>
     server.ask("/api/sql", {
       method: "POST",
@@ -58,7 +59,7 @@ export async function benchSql(options: BenchOptions): Promise<BenchResult> {
   return {
     name: "sql",
     parameters: {
-      runtime: options.runtime,
+      runtime,
       spans: dataset.spans,
       segments: dataset.segments,
       runs: server.runs,

@@ -45,6 +45,10 @@ export class StoredServer {
     return this.#runs;
   }
 
+  runtime(): Promise<string> {
+    return this.#server.runtime();
+  }
+
   usage(): ReturnType<ServerProcess["usage"]> {
     return this.#server.usage();
   }

@@ -107,6 +107,13 @@ export class ServerProcess {
     return (name) => sums.get(name) ?? 0;
   }
 
+  /** Name and version of the runtime, as the server itself says. */
+  async runtime(): Promise<string> {
+    const { body } = await this.#http.send(`${this.url}/api/status/buildinfo`);
+    const { goVersion } = JSON.parse(body.toString()) as { goVersion?: string };
+    return goVersion ?? "";
+  }
+
   /** SIGTERM, and after a while SIGKILL. The data stays. */
   async stop(): Promise<void> {
     this.#http.close();
