@@ -1,7 +1,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
-import { catalogCommand } from "../../../src/cli/catalog.ts";
+import { catalogCommand } from "../../../src/cli/catalog-command.ts";
 import { LOCK_FILE } from "../../../src/drivers/files/files.ts";
 import { nodeFiles } from "../../../src/drivers/files/node-files.ts";
 import { SegmentWriter } from "../../../src/storage/segments/segment-writer.ts";
