@@ -46,6 +46,7 @@ const MIN_CUT_INTERVAL_MS = 100;
 /** This many L0 segments are turned into L1 early. */
 const MAX_L0_SEGMENTS = 120;
 const COMPACTION_TICK_MS = 1000;
+const FIRST_RETENTION_MS = 2000;
 /** A merge takes segments of one hour, and stops where a segment is large enough to stay. */
 const MERGE_WINDOW_NANOS = 3_600_000_000_000n;
 const MERGE_MIN_INPUTS = 6;
@@ -208,6 +209,8 @@ export class Core {
     this.#timers.push(setInterval(() => this.compactor.tick(), COMPACTION_TICK_MS));
     const retain = () =>
       void (settings.retention.disabled ? this.retention.deleteFiles() : this.retention.run());
+    // Also soon: a process that is restarted more often than that would never expire anything.
+    this.#timers.push(setTimeout(retain, FIRST_RETENTION_MS));
     this.#timers.push(setInterval(retain, settings.retention.intervalMs));
   }
 }

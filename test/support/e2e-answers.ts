@@ -123,3 +123,38 @@ export async function peakMemoryBytes(pintail: PintailProcess): Promise<number> 
   const status = await readFile(`/proc/${pintail.pid}/status`, "utf8");
   return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024;
 }
+
+/**
+ * A trace's JSON answer without what may differ between two equal traces: the order of spans, of
+ * attributes and of the groups. Everything else stays, each span with its resource and scope.
+ */
+export function normalTrace(groups: readonly ReadResourceSpans[]): string[] {
+  return groups
+    .flatMap(({ resource, scopeSpans, ...group }) =>
+      scopeSpans.flatMap(({ scope, spans, ...inner }) =>
+        spans.map((span) => normalJson({ resource, group, scope, inner, span })),
+      ),
+    )
+    .sort();
+}
+
+/** The text of a JSON value, the same for all orders of keys and of attributes. */
+export function normalJson(value: unknown): string {
+  return JSON.stringify(sorted(value));
+}
+
+/** Keys of objects in order, and so the lists of key and value; other lists stay as they are. */
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) {
+    const items = value.map(sorted);
+    return items.every((item) => typeof item === "object" && item !== null && "key" in item)
+      ? items.sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1))
+      : items;
+  }
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, each]) => [key, sorted(each)]),
+  );
+}
