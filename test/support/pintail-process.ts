@@ -24,7 +24,7 @@ export type StartOptions = {
   readonly server?: string;
   readonly distributor?: string;
   readonly otlpHttp?: string;
-  /** Command line before `src/main.ts`; this Node by default. */
+  /** Command line before `src/main.ts`; `PINTAIL_TEST_RUNTIME` or else this Node by default. */
   readonly runtime?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
 };
@@ -56,10 +56,15 @@ export class PintailProcess {
     const ports = { http: http!, grpc: grpc!, otlpGrpc: otlpGrpc!, otlpHttp: otlpHttp! };
     const file = join(dir, "tempo.yaml");
     writeFileSync(file, yamlOf(ports, dir, options));
-    const [command, ...before] = options.runtime ?? [process.execPath];
+    const [command, ...before] = options.runtime ?? defaultRuntime();
     const child = spawn(command!, [...before, MAIN, `-config.file=${file}`], {
       cwd: dir,
-      env: { ...process.env, UV_THREADPOOL_SIZE: "16", ...options.env },
+      env: {
+        ...process.env,
+        UV_THREADPOOL_SIZE: "16",
+        NODE_COMPILE_CACHE: join(tmpdir(), "pintail-e2e-compile-cache"),
+        ...options.env,
+      },
       stdio: ["ignore", "pipe", "pipe"],
     });
     const pintail = new PintailProcess(child, ports, dir);
@@ -145,6 +150,12 @@ export class PintailProcess {
     await this.kill();
     throw new Error(`pintail did not become ready (exit code ${exitCode}):\n${this.#output}`);
   }
+}
+
+/** Words separated by spaces, as in `PINTAIL_TEST_RUNTIME="/usr/bin/deno run --allow-all"`. */
+function defaultRuntime(): string[] {
+  const given = process.env.PINTAIL_TEST_RUNTIME?.trim();
+  return given === undefined || given === "" ? [process.execPath] : given.split(/\s+/);
 }
 
 /** Ports that were free a moment ago. */

@@ -31,9 +31,9 @@ export function queryRoutes(parts: QueryApiParts): Hono {
   add("/api/search", searchRoute(parts));
   add("/api/search/tags", tagsV1(parts));
   add("/api/v2/search/tags", tagsV2(parts));
-  // The tag may hold slashes, escaped or not.
-  add("/api/search/tag/:tag{.+}/values", tagValuesV1(parts, tagOf));
-  add("/api/v2/search/tag/:tag{.+}/values", tagValuesV2(parts, tagOf));
+  // The tag may hold slashes, escaped or not, and line breaks.
+  add("/api/search/tag/:tag{[\\s\\S]+}/values", tagValuesV1(parts, tagOf));
+  add("/api/v2/search/tag/:tag{[\\s\\S]+}/values", tagValuesV2(parts, tagOf));
   add("/api/metrics/*", () => {
     throw new PintailError("invalid", "TraceQL metrics are not supported yet");
   });

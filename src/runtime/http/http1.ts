@@ -6,7 +6,8 @@ import { platform } from "../platform.ts";
 import { type Exchange, serveFetch } from "./fetch-bridge.ts";
 import type { FetchHandler } from "./handler.ts";
 
-const MAX_HEADER_BYTES = 64 * 1024;
+/** As in Go: a TraceQL query of 128 KiB, percent-encoded, stands in the request line. */
+const MAX_HEADER_BYTES = 1024 * 1024;
 /** After an early answer: how much of the rest of a body is read so that the peer sees it. */
 const LINGER_BYTES = 8 * 1024 * 1024;
 const LINGER_MS = 1000;
