@@ -24,7 +24,7 @@ const FORWARDED = ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR2"];
  */
 export async function runSteps(root, runtime, { steps, inRoot }) {
   if (inRoot) process.chdir(root);
-  const env = environment();
+  const env = environment(root);
   for (const { script, args } of steps) {
     const argv = [...runtimeFlags(root), script, ...args];
     const inPlace = steps.length === 1 && typeof process.execve === "function";
@@ -43,9 +43,18 @@ export async function runSteps(root, runtime, { steps, inRoot }) {
   process.exit(0);
 }
 
-function environment() {
+/** What must be set before the process begins. The user's own values win, except for a small pool. */
+function environment(root) {
   const size = Math.max(THREAD_POOL_SIZE, Number(process.env.UV_THREADPOOL_SIZE) || 0);
-  return { ...process.env, UV_THREADPOOL_SIZE: String(size) };
+  return {
+    // Sources without types and compiled code are kept from one start to the next: each thread
+    // starts in a third of the time and without the type stripper's memory.
+    NODE_COMPILE_CACHE: join(root, ".runtime", "compile-cache"),
+    // By default glibc keeps up to eight heaps a processor, which hold on to what queries freed.
+    MALLOC_ARENA_MAX: "2",
+    ...process.env,
+    UV_THREADPOOL_SIZE: String(size),
+  };
 }
 
 function runtimeFlags(root) {
