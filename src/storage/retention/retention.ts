@@ -1,6 +1,7 @@
 import type { Logger } from "../../telemetry/logger.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import type { SegmentWriter } from "../segments/segment-writer.ts";
+import type { RetentionSettings } from "../settings.ts";
 
 export type RetentionParts = {
   readonly catalog: Catalog;
@@ -24,20 +25,25 @@ export interface RetentionMetrics {
  */
 export class Retention {
   readonly #parts: RetentionParts;
-  readonly #deleteGraceMs: number;
+  readonly #settings: Pick<RetentionSettings, "deleteGraceMs" | "disabled">;
   #running: Promise<void> | undefined;
+  #closed = false;
 
-  constructor(parts: RetentionParts, settings: { readonly deleteGraceMs: number }) {
+  constructor(
+    parts: RetentionParts,
+    settings: Pick<RetentionSettings, "deleteGraceMs" | "disabled">,
+  ) {
     this.#parts = parts;
-    this.#deleteGraceMs = settings.deleteGraceMs;
+    this.#settings = settings;
   }
 
   /** Never rejects; calls that overlap share one run. */
   run(): Promise<void> {
+    if (this.#closed) return Promise.resolve();
     this.#running ??= this.#run()
       .catch((e) => {
         this.#parts.metrics.failed();
-        this.#parts.log.error("retention failed", { error: String(e) });
+        this.#parts.log.error("retention failed", { error: e });
       })
       .finally(() => {
         this.#running = undefined;
@@ -45,12 +51,19 @@ export class Retention {
     return this.#running;
   }
 
-  async #run(): Promise<void> {
-    await this.dropExpired();
-    await this.deleteFiles();
+  /** Waits for the run under way; later ones do nothing. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#running;
   }
 
-  async dropExpired(): Promise<void> {
+  /** While retention is disabled the files of what L1 replaced are still deleted. */
+  async #run(): Promise<void> {
+    if (!this.#settings.disabled) await this.#dropExpired();
+    await this.#deleteFiles();
+  }
+
+  async #dropExpired(): Promise<void> {
     const { catalog, retentionMsOf, nowMs, log, metrics } = this.#parts;
     for (const tenant of catalog.tenants()) {
       const retentionMs = retentionMsOf(tenant);
@@ -68,12 +81,25 @@ export class Retention {
     }
   }
 
-  async deleteFiles(): Promise<void> {
+  /** A file that cannot be deleted does not keep the others: the disk may be about to fill up. */
+  async #deleteFiles(): Promise<void> {
     const { catalog, segments, metrics } = this.#parts;
-    const deletable = catalog.deletable(this.#deleteGraceMs);
-    if (deletable.length === 0) return;
-    await segments.remove(deletable);
-    await catalog.forget(deletable.map((s) => s.id));
-    metrics.deleted(deletable.length);
+    const deleted: string[] = [];
+    const failures: unknown[] = [];
+    for (const segment of catalog.deletable(this.#settings.deleteGraceMs)) {
+      try {
+        await segments.remove([segment]);
+        deleted.push(segment.id);
+      } catch (e) {
+        failures.push(e);
+      }
+    }
+    if (deleted.length > 0) {
+      await catalog.forget(deleted);
+      metrics.deleted(deleted.length);
+    }
+    if (failures.length > 0) {
+      throw new Error(`${failures.length} files not deleted`, { cause: failures[0] });
+    }
   }
 }

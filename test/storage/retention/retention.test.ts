@@ -7,18 +7,20 @@ import { aSegmentMeta } from "../../support/segment-meta.ts";
 const NOW_MS = 1_700_000_000_000;
 const HOUR_MS = 3_600_000;
 
-function setUp(retentionMs: number) {
+function setUp(retentionMs: number, disabled = false) {
   const clock = { nowMs: NOW_MS };
   const catalog = new MemoryCatalog(() => clock.nowMs);
   const deleted: string[] = [];
-  const disk = { fails: false };
+  const disk: { fails: boolean; stuck?: string } = { fails: false };
   const failures = { count: 0 };
   const retention = new Retention(
     {
       catalog,
       segments: {
         remove: async (segments) => {
-          if (disk.fails) throw new Error("input/output error");
+          if (disk.fails || segments.some((s) => s.id === disk.stuck)) {
+            throw new Error("input/output error");
+          }
           deleted.push(...segments.map((s) => s.id));
         },
       },
@@ -33,7 +35,7 @@ function setUp(retentionMs: number) {
         },
       },
     },
-    { deleteGraceMs: 60_000 },
+    { deleteGraceMs: 60_000, disabled },
   );
   return { catalog, clock, deleted, disk, failures, retention };
 }
@@ -78,4 +80,38 @@ test("files are deleted after the grace period, and tried again when that fails"
   await retention.run();
   expect(deleted).toEqual(["old"]);
   expect(catalog.deletable(0)).toEqual([]);
+});
+
+test("a file that cannot be deleted does not keep the others", async () => {
+  const { catalog, clock, deleted, disk, failures, retention } = setUp(HOUR_MS);
+  await catalog.commit({ add: ["a", "b", "c"].map((id) => endedAgo(id, 2 * HOUR_MS)) });
+  await retention.run();
+  clock.nowMs += 60_000;
+  disk.stuck = "b";
+  await retention.run();
+  expect(deleted.sort()).toEqual(["a", "c"]);
+  expect(failures.count).toBe(1);
+  expect(catalog.deletable(0).map(({ id }) => id)).toEqual(["b"]);
+});
+
+test("disabled, it drops nothing, deletes what was replaced, and never rejects", async () => {
+  const { catalog, clock, deleted, disk, failures, retention } = setUp(HOUR_MS, true);
+  await catalog.commit({ add: [endedAgo("old", 2 * HOUR_MS), endedAgo("gone", 2 * HOUR_MS)] });
+  await catalog.commit({ remove: ["gone"] });
+  clock.nowMs += 60_000;
+  disk.fails = true;
+  await retention.run();
+  expect(failures.count).toBe(1);
+  disk.fails = false;
+  await retention.run();
+  expect(deleted).toEqual(["gone"]);
+  expect(catalog.segments("t").map((s) => s.id)).toEqual(["old"]);
+});
+
+test("after close nothing runs any more", async () => {
+  const { catalog, retention } = setUp(HOUR_MS);
+  await catalog.commit({ add: [endedAgo("old", 2 * HOUR_MS)] });
+  await retention.close();
+  await retention.run();
+  expect(catalog.segments("t")).toHaveLength(1);
 });
