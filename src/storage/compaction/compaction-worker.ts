@@ -104,7 +104,14 @@ type TargetOptions = {
   readonly replaces: readonly string[];
   readonly maxAttributeBytes: number;
 };
-type Target = { readonly options: TargetOptions; batch: SpanBatch; decoder: BatchDecoder };
+type Target = {
+  readonly options: TargetOptions;
+  readonly batch: SpanBatch;
+  readonly decoder: BatchDecoder;
+};
+
+/** An empty batch takes 350 KB, so a range with very many tenants cannot hold one for each. */
+const MAX_TARGETS = 256;
 
 /** The segments of one job: one batch per tenant, written when full and at the end. */
 class Output {
@@ -119,7 +126,8 @@ class Output {
   target(tenant: string, options: TargetOptions): Target {
     let target = this.#targets.get(tenant);
     if (target === undefined) {
-      target = { options, ...this.#fresh(options) };
+      const batch = new SpanBatch(this.#parts.newSeed());
+      target = { options, batch, decoder: this.#parts.newDecoder(batch, options) };
       this.#targets.set(tenant, target);
     }
     return target;
@@ -135,25 +143,20 @@ class Output {
       total += t.batch.spanCount;
       if (t.batch.spanCount > fullest.batch.spanCount) fullest = t;
     }
-    if (total >= 2 * this.#parts.maxSegmentSpans) await this.#write(fullest);
+    const tooMuch = total >= 2 * this.#parts.maxSegmentSpans || this.#targets.size > MAX_TARGETS;
+    if (tooMuch) await this.#write(fullest);
   }
 
   async writeAll(): Promise<void> {
-    for (const target of this.#targets.values()) {
-      if (target.batch.spanCount > 0) await this.#write(target);
-    }
-  }
-
-  #fresh(options: TargetOptions): { batch: SpanBatch; decoder: BatchDecoder } {
-    const batch = new SpanBatch(this.#parts.newSeed());
-    return { batch, decoder: this.#parts.newDecoder(batch, options) };
+    for (const target of this.#targets.values()) await this.#write(target);
   }
 
   async #write(target: Target): Promise<void> {
     const { tenant, level, walRange, replaces } = target.options;
     const { batch } = target;
-    // Freed before the wait: the next spans must not pile on these.
-    Object.assign(target, this.#fresh(target.options));
+    // Let go before the wait: the next spans must not pile on these.
+    this.#targets.delete(tenant);
+    if (batch.spanCount === 0) return;
     this.metas.push(await this.#parts.segments.write(batch, { tenant, level, walRange, replaces }));
   }
 }

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { PintailError } from "../../../src/errors.ts";
 import type { SegmentMeta, WalRange } from "../../../src/schema/segment-meta.ts";
 import {
   Compactor,
@@ -21,10 +22,17 @@ type Job = Parameters<CompactorParts["run"]>[0];
 
 function setUp(settings = SETTINGS) {
   const catalog = new MemoryCatalog();
-  const clock = { nowMs: 100_000 };
+  const clock = { nowMs: 100_000, wallOffsetMs: 0 };
   const jobs: Job[] = [];
   const released: number[] = [];
   const failures = { count: 0 };
+  const removed: string[] = [];
+  const disk = { full: false };
+  const commit = catalog.commit.bind(catalog);
+  catalog.commit = async (change) => {
+    if (disk.full) throw new PintailError("unavailable", "disk full");
+    return commit(change);
+  };
   /** What the thread answers; the test replaces it. */
   const thread = { answer: (_job: Job): readonly SegmentMeta[] | Error => [] };
   const compactor = new Compactor(
@@ -43,9 +51,13 @@ function setUp(settings = SETTINGS) {
         released.push(before);
       },
       maxAttributeBytesOf: () => 2048,
+      removeFiles: async (segments) => {
+        removed.push(...segments.map(({ id }) => id));
+      },
       compactionDisabled: (tenant) => tenant === "frozen",
       log: silentLogger,
-      nowMs: () => clock.nowMs,
+      nowMs: () => clock.nowMs + clock.wallOffsetMs,
+      monotonicMs: () => clock.nowMs,
       metrics: {
         compacted: () => {},
         failed: () => {
@@ -59,7 +71,7 @@ function setUp(settings = SETTINGS) {
     compactor.tick();
     for (let i = 0; i < 50; i++) await Promise.resolve();
   };
-  return { catalog, clock, jobs, released, failures, thread, compactor, tick };
+  return { catalog, clock, jobs, released, removed, disk, failures, thread, compactor, tick };
 }
 
 let serial = 0;
@@ -118,18 +130,103 @@ test.each([
   expect(jobs).toHaveLength(1);
 });
 
-test("an L1 that lacks spans is refused: L0 stays and the WAL is kept", async () => {
+test("an L1 that lacks spans of a tenant is thrown away, and L0 merged instead", async () => {
+  const { catalog, failures, jobs, released, removed, thread, tick } = setUp();
+  const a = l0({ from: 0, to: 10 }, 1000);
+  const b = l0({ from: 0, to: 10 }, 10, 100_000, "u");
+  await catalog.commit({ add: [a, b], cutTo: 10 });
+  // More of one tenant does not make up for less of another.
+  const bad = [segment({ rowCount: 999 }), segment({ rowCount: 11, tenant: "u" })];
+  const good = new Map([
+    ["t", segment({ rowCount: 1000, level: 2 })],
+    ["u", segment({ rowCount: 10, level: 2, tenant: "u" })],
+  ]);
+  thread.answer = (job) => (job.type === "l1" ? bad : [good.get(job.tenant)!]);
+  await tick();
+  expect(jobs.map(({ type }) => type)).toEqual(["l1", "merge", "merge"]);
+  expect(removed).toEqual(bad.map(({ id }) => id));
+  expect(failures.count).toBe(0);
+  expect(catalog.segments("t").map((s) => s.id)).toEqual([good.get("t")!.id]);
+  expect(catalog.segments("u").map((s) => s.id)).toEqual([good.get("u")!.id]);
+  expect(catalog.walPositions().releasedTo).toBe(10);
+  expect(released).toEqual([10]);
+});
+
+test("a WAL that cannot be read does not keep L0 for ever", async () => {
   const { catalog, clock, failures, jobs, released, thread, tick } = setUp();
+  await catalog.commit({ add: [l0({ from: 0, to: 10 }, 1000)], cutTo: 10 });
+  const made = segment({ rowCount: 1000, level: 2 });
+  thread.answer = (job) => (job.type === "l1" ? new Error("input/output error") : [made]);
+  for (let tries = 1; tries <= 3; tries++) {
+    await tick();
+    expect(failures.count).toBe(tries);
+    await tick();
+    expect(jobs).toHaveLength(tries);
+    clock.nowMs += 5000;
+  }
+  await tick();
+  expect(catalog.segments("t").map((s) => s.id)).toEqual([made.id]);
+  expect(released).toEqual([10]);
+});
+
+test("when neither way to L1 works, L0 and the WAL stay", async () => {
+  const { catalog, clock, failures, released, removed, thread, tick } = setUp();
   const a = l0({ from: 0, to: 10 }, 1000);
   await catalog.commit({ add: [a], cutTo: 10 });
-  thread.answer = () => [segment({ rowCount: 999 })];
-  await tick();
-  expect(failures.count).toBe(1);
+  const short = segment({ rowCount: 999, level: 2 });
+  thread.answer = (job) => (job.type === "l1" ? new Error("input/output error") : [short]);
+  for (let tries = 0; tries < 5; tries++) {
+    await tick();
+    clock.nowMs += 5000;
+  }
+  expect(failures.count).toBe(5);
+  expect(removed).toEqual([short.id]);
   expect(catalog.segments("t").map((s) => s.id)).toEqual([a.id]);
-  expect(catalog.walPositions().releasedTo).toBe(0);
   expect(released).toEqual([]);
+});
+
+test("a commit that failed is repeated; the work is not", async () => {
+  const { catalog, clock, disk, failures, jobs, released, removed, thread, tick } = setUp();
+  await catalog.commit({ add: [l0({ from: 0, to: 10 }, 1000)], cutTo: 10 });
+  const made = segment({ rowCount: 1000 });
+  thread.answer = () => [made];
+  disk.full = true;
+  await tick();
+  clock.nowMs += 5000;
+  await tick();
+  expect(failures.count).toBe(2);
+  expect(released).toEqual([]);
+  disk.full = false;
+  clock.nowMs += 5000;
   await tick();
   expect(jobs).toHaveLength(1);
+  expect(removed).toEqual([]);
+  expect(catalog.segments("t").map((s) => s.id)).toEqual([made.id]);
+  expect(released).toEqual([10]);
+});
+
+test("a merge's commit that took effect although it failed keeps its result", async () => {
+  const { catalog, clock, disk, removed, thread, tick } = setUp();
+  const small = [1, 2, 3].map(() => segment({ rowCount: 20 }));
+  await catalog.commit({ add: small });
+  const merged = segment({ rowCount: 60, level: 2 });
+  thread.answer = () => [merged];
+  disk.full = true;
+  await tick();
+  disk.full = false;
+  await catalog.commit({ add: [merged], remove: small.map((s) => s.id) });
+  clock.nowMs += 5000;
+  await tick();
+  expect(removed).toEqual([]);
+  expect(catalog.segments("t").map((s) => s.id)).toEqual([merged.id]);
+});
+
+test("a clock that is set back does not delay the next try", async () => {
+  const { catalog, clock, jobs, thread, tick } = setUp();
+  await catalog.commit({ add: [l0({ from: 0, to: 10 }, 1000, 0)], cutTo: 10 });
+  thread.answer = () => new Error("busy");
+  await tick();
+  clock.wallOffsetMs = -86_400_000;
   clock.nowMs += 5000;
   await tick();
   expect(jobs).toHaveLength(2);
@@ -156,26 +253,61 @@ test("small segments are merged and replaced in one commit", async () => {
   expect(catalog.segments("t").map((s) => s.id)).toEqual([merged.id]);
 });
 
+test("a large range is due before its time: refused records fill the WAL", async () => {
+  const { catalog, jobs, thread, tick } = setUp();
+  thread.answer = () => [segment({ rowCount: 1 })];
+  await catalog.commit({ add: [l0({ from: 0, to: 10 }, 1)], cutTo: 255 * 1024 * 1024 });
+  await tick();
+  expect(jobs).toEqual([]);
+  await catalog.commit({ cutTo: 257 * 1024 * 1024 });
+  await tick();
+  expect(jobs).toMatchObject([{ type: "l1" }]);
+});
+
+test("a tenant whose merge failed does not keep others from theirs", async () => {
+  const { catalog, clock, jobs, thread, tick } = setUp();
+  for (const tenant of ["a", "b"]) {
+    await catalog.commit({ add: [1, 2, 3].map(() => segment({ rowCount: 20, tenant })) });
+  }
+  const merged = segment({ rowCount: 60, level: 2, tenant: "b" });
+  thread.answer = (job) =>
+    job.type === "merge" && job.tenant === "a" ? new Error("damaged") : [merged];
+  await tick();
+  clock.nowMs += 5000;
+  await tick();
+  expect(jobs).toMatchObject([{ tenant: "a" }, { tenant: "b" }]);
+  clock.nowMs += 5000;
+  await tick();
+  expect(jobs).toHaveLength(2);
+  clock.nowMs += 600_000;
+  await tick();
+  expect(jobs).toHaveLength(3);
+});
+
 test("a merge whose input expired meanwhile does not bring it back", async () => {
-  const { catalog, thread, tick } = setUp();
+  const { catalog, removed, thread, tick } = setUp();
   const small = [1, 2, 3].map(() => segment({ rowCount: 20 }));
   await catalog.commit({ add: small });
+  const merged = segment({ rowCount: 60, level: 2 });
   thread.answer = () => {
     void catalog.commit({ remove: [small[0]!.id] });
-    return [segment({ rowCount: 60, level: 2 })];
+    return [merged];
   };
   await tick();
+  expect(removed).toEqual([merged.id]);
   const left = catalog.segments("t").map((s) => s.id);
   expect(left.sort()).toEqual([small[1]!.id, small[2]!.id].sort());
 });
 
 test("a merge that lost or doubled spans is refused", async () => {
-  const { catalog, failures, thread, tick } = setUp();
+  const { catalog, failures, removed, thread, tick } = setUp();
   const small = [1, 2, 3].map(() => segment({ rowCount: 20 }));
   await catalog.commit({ add: small });
-  thread.answer = () => [segment({ rowCount: 61, level: 2 })];
+  const doubled = segment({ rowCount: 61, level: 2 });
+  thread.answer = () => [doubled];
   await tick();
   expect(failures.count).toBe(1);
+  expect(removed).toEqual([doubled.id]);
   expect(catalog.segments("t")).toHaveLength(3);
 });
 
