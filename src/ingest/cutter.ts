@@ -6,7 +6,7 @@ export type CutterParts = {
   readonly cut: (walRange: WalRange) => Promise<readonly SegmentMeta[]>;
   readonly catalog: Catalog;
   readonly log: Logger;
-  readonly nowMs: () => number;
+  readonly monotonicMs: () => number;
   /** Calls back once after `delayMs`; returns a function that takes it back. */
   readonly after: (delayMs: number, run: () => void) => () => void;
 };
@@ -32,8 +32,10 @@ export class Cutter {
   #handedTo: Lsn;
   /** End of the last record whose segment is committed. */
   #cutTo: Lsn;
-  /** Segments written whose commit failed: they go with the next one. */
-  #uncommitted: SegmentMeta[] = [];
+  /** End of the last record that the worker was asked to cut, which it remembers if that fails. */
+  #askedTo: Lsn;
+  /** Segments written whose commit failed. */
+  #uncommitted: { readonly metas: readonly SegmentMeta[]; readonly cutTo: Lsn } | undefined;
   #running: Promise<void> | undefined;
   #lastStartMs = Number.NEGATIVE_INFINITY;
   /** The last cut failed: until the next try nobody needs to wait to learn it. */
@@ -46,6 +48,7 @@ export class Cutter {
     this.#settings = settings;
     this.#cutTo = parts.catalog.walPositions().cutTo;
     this.#handedTo = this.#cutTo;
+    this.#askedTo = this.#cutTo;
   }
 
   /** The worker was handed all records before `lsn`. */
@@ -70,17 +73,18 @@ export class Cutter {
     while (this.#cutTo < target) {
       signal?.throwIfAborted();
       if (this.#running === undefined) {
-        if (this.#failure !== undefined && this.#parts.nowMs() < this.#failure.untilMs) {
+        if (this.#failure !== undefined && this.#parts.monotonicMs() < this.#failure.untilMs) {
           throw this.#failure.error;
         }
-        const waitMs = this.#lastStartMs + this.#settings.minCutIntervalMs - this.#parts.nowMs();
+        const waitMs =
+          this.#lastStartMs + this.#settings.minCutIntervalMs - this.#parts.monotonicMs();
         if (waitMs > 0) {
           await new Promise<void>((resolve) => this.#parts.after(waitMs, resolve));
           continue;
         }
         this.#start();
       }
-      await this.#running;
+      await untilAborted(this.#running, signal);
     }
   }
 
@@ -113,7 +117,7 @@ export class Cutter {
   }
 
   #start(): Promise<void> {
-    this.#lastStartMs = this.#parts.nowMs();
+    this.#lastStartMs = this.#parts.monotonicMs();
     const running = this.#run().finally(() => {
       this.#running = undefined;
     });
@@ -124,22 +128,46 @@ export class Cutter {
   }
 
   async #run(): Promise<void> {
-    const walRange = { from: this.#cutTo, to: this.#handedTo };
+    const target = this.#handedTo;
     try {
-      const metas = await this.#parts.cut(walRange);
-      this.#uncommitted.push(...metas);
-      await this.#parts.catalog.commit({ add: this.#uncommitted, cutTo: walRange.to });
+      // What an earlier cut wrote goes first: while the catalog refuses, no more files are made.
+      await this.#commit();
+      if (this.#cutTo < target) {
+        const walRange = { from: this.#askedTo, to: target };
+        this.#askedTo = target;
+        const metas = await this.#parts.cut(walRange);
+        this.#uncommitted = { metas, cutTo: target };
+        await this.#commit();
+      }
     } catch (e) {
-      this.#parts.log.error("cut failed", {
-        error: String(e),
-        from: walRange.from,
-        to: walRange.to,
-      });
-      this.#failure = { error: e, untilMs: this.#parts.nowMs() + RETRY_MS };
+      this.#parts.log.error("cut failed", { error: e, from: this.#cutTo, to: target });
+      this.#failure = { error: e, untilMs: this.#parts.monotonicMs() + RETRY_MS };
       throw e;
     }
     this.#failure = undefined;
-    this.#uncommitted = [];
-    this.#cutTo = walRange.to;
+  }
+
+  async #commit(): Promise<void> {
+    if (this.#uncommitted === undefined) return;
+    const { metas, cutTo } = this.#uncommitted;
+    await this.#parts.catalog.commit({ add: metas, cutTo });
+    this.#uncommitted = undefined;
+    this.#cutTo = cutTo;
+  }
+}
+
+/** Waits for `running`, which goes on when `signal` aborts before; that rejects. */
+async function untilAborted(
+  running: Promise<void> | undefined,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  if (signal === undefined) return running;
+  const { promise, reject } = Promise.withResolvers<never>();
+  const onAbort = () => reject(signal.reason);
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    await Promise.race([running, promise]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
   }
 }

@@ -3,14 +3,18 @@ import { SpanBatch } from "../model/span-batch.ts";
 import type { Lsn, WalRange } from "../schema/segment-meta.ts";
 
 /** Spans of one tenant that are acknowledged and not yet in a segment. */
-type TenantHead = { batch: SpanBatch; decoder: BatchDecoder; maxAttributeBytes: number };
+type TenantHead = { readonly batch: SpanBatch; readonly decoder: BatchDecoder; bytes: number };
 
 /** Spans of one tenant on their way into an L0 segment. */
 export type FrozenHead = {
   readonly tenant: string;
   readonly batch: SpanBatch;
   readonly walRange: WalRange;
+  readonly bytes: number;
 };
+
+/** What a head takes while it is empty. Tenants are the senders' choice, and may be many. */
+const EMPTY_HEAD_BYTES = 350 * 1024;
 
 /**
  * The heads of all tenants. Frozen ones stay until `written`, so that a cut that failed (disk full)
@@ -21,18 +25,16 @@ export class Heads {
   readonly #newSeed: () => number;
   readonly #heads = new Map<string, TenantHead>();
   #frozen: FrozenHead[] = [];
+  #heldBytes = 0;
 
   constructor(newDecoder: NewBatchDecoder, newSeed: () => number) {
     this.#newDecoder = newDecoder;
     this.#newSeed = newSeed;
   }
 
-  /** Spans held, frozen ones too. */
-  spanCount(): number {
-    let count = 0;
-    for (const head of this.#heads.values()) count += head.batch.spanCount;
-    for (const frozen of this.#frozen) count += frozen.batch.spanCount;
-    return count;
+  /** Size of all bodies held, frozen ones too, and of the heads themselves. */
+  get heldBytes(): number {
+    return this.#heldBytes;
   }
 
   /**
@@ -43,16 +45,27 @@ export class Heads {
     let head = this.#heads.get(tenant);
     if (head === undefined) {
       const batch = new SpanBatch(this.#newSeed());
-      head = { batch, decoder: this.#newDecoder(batch, { maxAttributeBytes }), maxAttributeBytes };
+      const decoder = this.#newDecoder(batch, { maxAttributeBytes });
+      head = { batch, decoder, bytes: EMPTY_HEAD_BYTES };
       this.#heads.set(tenant, head);
+      this.#heldBytes += EMPTY_HEAD_BYTES;
     }
     return head.decoder;
   }
 
+  /** A body of `bytes` is in the tenant's head now. */
+  added(tenant: string, bytes: number): void {
+    const head = this.#heads.get(tenant);
+    if (head === undefined) return;
+    head.bytes += bytes;
+    this.#heldBytes += bytes;
+  }
+
   /** Freezes what is there as the spans of `walRange`. */
   freeze(walRange: WalRange): void {
-    for (const [tenant, head] of this.#heads) {
-      if (head.batch.spanCount > 0) this.#frozen.push({ tenant, batch: head.batch, walRange });
+    for (const [tenant, { batch, bytes }] of this.#heads) {
+      if (batch.spanCount > 0) this.#frozen.push({ tenant, batch, walRange, bytes });
+      else this.#heldBytes -= bytes;
     }
     this.#heads.clear();
   }
@@ -63,6 +76,8 @@ export class Heads {
   }
 
   written(heads: readonly FrozenHead[]): void {
-    this.#frozen = this.#frozen.filter((frozen) => !heads.includes(frozen));
+    const gone = new Set(heads);
+    this.#frozen = this.#frozen.filter((frozen) => !gone.has(frozen));
+    for (const { bytes } of gone) this.#heldBytes -= bytes;
   }
 }

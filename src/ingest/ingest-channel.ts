@@ -23,10 +23,12 @@ export class IngestChannel {
   readonly #waiting = new Map<number, Waiting>();
   #nextId = 1;
   #dead: unknown;
+  #heldBytes = 0;
 
   constructor(port: WorkerPort<ToIngestWorker, FromIngestWorker>) {
     this.#port = port;
     port.onMessage((reply) => {
+      this.#heldBytes = reply.heldBytes;
       const waiting = this.#waiting.get(reply.id);
       this.#waiting.delete(reply.id);
       waiting?.resolve(reply);
@@ -36,6 +38,11 @@ export class IngestChannel {
       for (const { reject } of this.#waiting.values()) reject(this.#dead);
       this.#waiting.clear();
     });
+  }
+
+  /** Memory that the spans take which are in no segment yet, by the worker's latest reply. */
+  get heldBytes(): number {
+    return this.#heldBytes;
   }
 
   /** Rejects with `RefusedError` when the worker would not have it. */

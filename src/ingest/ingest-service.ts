@@ -12,7 +12,9 @@ export type IngestServiceParts = {
   readonly cutter: Cutter;
   readonly limitsFor: (tenant: string) => IngestLimits;
   readonly metrics: IngestMetrics;
+  /** Wall time, for the WAL. */
   readonly nowMs: () => number;
+  readonly monotonicMs: () => number;
 };
 
 export type IngestServiceSettings = {
@@ -20,6 +22,8 @@ export type IngestServiceSettings = {
   readonly retryAfterMs: number;
   /** Bodies accepted and not yet answered may add up to this; beyond it `unavailable`. */
   readonly maxPendingBytes: number;
+  /** Decoded spans that wait for their segment may take this; beyond it `unavailable`. */
+  readonly maxHeldBytes: number;
 };
 
 /** How soon a sender may try again when the queue is full or Pintail is stopping. */
@@ -51,7 +55,12 @@ export class IngestService implements Ingest {
     if (this.#pendingBytes + bytes > this.#settings.maxPendingBytes && this.#pending > 0) {
       throw busy(`ingest queue is full (${this.#settings.maxPendingBytes} bytes)`);
     }
-    const startedMs = this.#parts.nowMs();
+    if (this.#parts.channel.heldBytes > this.#settings.maxHeldBytes) {
+      throw busy(
+        `spans are not stored as fast as they come (${this.#settings.maxHeldBytes} bytes)`,
+      );
+    }
+    const startedMs = this.#parts.monotonicMs();
     this.#pendingBytes += bytes;
     this.#pending++;
     try {
@@ -59,7 +68,7 @@ export class IngestService implements Ingest {
     } finally {
       this.#pendingBytes -= bytes;
       this.#pending--;
-      this.#parts.metrics.pushed((this.#parts.nowMs() - startedMs) / 1000);
+      this.#parts.metrics.pushed((this.#parts.monotonicMs() - startedMs) / 1000);
       if (this.#pending === 0) this.#onIdle?.();
     }
   }

@@ -1,12 +1,12 @@
 import { isPintailError, PintailError } from "../errors.ts";
-import type { NewBatchDecoder, TruncatedAttributes } from "../model/batch-decoder.ts";
+import type { BatchDecoder, NewBatchDecoder, TruncatedAttributes } from "../model/batch-decoder.ts";
 import { DecodeError } from "../model/decode-error.ts";
 import type { Lsn, SegmentMeta } from "../schema/segment-meta.ts";
 import type { SegmentWriter } from "../storage/segments/segment-writer.ts";
 import { TokenBucket } from "../util/token-bucket.ts";
 import { decompressBody } from "./decompress.ts";
 import { Heads } from "./head.ts";
-import type { FromIngestWorker, ToIngestWorker } from "./messages.ts";
+import type { FromIngestWorker, FromIngestWorkerReply, ToIngestWorker } from "./messages.ts";
 
 export type IngestWorkerParts = {
   readonly newDecoder: NewBatchDecoder;
@@ -24,6 +24,7 @@ export class IngestWorker {
   readonly #parts: IngestWorkerParts;
   readonly #heads: Heads;
   readonly #buckets = new Map<string, TokenBucket>();
+  #maxBuckets = MIN_BUCKETS;
   #cut: Promise<void> = Promise.resolve();
 
   constructor(parts: IngestWorkerParts) {
@@ -34,7 +35,7 @@ export class IngestWorker {
   receive(message: ToIngestWorker): void {
     switch (message.type) {
       case "record":
-        this.#parts.send(this.#decode(message));
+        this.#send(this.#decode(message));
         return;
       case "cut": {
         // Frozen now, so that later records are not in it; written after the cut before.
@@ -47,7 +48,11 @@ export class IngestWorker {
     }
   }
 
-  #decode(record: Extract<ToIngestWorker, { type: "record" }>): FromIngestWorker {
+  #send(reply: FromIngestWorkerReply): void {
+    this.#parts.send({ ...reply, heldBytes: this.#heads.heldBytes });
+  }
+
+  #decode(record: Extract<ToIngestWorker, { type: "record" }>): FromIngestWorkerReply {
     const decoder = this.#heads.decoderFor(record.tenant, record.maxAttributeBytes);
     let protobufBytes = 0;
     let body: Uint8Array | undefined;
@@ -58,11 +63,12 @@ export class IngestWorker {
         protobufBytes = bytes;
         this.#admit(record, bytes);
       });
+      this.#heads.added(record.tenant, protobufBytes);
       const truncated = difference(decoder.truncated, before);
       return { type: "decoded", id: record.id, spanCount, protobufBytes, truncated };
     } catch (e) {
       const { kind, message, reason } = refusalOf(e);
-      const spanCount = body === undefined ? 0 : decoder.countSpans(record.format, body);
+      const spanCount = body === undefined ? 0 : countSpans(decoder, record.format, body);
       return { type: "refused", id: record.id, kind, message, reason, spanCount, protobufBytes };
     }
   }
@@ -75,6 +81,7 @@ export class IngestWorker {
     if (bucket === undefined) {
       bucket = new TokenBucket(rate.bytesPerSecond, rate.burstBytes, nowMs);
       this.#buckets.set(tenant, bucket);
+      if (this.#buckets.size > this.#maxBuckets) this.#forgetFullBuckets(nowMs);
     } else {
       bucket.configure(rate.bytesPerSecond, rate.burstBytes, nowMs);
     }
@@ -87,6 +94,15 @@ export class IngestWorker {
     );
   }
 
+  /** A full bucket is as good as none. Tenants are the senders' choice, and may be many. */
+  #forgetFullBuckets(nowMs: number): void {
+    for (const [tenant, bucket] of this.#buckets) {
+      if (bucket.isFull(nowMs)) this.#buckets.delete(tenant);
+    }
+    // Not at every new tenant: that many may be busy.
+    this.#maxBuckets = Math.max(MIN_BUCKETS, 2 * this.#buckets.size);
+  }
+
   async #write(id: number, before: Lsn): Promise<void> {
     const metas: SegmentMeta[] = [];
     try {
@@ -97,12 +113,24 @@ export class IngestWorker {
         metas.push(await this.#parts.segments.write(batch, options));
       }
       this.#heads.written(heads);
-      this.#parts.send({ type: "cut", id, metas });
+      this.#send({ type: "cut", id, metas });
     } catch (e) {
       await this.#parts.segments.remove(metas).catch(() => {});
       const kind = isPintailError(e) ? e.kind : "internal";
-      this.#parts.send({ type: "failed", id, kind, message: messageOf(e) });
+      this.#send({ type: "failed", id, kind, message: messageOf(e) });
     }
+  }
+}
+
+/** Buckets of this many tenants are kept without a look at them. */
+const MIN_BUCKETS = 1000;
+
+/** What made decoding fail may fail here as well, and a number for the metrics is not worth more. */
+function countSpans(decoder: BatchDecoder, format: number, body: Uint8Array): number {
+  try {
+    return decoder.countSpans(format, body);
+  } catch {
+    return 0;
   }
 }
 

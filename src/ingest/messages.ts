@@ -19,7 +19,10 @@ export type ToIngestWorker =
     }
   | { readonly type: "cut"; readonly id: number; readonly walRange: WalRange };
 
-export type FromIngestWorker =
+/** Every reply says how much memory the spans take that are in no segment yet. */
+export type FromIngestWorker = FromIngestWorkerReply & { readonly heldBytes: number };
+
+export type FromIngestWorkerReply =
   | {
       readonly type: "decoded";
       readonly id: number;

@@ -13,10 +13,12 @@ export type ReplayParts = {
   readonly log: Logger;
 };
 
-/** A head of this many spans is cut before the replay goes on: it bounds the memory. */
-const CUT_SPANS = 100_000;
-/** Bodies read from the WAL and not yet decoded may add up to this. */
+/** A head of this size is cut before the replay goes on: it bounds the memory. */
+const CUT_BYTES = 64 * 1024 * 1024;
+/** Bodies read from the WAL and not yet decoded may add up to this … */
 const MAX_WINDOW_BYTES = 16 * 1024 * 1024;
+/** … and be this many: a small one may decompress to very much. */
+const MAX_WINDOW_RECORDS = 64;
 
 export type ReplayResult = {
   readonly records: number;
@@ -29,11 +31,17 @@ export type ReplayResult = {
  * Brings what was acknowledged and is in no segment yet back into the head and cuts it. A record
  * that does not decode is kept aside in the WAL's quarantine and voided.
  */
-export async function replay(parts: ReplayParts, fromLsn: number): Promise<ReplayResult> {
+export async function replay(
+  parts: ReplayParts,
+  fromLsn: number,
+  settings: {
+    /** While the disk is full, spans may pile up to this; beyond it `unavailable`. */
+    readonly maxHeldBytes: number;
+  },
+): Promise<ReplayResult> {
   const { wal, channel, cutter } = parts;
   let records = 0;
   let spans = 0;
-  let spansSinceCut = 0;
   let quarantined = 0;
   let windowBytes = 0;
   let window: Promise<void>[] = [];
@@ -42,6 +50,11 @@ export async function replay(parts: ReplayParts, fromLsn: number): Promise<Repla
     window = [];
     windowBytes = 0;
   };
+  const cut = (mayWait: boolean): Promise<void> =>
+    cutter.cutNow().catch((e) => {
+      // A full disk must not keep Pintail from answering queries; the cutter tries again.
+      if (!mayWait || !isPintailError(e, "unavailable")) throw e;
+    });
   for await (const record of wal.replay(fromLsn)) {
     records++;
     windowBytes += record.body.length;
@@ -62,7 +75,6 @@ export async function replay(parts: ReplayParts, fromLsn: number): Promise<Repla
       decoded.then(
         ({ spanCount }) => {
           spans += spanCount;
-          spansSinceCut += spanCount;
         },
         async (e) => {
           if (!(e instanceof RefusedError)) throw e;
@@ -76,17 +88,11 @@ export async function replay(parts: ReplayParts, fromLsn: number): Promise<Repla
         },
       ),
     );
-    if (windowBytes >= MAX_WINDOW_BYTES) await drain();
-    if (spansSinceCut >= CUT_SPANS) {
-      await drain();
-      await cutter.cutNow();
-      spansSinceCut = 0;
-    }
+    if (windowBytes < MAX_WINDOW_BYTES && window.length < MAX_WINDOW_RECORDS) continue;
+    await drain();
+    if (channel.heldBytes >= CUT_BYTES) await cut(channel.heldBytes < settings.maxHeldBytes);
   }
   await drain();
-  await cutter.cutNow().catch((e) => {
-    // A full disk must not keep Pintail from answering queries; the cutter tries again.
-    if (!isPintailError(e, "unavailable")) throw e;
-  });
+  await cut(true);
   return { records, spans, quarantined };
 }

@@ -20,6 +20,12 @@ export class TokenBucket {
     return true;
   }
 
+  /** Whether a new bucket would be the same. */
+  isFull(nowMs: number): boolean {
+    this.#refill(nowMs);
+    return this.#level >= this.#capacity;
+  }
+
   /** Applies changed limits from now on; what was taken stays taken. */
   configure(ratePerSecond: number, capacity: number, nowMs: number): void {
     if (ratePerSecond === this.#ratePerSecond && capacity === this.#capacity) return;

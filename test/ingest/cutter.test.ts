@@ -41,6 +41,7 @@ function setUp(settings = SETTINGS) {
   const cuts: WalRange[] = [];
   const commits: CatalogChange[] = [];
   const fail = { cut: false, commit: false };
+  const slow: { promise?: Promise<void> } = {};
   const catalog = {
     walPositions: () => ({ cutTo: 100, releasedTo: 0 }),
     commit: (change: CatalogChange) => {
@@ -54,17 +55,18 @@ function setUp(settings = SETTINGS) {
     {
       catalog,
       log: silent,
-      nowMs: () => timers.nowMs,
+      monotonicMs: () => timers.nowMs,
       after: timers.after,
       cut: (walRange) => {
-        if (fail.cut) return Promise.reject(new PintailError("unavailable", "disk full"));
         cuts.push(walRange);
-        return Promise.resolve([{ id: `s${cuts.length}` } as SegmentMeta]);
+        if (fail.cut) return Promise.reject(new PintailError("unavailable", "disk full"));
+        const metas = [{ id: `s${cuts.length}` } as SegmentMeta];
+        return slow.promise?.then(() => metas) ?? Promise.resolve(metas);
       },
     },
     settings,
   );
-  return { timers, cuts, commits, fail, cutter };
+  return { timers, cuts, commits, fail, slow, cutter };
 }
 
 test("nothing pending: a query does not wait and nothing is cut", async () => {
@@ -102,15 +104,20 @@ test("queries that come together share a cut; the next one starts minCutInterval
   expect(cuts.at(-1)).toEqual({ from: 150, to: 180 });
 });
 
-test("a failed cut reaches the query, and its range is cut again later", async () => {
-  const { cutter, cuts, fail, timers } = setUp();
+test("a failed cut reaches the query, and is made again with what came since", async () => {
+  const { cutter, cuts, commits, fail, timers } = setUp();
   cutter.handed(150);
   fail.cut = true;
   await expect(cutter.cutNow()).rejects.toThrow("disk full");
   fail.cut = false;
   cutter.handed(170);
   await timers.advance(3000);
-  expect(cuts).toEqual([{ from: 100, to: 170 }]);
+  // The worker still has the spans of the first range: each range is asked for once.
+  expect(cuts).toEqual([
+    { from: 100, to: 150 },
+    { from: 150, to: 170 },
+  ]);
+  expect(commits).toMatchObject([{ cutTo: 170 }]);
   expect(cutter.pendingBytes()).toBe(0);
 });
 
@@ -131,14 +138,37 @@ test("after a failed cut queries do not wait for the next try, nor for the timer
   expect(cutter.pendingBytes()).toBe(0);
 });
 
-test("segments whose commit failed are in the next commit", async () => {
-  const { cutter, commits, fail, timers } = setUp();
+test("segments whose commit failed are committed before more are written", async () => {
+  const { cutter, commits, cuts, fail, timers } = setUp();
   cutter.handed(150);
   fail.commit = true;
   await expect(cutter.cutNow()).rejects.toThrow("disk full");
+  cutter.handed(170);
+  await timers.advance(10_000);
+  expect(cuts).toEqual([{ from: 100, to: 150 }]);
+  expect(cutter.pendingBytes()).toBe(70);
   fail.commit = false;
   await timers.advance(3000);
-  expect(commits).toEqual([{ add: [{ id: "s1" }, { id: "s2" }], cutTo: 150 }]);
+  expect(commits).toEqual([
+    { add: [{ id: "s1" }], cutTo: 150 },
+    { add: [{ id: "s2" }], cutTo: 170 },
+  ]);
+  expect(cuts.at(-1)).toEqual({ from: 150, to: 170 });
+});
+
+test("who goes away does not wait for the cut under way, which goes on", async () => {
+  const { cutter, commits, slow } = setUp();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  slow.promise = promise;
+  cutter.handed(150);
+  const controller = new AbortController();
+  const waiting = cutter.cutNow(controller.signal);
+  await settle();
+  controller.abort();
+  await expect(waiting).rejects.toThrow("abort");
+  resolve();
+  await cutter.cutNow();
+  expect(commits).toMatchObject([{ cutTo: 150 }]);
 });
 
 test("close cuts what is left at once", async () => {

@@ -8,6 +8,7 @@ import { PintailError } from "../../src/errors.ts";
 import { BodyEncoding, BodyFormat } from "../../src/ingest/ingest.ts";
 import { IngestWorker } from "../../src/ingest/ingest-worker.ts";
 import type { FromIngestWorker, ToIngestWorker } from "../../src/ingest/messages.ts";
+import type { NewBatchDecoder } from "../../src/model/batch-decoder.ts";
 import type { SegmentMeta } from "../../src/schema/segment-meta.ts";
 import { SegmentWriter } from "../../src/storage/segments/segment-writer.ts";
 import { newBatchDecoder } from "../../src/threads/decoders.ts";
@@ -25,7 +26,7 @@ beforeEach(() => {
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
 /** A worker whose replies can be awaited; `failWrites` makes the disk refuse. */
-function setUp() {
+function setUp(newDecoder: NewBatchDecoder = newBatchDecoder) {
   const replies: FromIngestWorker[] = [];
   const waiting: (() => void)[] = [];
   const disk = { full: false };
@@ -37,7 +38,7 @@ function setUp() {
   });
   const written: SegmentMeta[] = [];
   const worker = new IngestWorker({
-    newDecoder: newBatchDecoder,
+    newDecoder,
     newSeed: () => 7,
     nowMs: () => nowMs,
     segments: {
@@ -121,7 +122,7 @@ test("a refused record leaves nothing in the head", async () => {
   expect(await replyTo(2)).toMatchObject({ type: "refused", kind: "malformed" });
   expect(await replyTo(3)).toMatchObject({ type: "refused", kind: "malformed" });
   expect(await replyTo(4)).toMatchObject({ type: "refused", kind: "too_large" });
-  expect(await replyTo(5)).toEqual({ type: "cut", id: 5, metas: [] });
+  expect(await replyTo(5)).toEqual({ type: "cut", id: 5, metas: [], heldBytes: 0 });
 });
 
 test("the rate limit counts protobuf bytes, and what is refused is not in the head", async () => {
@@ -184,4 +185,57 @@ test("attribute keys and values beyond maxAttributeBytes are cut and counted by 
     type: "decoded",
     truncated: { span: 1, resource: 0, scope: 0, event: 0, link: 0 },
   });
+});
+
+test("every reply says how much waits for a segment, until it is in one", async () => {
+  const { worker, replyTo, disk } = setUp();
+  const emptyHead = 350 * 1024;
+  worker.receive(record(1, twoSpans));
+  worker.receive(record(2, gzipSync(twoSpans), { tenant: "u", encoding: BodyEncoding.gzip }));
+  worker.receive(record(3, new Uint8Array([1, 2, 3]), { tenant: "v" }));
+  const held = 2 * emptyHead + 2 * twoSpans.length;
+  expect(await replyTo(2)).toMatchObject({ heldBytes: held });
+  expect(await replyTo(3)).toMatchObject({ type: "refused", heldBytes: held + emptyHead });
+  disk.full = true;
+  worker.receive({ type: "cut", id: 4, walRange: { from: 0, to: 5 } });
+  expect(await replyTo(4)).toMatchObject({ type: "failed", heldBytes: held });
+  disk.full = false;
+  worker.receive({ type: "cut", id: 5, walRange: { from: 5, to: 5 } });
+  const cut = await replyTo(5);
+  expect(cut).toMatchObject({ type: "cut", heldBytes: 0 });
+  expect(cut.type === "cut" && cut.metas).toHaveLength(2);
+});
+
+test("a tenant over its limit stays so, however many others come", async () => {
+  const { worker, replyTo } = setUp();
+  const rate = { bytesPerSecond: 1, burstBytes: twoSpans.length };
+  worker.receive(record(1, twoSpans, { rate }));
+  const free = { bytesPerSecond: 1, burstBytes: 1e9 };
+  // Buckets are looked through at the 1001st.
+  for (let i = 2; i < 1500; i++) {
+    worker.receive(record(i, new Uint8Array(0), { rate: free, tenant: `t${i}` }));
+    if (i % 100 === 0)
+      worker.receive({ type: "cut", id: 10_000 + i, walRange: { from: i, to: i } });
+  }
+  worker.receive(record(1500, twoSpans, { rate }));
+  expect(await replyTo(1500)).toMatchObject({ type: "refused", reason: "rate_limited" });
+});
+
+test("a decoder that fails in an unknown way refuses the record, and the thread lives", async () => {
+  const { worker, replyTo } = setUp((batch, options) => {
+    const decoder = newBatchDecoder(batch, options);
+    const broken = (): never => {
+      throw new RangeError("invalid array length");
+    };
+    return {
+      truncated: decoder.truncated,
+      decode: (format, body, admit) =>
+        body.length === 3 ? broken() : decoder.decode(format, body, admit),
+      countSpans: broken,
+    };
+  });
+  worker.receive(record(1, new Uint8Array(3)));
+  worker.receive(record(2, twoSpans));
+  expect(await replyTo(1)).toMatchObject({ type: "refused", kind: "internal", spanCount: 0 });
+  expect(await replyTo(2)).toMatchObject({ type: "decoded", spanCount: 2 });
 });
