@@ -114,7 +114,7 @@ function openCore(
       catalog,
       limitsFor: (tenant) => overrides.limitsFor(tenant),
       log,
-      nowMs: systemClock.nowUnixMs,
+      clock: systemClock,
       ingestMetrics: ingestMetrics(metrics),
       compactionMetrics: compactionMetrics(metrics),
       retentionMetrics: retentionMetrics(metrics),

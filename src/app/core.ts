@@ -8,6 +8,7 @@ import { IngestService } from "../ingest/ingest-service.ts";
 import type { FromIngestWorker, ToIngestWorker } from "../ingest/messages.ts";
 import { replay } from "../ingest/replay.ts";
 import type { IngestSettings } from "../ingest/settings.ts";
+import type { Clock } from "../runtime/clock.ts";
 import { spawnWorker } from "../runtime/worker.ts";
 import type { Catalog } from "../storage/catalog/catalog.ts";
 import { type CompactionMetrics, Compactor } from "../storage/compaction/compactor.ts";
@@ -25,7 +26,7 @@ export type CoreParts = {
   readonly catalog: Catalog;
   readonly limitsFor: (tenant: string) => TenantLimits;
   readonly log: Logger;
-  readonly nowMs: () => number;
+  readonly clock: Clock;
   readonly ingestMetrics: IngestMetrics;
   readonly compactionMetrics: CompactionMetrics;
   readonly retentionMetrics: RetentionMetrics;
@@ -41,6 +42,8 @@ export type CoreSettings = {
 
 /** Bodies accepted and not yet answered. */
 const MAX_PENDING_BYTES = 96 * 1024 * 1024;
+/** Spans decoded and not yet in a segment, as OTLP protobuf: what a slow or full disk may pile up. */
+const MAX_HELD_BYTES = 512 * 1024 * 1024;
 /** Queries that follow each other cut at most this often. */
 const MIN_CUT_INTERVAL_MS = 100;
 /** This many L0 segments are turned into L1 early. */
@@ -52,7 +55,7 @@ const MERGE_WINDOW_NANOS = 3_600_000_000_000n;
 const MERGE_MIN_INPUTS = 6;
 const MERGE_MAX_INPUTS = 32;
 /** A job still running when Pintail stops is given up after this: its inputs are still there. */
-const COMPACTION_STOP_MS = 3000;
+const BACKGROUND_STOP_MS = 3000;
 
 /** Everything between a receiver's `push` and a committed segment. */
 export class Core {
@@ -66,7 +69,7 @@ export class Core {
 
   /** Recovers the WAL and replays what is in no segment; resolves when all of it is. */
   static async open(parts: CoreParts, settings: CoreSettings): Promise<Core> {
-    const { catalog, files, log, nowMs } = parts;
+    const { catalog, files, log, clock } = parts;
     const { cutTo, releasedTo } = catalog.walPositions();
     const { walDir, segmentDir } = settings.ingest;
     const wal = await Wal.open({
@@ -74,22 +77,30 @@ export class Core {
       dir: walDir,
       recoverFrom: releasedTo,
       startAtLeast: cutTo,
-      nowMs,
+      nowMs: clock.monotonicMs,
     });
     const core = new Core(parts, settings, wal);
-    const startedMs = nowMs();
+    const startedMs = clock.monotonicMs();
     const maxAttributeBytesOf = (tenant: string) =>
       parts.limitsFor(tenant).ingest.maxAttributeBytes;
-    const replayed = await replay(
-      { wal, channel: core.#channel, cutter: core.cutter, maxAttributeBytesOf, log },
-      cutTo,
-    );
-    log.info("write-ahead log replayed", {
-      ...replayed,
-      durationMs: nowMs() - startedMs,
-      walDir,
-      segmentDir,
-    });
+    try {
+      const replayed = await replay(
+        { wal, channel: core.#channel, cutter: core.cutter, maxAttributeBytesOf, log },
+        cutTo,
+        // What was let in last may exceed the bound.
+        { maxHeldBytes: 2 * MAX_HELD_BYTES },
+      );
+      log.info("write-ahead log replayed", {
+        ...replayed,
+        durationMs: Math.round(clock.monotonicMs() - startedMs),
+        walDir,
+        segmentDir,
+      });
+    } catch (e) {
+      await core.#stopWorkers();
+      await wal.close();
+      throw e;
+    }
     core.#startTimers(settings);
     return core;
   }
@@ -97,33 +108,38 @@ export class Core {
   readonly #channel: IngestChannel;
 
   private constructor(parts: CoreParts, settings: CoreSettings, wal: Wal) {
-    const { catalog, limitsFor, log, nowMs, files } = parts;
+    const { catalog, limitsFor, log, files } = parts;
+    const { nowUnixMs: nowMs, monotonicMs } = parts.clock;
     const { segmentDir, walDir } = settings.ingest;
     const ingestWorker = spawnWorker<FromIngestWorker, ToIngestWorker>(
       new URL("../threads/ingest-thread.ts", import.meta.url),
       { name: "ingest", data: { segmentDir } },
     );
     ingestWorker.onExit(parts.onFatal);
-    const compactionWorker = spawnWorker<FromCompactionWorker, ToCompactionWorker>(
-      new URL("../threads/compaction-thread.ts", import.meta.url),
-      {
-        name: "compaction",
-        data: {
-          walDir,
-          segmentDir,
-          tempDir: settings.tempDir,
-          maxSegmentSpans: 2 * settings.ingest.l1Spans,
-        },
+    const compaction = {
+      name: "compaction",
+      data: {
+        walDir,
+        segmentDir,
+        tempDir: settings.tempDir,
+        maxSegmentSpans: 2 * settings.ingest.l1Spans,
       },
+    };
+    const jobs = new JobChannel(() =>
+      spawnWorker<FromCompactionWorker, ToCompactionWorker>(
+        new URL("../threads/compaction-thread.ts", import.meta.url),
+        compaction,
+      ),
     );
     this.#stopWorkers = async () => {
       await ingestWorker.terminate();
-      await compactionWorker.terminate();
+      await jobs.close();
     };
+    const segments = new SegmentWriter({ files, segmentDir, newId: ulidSource(nowMs), nowMs });
     this.wal = wal;
     this.#channel = new IngestChannel(ingestWorker);
     this.cutter = new Cutter(
-      { cut: (walRange) => this.#channel.cut(walRange), catalog, log, nowMs, after },
+      { cut: (walRange) => this.#channel.cut(walRange), catalog, log, monotonicMs, after },
       { cutAfterMs: settings.ingest.cutAfterMs, minCutIntervalMs: MIN_CUT_INTERVAL_MS },
     );
     this.ingest = new IngestService(
@@ -134,20 +150,26 @@ export class Core {
         limitsFor: (tenant) => limitsFor(tenant).ingest,
         metrics: parts.ingestMetrics,
         nowMs,
+        monotonicMs,
       },
-      { retryAfterMs: settings.ingest.retryAfterMs, maxPendingBytes: MAX_PENDING_BYTES },
+      {
+        retryAfterMs: settings.ingest.retryAfterMs,
+        maxPendingBytes: MAX_PENDING_BYTES,
+        maxHeldBytes: MAX_HELD_BYTES,
+      },
     );
-    const jobs = new JobChannel(compactionWorker);
     this.compactor = new Compactor(
       {
         catalog,
         run: (job) => jobs.run(job),
         voids: (range) => wal.voided(range),
         releaseWal: (before) => wal.release(before),
+        removeFiles: (made) => segments.remove(made),
         maxAttributeBytesOf: (tenant) => limitsFor(tenant).ingest.maxAttributeBytes,
         compactionDisabled: (tenant) => limitsFor(tenant).compactionDisabled,
         log,
         nowMs,
+        monotonicMs,
         metrics: parts.compactionMetrics,
       },
       {
@@ -166,13 +188,13 @@ export class Core {
     this.retention = new Retention(
       {
         catalog,
-        segments: new SegmentWriter({ files, segmentDir, newId: ulidSource(nowMs), nowMs }),
+        segments,
         retentionMsOf: (tenant) => this.#retentionMsOf(limitsFor(tenant), settings.retention),
         log,
         nowMs,
         metrics: parts.retentionMetrics,
       },
-      { deleteGraceMs: settings.retention.deleteGraceMs },
+      settings.retention,
     );
   }
 
@@ -193,8 +215,8 @@ export class Core {
     // What cannot be cut now is replayed at the next start.
     await this.cutter.close().catch(() => {});
     await Promise.race([
-      this.compactor.close(),
-      new Promise<void>((resolve) => after(COMPACTION_STOP_MS, resolve)),
+      Promise.all([this.compactor.close(), this.retention.close()]),
+      new Promise<void>((resolve) => after(BACKGROUND_STOP_MS, resolve)),
     ]);
     await this.#stopWorkers();
     await this.wal.close();
@@ -207,8 +229,7 @@ export class Core {
 
   #startTimers(settings: CoreSettings): void {
     this.#timers.push(setInterval(() => this.compactor.tick(), COMPACTION_TICK_MS));
-    const retain = () =>
-      void (settings.retention.disabled ? this.retention.deleteFiles() : this.retention.run());
+    const retain = () => void this.retention.run();
     // Also soon: a process that is restarted more often than that would never expire anything.
     this.#timers.push(setTimeout(retain, FIRST_RETENTION_MS));
     this.#timers.push(setInterval(retain, settings.retention.intervalMs));
