@@ -68,7 +68,13 @@ export class PintailProcess {
       stdio: ["ignore", "pipe", "pipe"],
     });
     const pintail = new PintailProcess(child, ports, dir);
-    await pintail.#untilReady();
+    try {
+      await pintail.#untilReady();
+    } catch (e) {
+      // Nobody else knows of this folder.
+      if (options.dir === undefined) rmSync(dir, { recursive: true, force: true });
+      throw e;
+    }
     return pintail;
   }
 
