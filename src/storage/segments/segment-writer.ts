@@ -34,7 +34,6 @@ export function segmentPath(segmentDir: string, segment: { tenant: string; id: s
 /** Batches to durable segment files. A file exists whole under its name or not at all. */
 export class SegmentWriter {
   readonly #parts: SegmentWriterParts;
-  readonly #knownDirs = new Set<string>();
 
   constructor(parts: SegmentWriterParts) {
     this.#parts = parts;
@@ -52,9 +51,11 @@ export class SegmentWriter {
       rowGroupRows: ROW_GROUP_ROWS,
     });
     const dir = `${segmentDir}/${identity.tenant}`;
-    if (!this.#knownDirs.has(dir)) {
+    // Looked up each time: someone may have removed an empty folder.
+    if ((await files.stat(dir)) === undefined) {
       await files.mkdir(dir);
-      this.#knownDirs.add(dir);
+      // Else a power loss could take the folder and all that is in it.
+      await files.syncDir(segmentDir);
     }
     await files.writeFileAtomic(segmentPath(segmentDir, meta), concat(chunks));
     return meta;
