@@ -66,7 +66,7 @@ async function readOrQuarantine(
 ): Promise<SegmentMeta | undefined> {
   let reason: string;
   try {
-    const meta = await readFile(parts, path);
+    const meta = await readSegmentFile(parts, path);
     if (meta.id === id && meta.tenant === tenant) return meta;
     reason = `it describes the segment ${meta.id} of tenant ${meta.tenant}`;
   } catch (e) {
@@ -79,7 +79,11 @@ async function readOrQuarantine(
   return undefined;
 }
 
-async function readFile({ files, readMeta }: RebuildParts, path: string): Promise<SegmentMeta> {
+/** The description in the file's footer. Throws `corrupt` when it has none. */
+export async function readSegmentFile(
+  { files, readMeta }: Pick<RebuildParts, "files" | "readMeta">,
+  path: string,
+): Promise<SegmentMeta> {
   const file = await files.openRead(path);
   try {
     return await readMeta(async (offset, length) => {
@@ -95,7 +99,7 @@ async function* readAgain(parts: RebuildParts, live: readonly Found[]) {
   for (let at = 0; at < live.length; at += BATCH) {
     const batch: SegmentMeta[] = [];
     for (const { tenant, id } of live.slice(at, at + BATCH)) {
-      batch.push(await readFile(parts, joinPath(parts.segmentDir, tenant, id + SUFFIX)));
+      batch.push(await readSegmentFile(parts, joinPath(parts.segmentDir, tenant, id + SUFFIX)));
     }
     yield batch;
   }
@@ -107,6 +111,8 @@ async function* readAgain(parts: RebuildParts, live: readonly Found[]) {
  * - One that another names in `replaces` is out.
  * - An L0 whose WAL range lies in that of an L1 of its tenant is out: the L1 holds all of it. So is
  *   the older of two L0 that overlap: a cut that was never committed and was made again.
+ * - The last L1 job may have ended in a crash after some of its segments. While all that they replace
+ *   is there, nothing was deleted since, and the L0 segments are taken instead.
  * - The segments of the last cut may be all but one of it, if it ended in a crash. When the WAL
  *   still has its records, they are out, and replay makes them again.
  */
@@ -115,8 +121,10 @@ export function chooseLive(
   hint: WalPositions,
   wal: WalRange | undefined,
 ): { live: Found[]; walPositions: WalPositions } {
-  const replaced = new Set(found.flatMap(({ replaces }) => replaces));
-  const left = found.filter(({ id }) => !replaced.has(id));
+  const unfinished = unfinishedL1(found, hint);
+  const finished = found.filter((one) => !unfinished.includes(one));
+  const replaced = new Set(finished.flatMap(({ replaces }) => replaces));
+  const left = finished.filter(({ id }) => !replaced.has(id));
   const merged = left.filter(({ level }) => level > 0);
   const releasedTo = Math.max(hint.releasedTo, ...merged.map(({ walRange }) => walRange?.to ?? 0));
   const cuts = left.filter((one) => one.level === 0 && !isCovered(one, left));
@@ -127,6 +135,18 @@ export function chooseLive(
   const live = [...merged, ...cuts.filter((one) => !(again && last.includes(one)))];
   const cutTo = Math.max(hint.cutTo, releasedTo, again ? lastFrom : lastTo);
   return { live, walPositions: { cutTo, releasedTo: Math.min(releasedTo, cutTo) } };
+}
+
+function unfinishedL1(found: readonly Found[], hint: WalPositions): readonly Found[] {
+  const made = found.filter(({ level, walRange }) => level === 1 && walRange !== undefined);
+  const lastTo = Math.max(0, ...made.map(({ walRange }) => walRange?.to ?? 0));
+  if (lastTo <= hint.releasedTo) return [];
+  const last = made.filter(({ walRange }) => walRange?.to === lastTo);
+  const ids = new Set(found.map(({ id }) => id));
+  const replaced = new Set(found.flatMap(({ replaces }) => replaces));
+  const inputs = last.flatMap(({ replaces }) => replaces);
+  const isOpen = inputs.length > 0 && inputs.every((id) => ids.has(id));
+  return isOpen && !last.some(({ id }) => replaced.has(id)) ? last : [];
 }
 
 function isCovered(cut: Found, all: readonly Found[]): boolean {

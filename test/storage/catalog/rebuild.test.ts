@@ -52,7 +52,7 @@ test("every tenant's segments are found, replaced ones count as removed", async 
   const dir = temporaryFolder();
   write(dir, { id: "a", level: 0, walRange: { from: 0, to: 10 } });
   write(dir, { id: "b", level: 0, walRange: { from: 10, to: 20 } });
-  write(dir, { id: "c", walRange: { from: 0, to: 20 }, replaces: ["a", "b"] });
+  write(dir, { id: "c", walRange: { from: 0, to: 20 }, replaces: ["a", "b", "deleted"] });
   write(dir, { id: "d", tenant: "other", walRange: { from: 0, to: 20 } });
   write(dir, { id: "e", tenant: "other", level: 0, walRange: { from: 20, to: 30 } });
   const result = await rebuilt(dir);
@@ -120,4 +120,26 @@ test("a cut within an L1's range, and an older cut that overlaps another, are ou
     "same2",
     "theirs",
   ]);
+});
+
+test("the segments of an L1 job that may be half done give way to the L0 that are all there", () => {
+  const l1 = (id: string, replaces: string[], changes: Partial<SegmentMeta> = {}) =>
+    aSegmentMeta({ id, level: 1, walRange: { from: 0, to: 20 }, replaces, ...changes });
+  const theirs = { tenant: "other" };
+  const found = [
+    cut("a", 0, 10),
+    cut("b", 10, 20),
+    cut("c", 0, 10, theirs),
+    l1("half", ["a", "b"]),
+  ];
+  const choose = (segments: readonly SegmentMeta[], hint = NO_HINT) =>
+    chooseLive(segments, hint, undefined);
+  // The crash came before the other tenant's segment, or a second one of the same tenant.
+  expect(ids(choose(found).live)).toEqual(["a", "b", "c"]);
+  expect(choose(found).walPositions).toEqual({ cutTo: 20, releasedTo: 0 });
+  // Its commit is known, its inputs are deleted, or a merge took it: then it was complete.
+  expect(ids(choose(found, { cutTo: 20, releasedTo: 20 }).live)).toEqual(["c", "half"]);
+  expect(ids(choose(found.slice(1)).live)).toEqual(["c", "half"]);
+  const merged = aSegmentMeta({ id: "l2", level: 2, walRange: undefined, replaces: ["half"] });
+  expect(ids(choose([...found, merged]).live)).toEqual(["c", "l2"]);
 });
