@@ -77,8 +77,15 @@ export async function openStorage(parts: StorageParts, settings: Settings): Prom
       },
     });
     closers.push(async () => catalog[Symbol.asyncDispose]());
-    const { orphans, lost, redone } = await reconcile({ files, segmentDir, catalog, log });
-    if (orphans + lost + redone > 0) log.warn("segments reconciled", { orphans, lost, redone });
+    const changes = await reconcile({
+      files,
+      segmentDir,
+      readMeta: readSegmentMeta,
+      catalog,
+      walRange: await walExtent(files, settings.ingest.walDir),
+      log,
+    });
+    if (Object.values(changes).some((count) => count > 0)) log.warn("segments reconciled", changes);
     const queries = await openDatabase({
       memoryLimitBytes: query.memoryLimitBytes,
       tempDir: query.tempDir,
