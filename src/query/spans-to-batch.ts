@@ -65,7 +65,10 @@ export class SpansToBatch {
     if (row === undefined) {
       const { strings } = this.#batch;
       this.#attributes(this.#batch.resourceAttributes, resource.attributes);
-      const serviceName = resource.attributes.findLast((a) => a.key === "service.name")?.value;
+      // As the segment writer has it: another one may be of another type.
+      const serviceName = resource.attributes.findLast(
+        ({ key, value }) => key === "service.name" && typeof value === "string",
+      )?.value;
       row = this.#batch.closeResource(
         resource.droppedAttributesCount,
         strings.internText(resource.schemaUrl),

@@ -3,7 +3,8 @@ import { PintailError } from "../../errors.ts";
 import type { SqlValue } from "./database.ts";
 
 const { Type } = duckdb;
-const utf8 = new TextDecoder();
+/** A leading byte order mark is part of the value. */
+const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** Turns the first `count` values of a vector of one type into JS values. */
 type Reader = (vector: duckdb.Vector, count: number) => SqlValue[];
