@@ -37,6 +37,36 @@ export function compareValues(op: CompareOp, left: Value, right: Value, names: L
   if (left.id !== undefined && right.literal?.type === "string" && (op === "=" || op === "!=")) {
     return compareId(op, left.id, right.literal.value, left.present);
   }
+  if (right.literal === undefined && hasLists(left, right)) {
+    // Every alternative meets every other: as long texts they would multiply.
+    return byName(left, names, (a) => byName(right, names, (b) => comparePairs(op, a, b, names)));
+  }
+  return comparePairs(op, left, right, names);
+}
+
+function hasLists(left: Value, right: Value): boolean {
+  const [a, b] = [listTypes(left).length, listTypes(right).length];
+  return a + b > 0 && a + scalarTypes(left).length > 0 && b + scalarTypes(right).length > 0;
+}
+
+/** `test` of the value with its alternatives computed once, known by short names. */
+function byName(value: Value, names: LambdaNames, test: (named: Value) => Bool): Bool {
+  const name = names.next();
+  const fields: Sql[] = [];
+  const named = (parts: Value["scalars"]): Value["scalars"] =>
+    Object.fromEntries(
+      Object.entries(parts).map(([type, part]) => {
+        const field = rawSql(`f${fields.length}`);
+        fields.push(sql`'${field}': ${part}`);
+        return [type, sql`${name}.${field}`];
+      }),
+    );
+  const inner = test({ scalars: named(value.scalars), lists: named(value.lists), present: false });
+  if (inner === FALSE) return FALSE;
+  return nullable(names.bindAs(name, sql`{${joinSql(fields, ", ")}}`, inner.sql));
+}
+
+function comparePairs(op: CompareOp, left: Value, right: Value, names: LambdaNames): Bool {
   const parts: Bool[] = [];
   forPairs(scalarTypes(left), scalarTypes(right), (a, b) => {
     const test = compareScalars(op, a, left.scalars[a]!, b, right.scalars[b]!, right.literal);

@@ -25,7 +25,9 @@ export function compareId(
       ? sql`${{ uuid: hex.padStart(DIGITS.trace, "0") }}`
       : sql`CAST(${BigInt(`0x${hex}`)} AS UBIGINT)`;
   if (id.nullIsZero && hex === "0") {
-    return total(op === "=" ? sql`(${id.raw} IS NULL)` : sql`(${id.raw} IS NOT NULL)`);
+    // A parent that is absent rests as NULL, the id of a link that has none as 0.
+    const isZero = sql`(${id.raw} IS NULL OR ${id.raw} = ${value})`;
+    return total(op === "=" ? isZero : sql`(NOT ${isZero})`);
   }
   if (op === "=") {
     const test = sql`(${id.raw} = ${value})`;

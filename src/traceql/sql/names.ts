@@ -12,7 +12,12 @@ export class LambdaNames {
   /** Computes `value` once and uses it in `body` by name: SQL expressions have no `let`. */
   bind(value: Sql, body: (name: Sql) => Sql): Sql {
     const name = this.next();
-    return sql`list_transform([${value}], lambda ${name}: ${body(name)})[1]`;
+    return this.bindAs(name, value, body(name));
+  }
+
+  /** As `bind`, for a body that is made already; `name` comes from `next`. */
+  bindAs(name: Sql, value: Sql, body: Sql): Sql {
+    return sql`list_transform([${value}], lambda ${name}: ${body})[1]`;
   }
 
   /** Whether an element of `list` satisfies `test`; NULL when the list is NULL. */

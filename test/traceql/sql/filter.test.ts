@@ -172,3 +172,33 @@ describe("pruning", () => {
     expect(mayMatch(filterOf(text), await metaOf(true))).toBe(expected);
   });
 });
+
+test("the id of a link that has none is zero", async () => {
+  const link = { traceId: "0".repeat(31).concat("1"), attributes: {} };
+  const spans: readonly TestSpan[] = [
+    { ...A_SPAN, label: "without", links: [{ ...link, spanId: 0n }] },
+    { ...A_SPAN, label: "with", links: [{ ...link, spanId: 7n }] },
+  ];
+  const db = await openTestDatabase();
+  try {
+    const meta = await createStoredTable(db, "spans", spans, () => false);
+    const found = async (text: string) =>
+      (await db.rows(`SELECT label FROM spans WHERE ${compiled(text, meta)}`)).flat();
+    expect(await found("{ link:spanID = `0000000000000000` }")).toEqual(["without"]);
+    expect(await found("{ link:spanID != `0` }")).toEqual(["with"]);
+  } finally {
+    db.close();
+  }
+});
+
+test("two fields of every type are compared by name, not each text with each", async () => {
+  const kinds = ["x", 1n, 1.5, true, arrayOf("a")];
+  const spans = kinds.map((value) => ({
+    ...A_SPAN,
+    attributes: { a: value, b: value },
+    resource: { a: value, b: value },
+  }));
+  const meta = await metaOf(false, spans);
+  expect(compiled("{ .a = `x` }", meta).length).toBeGreaterThan(1000);
+  expect(compiled("{ .a = .b }", meta).length).toBeLessThan(25_000);
+});
