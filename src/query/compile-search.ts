@@ -2,12 +2,14 @@ import { PintailError } from "../errors.ts";
 import type { SegmentMeta } from "../schema/segment-meta.ts";
 import type { FieldExpr, FieldRef, IntrinsicName } from "../traceql/ast.ts";
 import { checkQuery } from "../traceql/check/check.ts";
+import { foldConstants } from "../traceql/fold.ts";
 import { parseQuery } from "../traceql/parser.ts";
 import { planSearch, type SearchTree } from "../traceql/plan/search-plan.ts";
 import { decodeEchoValue, fieldToSql } from "../traceql/sql/field.ts";
 import { filterToSql } from "../traceql/sql/filter.ts";
-import { mayMatch } from "../traceql/sql/prune.ts";
+import { keysOf, mayMatch } from "../traceql/sql/prune.ts";
 import { type SegmentShape, shapeOf } from "../traceql/sql/segment-shape.ts";
+import { checkSqlLength } from "../traceql/sql/sql.ts";
 import { fieldsOf } from "../traceql/walk.ts";
 import type { CompiledSearch, DurationBounds, EchoField, SearchShape } from "./compiled-search.ts";
 
@@ -70,38 +72,43 @@ const NEVER_ECHOED: ReadonlySet<IntrinsicName> = new Set<IntrinsicName>([
 ]);
 
 export function compileFilters({
-  leaves,
+  leaves: written,
   tree,
   fields,
   wantsSpans,
   duration,
 }: SearchToCompile): CompiledSearch {
+  const leaves = written.map(foldConstants);
   const echoed = fields.filter(
     (field) => field.type !== "intrinsic" || !NEVER_ECHOED.has(field.name),
   );
   const used = [...leaves.flatMap((leaf) => fieldsOf(leaf)), ...echoed];
+  const usedKeys = keysOf(used);
   // Many segments share a shape; compiling for each of them would cost more than the query.
   const compiled = new Map<string, SearchShape>();
-  const ofSegment = new WeakMap<SegmentMeta, SearchShape>();
-  const shape = (meta: SegmentMeta): SearchShape => {
-    const known = ofSegment.get(meta);
-    if (known !== undefined) return known;
-    const segmentShape = shapeOf(meta, used);
+  let textLength = 0;
+  const compiledFor = (segmentShape: SegmentShape): SearchShape => {
     let found = compiled.get(segmentShape.key);
     if (found === undefined) {
       found = compileShape(segmentShape, leaves, echoed);
       compiled.set(segmentShape.key, found);
+      // A statement may hold every shape once.
+      for (const text of [...found.leaves, ...found.echo]) textLength += text.length;
+      checkSqlLength(textLength);
     }
-    ofSegment.set(meta, found);
     return found;
   };
-  const possible = new WeakMap<SegmentMeta, boolean[]>();
-  const possibleLeaves = (meta: SegmentMeta): boolean[] => {
-    let known = possible.get(meta);
+  type Prepared = { readonly shape: SearchShape; readonly possible: readonly boolean[] };
+  const prepared = new WeakMap<SegmentMeta, Prepared>();
+  const prepare = (meta: SegmentMeta): Prepared => {
+    let known = prepared.get(meta);
     if (known === undefined) {
-      const { leaves: conditions } = shape(meta);
-      known = leaves.map((leaf, i) => conditions[i] !== "FALSE" && mayMatch(leaf, meta));
-      possible.set(meta, known);
+      // A segment has hundreds of keys, and there may be thousands of segments.
+      const slim = { ...meta, keys: meta.keys.filter(({ key }) => usedKeys.has(key)) };
+      const shape = compiledFor(shapeOf(slim, used));
+      const possible = leaves.map((leaf, i) => shape.leaves[i] !== "FALSE" && mayMatch(leaf, slim));
+      known = { shape, possible };
+      prepared.set(meta, known);
     }
     return known;
   };
@@ -110,8 +117,8 @@ export function compileFilters({
     tree,
     echo: echoed.map(echoField),
     showsName: fields.some((field) => field.type === "intrinsic" && field.name === "name"),
-    shape,
-    mayMatch: (leaf, meta) => possibleLeaves(meta)[leaf] ?? false,
+    shape: (meta) => prepare(meta).shape,
+    mayMatch: (leaf, meta) => prepare(meta).possible[leaf] ?? false,
     duration,
     wantsSpans,
   };

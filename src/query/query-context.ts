@@ -44,7 +44,12 @@ export interface QueryRun {
     sql: string,
     onChunk: (chunk: ResultChunk, columns: readonly ResultColumn[]) => void | Promise<void>,
   ): Promise<void>;
+  /** Calls `visit` for each item; lets other requests have the thread now and then. */
+  forEach<T>(items: readonly T[], visit: (item: T) => void): Promise<void>;
 }
+
+/** Longest work on the main thread without a pause, besides one item's. */
+const TURN_MS = 20;
 
 /** Runs queries: takes turns, cuts the head, fixes the view, keeps time, retries a lost file. */
 export class QueryEngine {
@@ -148,6 +153,17 @@ class Attempt implements QueryRun {
     onChunk: (chunk: ResultChunk, columns: readonly ResultColumn[]) => void | Promise<void>,
   ): Promise<void> {
     return this.context.database.chunks(sql, onChunk, this.#bounds());
+  }
+
+  async forEach<T>(items: readonly T[], visit: (item: T) => void): Promise<void> {
+    let began = performance.now();
+    for (const item of items) {
+      visit(item);
+      if (performance.now() - began < TURN_MS) continue;
+      await new Promise((resolve) => setTimeout(resolve));
+      this.#bounds();
+      began = performance.now();
+    }
   }
 
   #bounds(): QueryOptions {

@@ -72,8 +72,9 @@ function spansetsSql(
       ...leaves.map((sql, i) => `coalesce(${sql}, false) AS ${leafNames[i]}`),
       ...echo.map((sql, i) => `${sql} AS ${echoNames[i]}`),
     ];
-    return `SELECT ${columns.join(", ")} FROM ${readSegments(run.context, segments)}
-      WHERE ${where} AND (${leaves.map((sql) => `(${sql})`).join(" OR ")})`;
+    // Each leaf's text stands once: planning a long one takes longer than running it.
+    return `SELECT * FROM (SELECT ${columns.join(", ")}
+      FROM ${readSegments(run.context, segments)} WHERE ${where}) WHERE ${leafNames.join(" OR ")}`;
   });
   // One filter needs no look at the whole trace.
   const single = search.tree.type === "leaf";

@@ -44,6 +44,8 @@ async function searchTenant(
 ): Promise<SearchResult> {
   const all = run.segments(tenant);
   const inRange = all.filter((meta) => segmentOverlaps(meta, request.range));
+  // What this finds out is kept; with many filters and segments it takes seconds.
+  await run.forEach(inRange, (meta) => search.mayMatch(0, meta));
   const segments = possible(search, inRange);
   // No more than there are: a client may ask for 2^32.
   const limit = Math.max(

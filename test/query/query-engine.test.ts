@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { SegmentStore } from "./segment-store.ts";
 
 /** Many minutes of work for any machine. */
@@ -55,4 +55,39 @@ test("one attempt sees one view of the catalog", async () => {
     r.segments("single-tenant");
   });
   expect(snapshots).toBe(1);
+});
+
+describe("long work on the main thread", () => {
+  const items = Array.from({ length: 20 }, (_, i) => i);
+  const busy = (): void => {
+    const end = performance.now() + 8;
+    while (performance.now() < end);
+  };
+
+  test("lets others have the thread", async () => {
+    const seen: (number | "other")[] = [];
+    setTimeout(() => seen.push("other"));
+    await store.engine().run({ tenants, timeoutMs: 0 }, (r) =>
+      r.forEach(items, (item) => {
+        seen.push(item);
+        busy();
+      }),
+    );
+    expect(seen.filter((one) => one !== "other")).toEqual(items);
+    expect(seen.indexOf("other")).toBeLessThan(items.length);
+  });
+
+  test("ends with its request", async () => {
+    const controller = new AbortController();
+    const seen: number[] = [];
+    const run = store.engine().run({ tenants, timeoutMs: 0, signal: controller.signal }, (r) =>
+      r.forEach(items, (item) => {
+        seen.push(item);
+        controller.abort();
+        busy();
+      }),
+    );
+    await expect(run).rejects.toMatchObject({ kind: "canceled" });
+    expect(seen.length).toBeLessThan(items.length);
+  });
 });

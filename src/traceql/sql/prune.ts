@@ -9,9 +9,10 @@ import { KIND_CODES, STATUS_CODES } from "../words.ts";
 /**
  * Whether some span of the segment may match `expr`, from the segment's key statistics alone: keys
  * that it lacks, and values missing from a complete list. True when in doubt, never wrongly false.
+ * Cost: one pass over the segment's keys for each mention of a field, so leave it only `keysOf` them.
  */
 export function mayMatch(expr: FieldExpr, meta: SegmentMeta): boolean {
-  const stats = new StatsIndex(meta);
+  const stats = new KeyList(meta);
   return foldField<boolean>(foldConstants(expr), (node, results) => {
     switch (node.type) {
       case "static":
@@ -36,24 +37,20 @@ export function mayMatch(expr: FieldExpr, meta: SegmentMeta): boolean {
   });
 }
 
-class StatsIndex {
-  readonly #byKey = new Map<string, KeyStats[]>();
+/** Looked up by a walk over the list: a map of it would cost more than the few keys of a query. */
+class KeyList {
+  readonly #keys: readonly KeyStats[];
 
   constructor(meta: SegmentMeta) {
-    for (const stats of meta.keys) {
-      const id = `${stats.scope}.${stats.key}`;
-      const known = this.#byKey.get(id);
-      if (known === undefined) this.#byKey.set(id, [stats]);
-      else known.push(stats);
-    }
+    this.#keys = meta.keys;
   }
 
   of(scope: string, key: string): readonly KeyStats[] {
-    return this.#byKey.get(`${scope}.${key}`) ?? [];
+    return this.#keys.filter((stats) => stats.key === key && stats.scope === scope);
   }
 }
 
-function mayCompare(op: BinaryOp, left: FieldExpr, right: FieldExpr, stats: StatsIndex): boolean {
+function mayCompare(op: BinaryOp, left: FieldExpr, right: FieldExpr, stats: KeyList): boolean {
   if (left.type === "field" && right.type === "static") {
     return mayHoldValue(op, left.field, right.value, stats);
   }
@@ -77,7 +74,7 @@ function mirrored(op: BinaryOp): BinaryOp {
 }
 
 /** Undefined: the statistics do not speak of this field. Empty: the segment does not have it. */
-function statsOf(field: FieldRef, stats: StatsIndex): readonly KeyStats[] | undefined {
+function statsOf(field: FieldRef, stats: KeyList): readonly KeyStats[] | undefined {
   if (field.type === "attribute") {
     if (field.scope === "any") {
       if (field.key === "service.name") return undefined;
@@ -94,6 +91,16 @@ function statsOf(field: FieldRef, stats: StatsIndex): readonly KeyStats[] | unde
   return column === undefined ? undefined : someOrUnknown(stats.of("intrinsic", column));
 }
 
+/** Keys of the statistics that `mayMatch` and `shapeOf` look at for these fields. */
+export function keysOf(fields: readonly FieldRef[]): ReadonlySet<string> {
+  const keys = new Set<string>(["service_name"]);
+  for (const field of fields) {
+    const key = field.type === "intrinsic" ? LISTED_INTRINSICS.get(field.name) : field.key;
+    if (key !== undefined) keys.add(key);
+  }
+  return keys;
+}
+
 const LISTED_INTRINSICS: ReadonlyMap<string, FixedColumnName> = new Map<string, FixedColumnName>([
   ["name", "name"],
   ["kind", "kind"],
@@ -107,12 +114,12 @@ function someOrUnknown(list: readonly KeyStats[]): readonly KeyStats[] | undefin
   return list.length === 0 ? undefined : list;
 }
 
-function mayBePresent(field: FieldRef, stats: StatsIndex): boolean {
+function mayBePresent(field: FieldRef, stats: KeyList): boolean {
   const known = statsOf(field, stats);
   return known === undefined || known.length > 0;
 }
 
-function mayHoldValue(op: BinaryOp, field: FieldRef, literal: Static, stats: StatsIndex): boolean {
+function mayHoldValue(op: BinaryOp, field: FieldRef, literal: Static, stats: KeyList): boolean {
   const known = statsOf(field, stats);
   if (known === undefined) return true;
   return known.some((entry) => mayHoldIn(op, entry, literal));

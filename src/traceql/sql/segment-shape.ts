@@ -35,7 +35,7 @@ const TYPE_ORDER: readonly StoredAttributeType[] = ["string", "int", "double", "
 
 /** The shape of `meta`'s segment as far as `fields` are concerned. Cost: one pass over its keys. */
 export function shapeOf(meta: SegmentMeta, fields: readonly FieldRef[]): SegmentShape {
-  const columns = new Set(meta.optionalColumns);
+  const hasColumn = (name: string): boolean => meta.optionalColumns.includes(name);
   const wanted = wantedKeys(fields);
   const homes = new Map<string, AttributeHome[]>();
   const listTypes = new Map<string, StoredAttributeType[]>();
@@ -52,14 +52,14 @@ export function shapeOf(meta: SegmentMeta, fields: readonly FieldRef[]): Segment
       stats.dedicated && stats.scope !== "instrumentation"
         ? dedicatedColumn(stats.scope, stats.key)
         : overflowColumn(stats.scope, stats.type);
-    if (columns.has(column)) append(homes, id, { type: stats.type, column, dedicated });
+    if (hasColumn(column)) append(homes, id, { type: stats.type, column, dedicated });
   }
   for (const list of homes.values()) list.sort((a, b) => order(a.type) - order(b.type));
   for (const list of listTypes.values()) list.sort((a, b) => order(a) - order(b));
   const uses = usedIntrinsics(fields);
-  const hasEvents = uses.events && columns.has(EVENTS_COLUMN);
-  const hasLinks = uses.links && columns.has(LINKS_COLUMN);
-  const hasExactTimes = uses.start && columns.has(EXACT_TIME_COLUMNS[0]);
+  const hasEvents = uses.events && hasColumn(EVENTS_COLUMN);
+  const hasLinks = uses.links && hasColumn(LINKS_COLUMN);
+  const hasExactTimes = uses.start && hasColumn(EXACT_TIME_COLUMNS[0]);
   const key = JSON.stringify([
     [hasEvents, hasLinks, hasExactTimes],
     [...homes].sort(byFirst).map(([id, list]) => [id, list.map((h) => [h.type, h.dedicated])]),

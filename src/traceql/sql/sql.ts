@@ -36,12 +36,14 @@ export const MAX_SQL_LENGTH = 1 << 20;
 
 /** Never give it text that came from a query or from data. Throws `TraceQLError` beyond the bound. */
 export function rawSql(text: string): Sql {
-  if (text.length > MAX_SQL_LENGTH) {
-    throw new TraceQLError(
-      "query too large, it has too many conditions for the data it asks about",
-    );
-  }
+  checkSqlLength(text.length);
   return { text, [SQL]: true };
+}
+
+/** For text that is put together elsewhere. Throws `TraceQLError` beyond the bound. */
+export function checkSqlLength(length: number): void {
+  if (length <= MAX_SQL_LENGTH) return;
+  throw new TraceQLError("query too large, it has too many conditions for the data it asks about");
 }
 
 export function joinSql(parts: readonly Sql[], separator: string): Sql {
