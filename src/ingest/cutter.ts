@@ -82,7 +82,7 @@ export class Cutter {
           await new Promise<void>((resolve) => this.#parts.after(waitMs, resolve));
           continue;
         }
-        this.#start();
+        void this.#start();
       }
       await untilAborted(this.#running, signal);
     }

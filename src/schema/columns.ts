@@ -49,7 +49,12 @@ export const FIXED_COLUMNS = [
   { name: "service_name", type: "VARCHAR", nullable: false, doc: "resource service.name" },
   { name: "name", type: "VARCHAR", nullable: false, doc: "span name" },
   { name: "kind", type: "INTEGER", nullable: false, doc: "OTLP span kind number" },
-  { name: "status", type: "INTEGER", nullable: false, doc: "OTLP status code: 0 unset, 1 ok, 2 error" },
+  {
+    name: "status",
+    type: "INTEGER",
+    nullable: false,
+    doc: "OTLP status code: 0 unset, 1 ok, 2 error",
+  },
   { name: "status_message", type: "VARCHAR", nullable: false, doc: "OTLP status message" },
   {
     name: "trace_duration_ns",
@@ -64,7 +69,12 @@ export const FIXED_COLUMNS = [
     doc: "service_name of the trace's root span, '' when it is not in this segment",
   },
   { name: "root_span_name", type: "VARCHAR", nullable: false, doc: "name of the root span, or ''" },
-  { name: "nested_left", type: "INTEGER", nullable: false, doc: "nested set left bound, 0 = no root" },
+  {
+    name: "nested_left",
+    type: "INTEGER",
+    nullable: false,
+    doc: "nested set left bound, 0 = no root",
+  },
   { name: "nested_right", type: "INTEGER", nullable: false, doc: "nested set right bound" },
   {
     name: "nested_parent",

@@ -62,7 +62,7 @@ export function startChild(
           () => reject(new Error(`${name} did not start within ${timeoutMs / 1000} s`)),
           timeoutMs,
         );
-        ended.then((how) => {
+        void ended.then((how) => {
           clearTimeout(timer);
           reject(new Error(`${name} ended while it started: ${how}`));
         });

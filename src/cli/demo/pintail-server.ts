@@ -65,7 +65,7 @@ export async function usePintail(settings: DemoSettings): Promise<PintailServer>
   };
   let stopping = false;
   const failed = new Promise<string>((done) => {
-    child.ended.then((how) => {
+    void child.ended.then((how) => {
       if (!stopping) done(`Pintail ended (${how}); the end of ${logFile}:\n${logTail(logFile)}`);
     });
   });

@@ -77,7 +77,7 @@ export async function startShop(options: ShopOptions): Promise<Shop> {
       children.push(child);
       const port = await child.line(listeningPort, START_TIMEOUT_MS);
       urls.set(member.name, `http://127.0.0.1:${port}`);
-      child.ended.then((how) => {
+      void child.ended.then((how) => {
         if (!stopping) fail(`the shop's service ${member.name} ended: ${how}`);
       });
     }
