@@ -10,7 +10,7 @@ import { createLogger } from "./telemetry/logger.ts";
 import { EMULATED_TEMPO, VERSION } from "./version.ts";
 
 const HEALTH_TIMEOUT_MS = 5000;
-/** Stopping takes at most about this long; whatever hangs then is cut off. */
+/** After `shutdown_delay` stopping takes at most about this long; whatever hangs then is cut off. */
 const STOP_TIMEOUT_MS = 12_000;
 
 const readFile = (path: string): string => readFileSync(path, "utf8");
@@ -69,7 +69,8 @@ async function run(config: LoadedConfig): Promise<void> {
   process.stderr.write(banner(config.settings, app.doors));
   onStopSignal((signal) => {
     log.info("stopping", { signal });
-    setTimeout(() => onFatal(new Error("stopping took too long")), STOP_TIMEOUT_MS).unref();
+    const timeoutMs = config.settings.server.shutdownDelayMs + STOP_TIMEOUT_MS;
+    setTimeout(() => onFatal(new Error("stopping took too long")), timeoutMs).unref();
     app.stop().then(() => {
       log.info("stopped");
       process.exit(0);
