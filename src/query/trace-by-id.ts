@@ -1,5 +1,5 @@
 import type { SegmentMeta } from "../schema/segment-meta.ts";
-import { mayContain } from "../storage/segments/trace-filter.ts";
+import { mayContainHash, traceIdHash } from "../storage/segments/trace-filter.ts";
 import { minOf } from "./bigint-bounds.ts";
 import { combineTrace } from "./combine-trace.ts";
 import type { QueryEngine, QueryRun } from "./query-context.ts";
@@ -49,7 +49,8 @@ async function findTrace(run: QueryRun, request: TraceByIdRequest): Promise<Trac
   let exceededBytes: number | undefined;
   for (const tenant of request.tenants) {
     const maxBytes = run.context.limitsFor(tenant).maxBytesPerTrace;
-    const candidates = run.segments(tenant).filter((meta) => mayHoldTrace(meta, request));
+    const hash = traceIdHash(request.traceId);
+    const candidates = run.segments(tenant).filter((meta) => mayHoldTrace(meta, request, hash));
     for (const meta of candidates) inspectedBytes += meta.byteSize;
     const budget = { maxBytes, usedBytes: 0 };
     for (const part of await locate(run, candidates, traceId)) {
@@ -62,12 +63,12 @@ async function findTrace(run: QueryRun, request: TraceByIdRequest): Promise<Trac
   return { trace: combineTrace(spans), exceededBytes, inspectedBytes };
 }
 
-function mayHoldTrace(meta: SegmentMeta, request: TraceByIdRequest): boolean {
+function mayHoldTrace(meta: SegmentMeta, request: TraceByIdRequest, hash: Uint32Array): boolean {
   const { startUnixNano: start, endUnixNano: end } = request;
   if (start !== undefined && end !== undefined) {
     if (meta.minTraceStart >= end || meta.maxEnd <= start) return false;
   }
-  return mayContain(meta.traceFilter, request.traceId);
+  return mayContainHash(meta.traceFilter, hash);
 }
 
 /** Rows `[firstRow, lastRow]` of a segment: a trace's rows are adjacent. */

@@ -1,6 +1,6 @@
 import type { SqlValue } from "../drivers/duckdb/database.ts";
 import type { SegmentMeta } from "../schema/segment-meta.ts";
-import { mayContain } from "../storage/segments/trace-filter.ts";
+import { mayContainHash, traceIdHash } from "../storage/segments/trace-filter.ts";
 import { maxOf, minOf } from "./bigint-bounds.ts";
 import type { QueryRun } from "./query-context.ts";
 import { ofTracesSql, readSegments, traceIdSql } from "./segment-sql.ts";
@@ -47,8 +47,9 @@ export async function findTraceParts(
   candidates: readonly TraceKey[],
 ): Promise<Map<string, WholeTrace>> {
   const traces = new Map<string, WholeTrace>();
+  const tried = new Map<SegmentMeta, Set<string>>();
+  const open = await openPairs(run, segments, candidates, traces, tried);
   // First the parts that start where a candidate says: row groups are skipped by their start.
-  const open = openPairs(segments, candidates);
   const atStart = open.filter(({ meta, key }) => mayStartIn(meta, key));
   if (atStart.length > 0) {
     const metas = [...new Set(atStart.map(({ meta }) => meta))];
@@ -61,15 +62,12 @@ export async function findTraceParts(
     );
   }
   // Then the others, which are searched whole. What is found may bring more segments near.
-  let untried = open;
+  let near = open;
   for (;;) {
-    const [near, far] = partition(
-      untried.filter(({ meta, key }) => !isFound(traces, meta, key)),
-      ({ meta, key }) => isNear(meta, traces.get(key.traceId), key),
-    );
+    const left = near.filter(({ meta, key }) => !isFound(traces, meta, key));
+    if (left.length > 0) await addParts(run, traces, ...searchWhole(run, left));
+    near = await openPairs(run, segments, candidates, traces, tried);
     if (near.length === 0) return traces;
-    untried = far;
-    await addParts(run, traces, ...searchWhole(run, near));
   }
 }
 
@@ -93,38 +91,36 @@ function searchWhole(run: QueryRun, pairs: readonly Pair[]): [SegmentMeta[], str
   return [[...ids.keys()], selects.join(" UNION ALL ")];
 }
 
-function partition<T>(items: readonly T[], test: (item: T) => boolean): [T[], T[]] {
-  const yes: T[] = [];
-  const no: T[] = [];
-  for (const item of items) (test(item) ? yes : no).push(item);
-  return [yes, no];
-}
-
 type Pair = { readonly meta: SegmentMeta; readonly key: TraceKey };
 
-/** Which segment may hold which trace. */
-function openPairs(segments: readonly SegmentMeta[], candidates: readonly TraceKey[]): Pair[] {
+/** Which segment may hold which trace, as far as it is near and not in `tried`, which it enters. */
+async function openPairs(
+  run: QueryRun,
+  segments: readonly SegmentMeta[],
+  candidates: readonly TraceKey[],
+  traces: ReadonlyMap<string, WholeTrace>,
+  tried: Map<SegmentMeta, Set<string>>,
+): Promise<Pair[]> {
   const pairs: Pair[] = [];
-  for (const key of candidates) {
-    const id = traceIdFromHex(key.traceId);
+  await run.forEach(candidates, (key) => {
+    const hash = traceIdHash(traceIdFromHex(key.traceId));
+    const known = traces.get(key.traceId);
+    const from = (known?.startUnixNano ?? key.startUnixNano) - MAX_GAP_NANOS;
+    const to = (known?.endUnixNano ?? key.startUnixNano) + MAX_GAP_NANOS;
     for (const meta of segments) {
-      if (mayContain(meta.traceFilter, id)) pairs.push({ meta, key });
+      const near = meta.minTraceStart <= to && (meta.maxEnd >= from || meta.maxTraceStart >= from);
+      if (!near || !mayContainHash(meta.traceFilter, hash)) continue;
+      const ids = tried.get(meta) ?? new Set();
+      if (ids.has(key.traceId)) continue;
+      tried.set(meta, ids.add(key.traceId));
+      pairs.push({ meta, key });
     }
-  }
+  });
   return pairs;
 }
 
 function mayStartIn(meta: SegmentMeta, { startUnixNano }: TraceKey): boolean {
   return meta.minTraceStart <= startUnixNano && startUnixNano <= meta.maxTraceStart;
-}
-
-function isNear(meta: SegmentMeta, known: WholeTrace | undefined, key: TraceKey): boolean {
-  const start = known?.startUnixNano ?? key.startUnixNano;
-  const end = known?.endUnixNano ?? key.startUnixNano;
-  return (
-    meta.minTraceStart <= end + MAX_GAP_NANOS &&
-    maxOf(meta.maxEnd, meta.maxTraceStart) >= start - MAX_GAP_NANOS
-  );
 }
 
 const COLUMNS =

@@ -24,8 +24,17 @@ export function buildTraceFilter(traceIds: Uint8Array, count: number): Uint8Arra
  * a length that no writer makes tells nothing, so it answers true.
  */
 export function mayContain(filter: Uint8Array, traceId16: Uint8Array): boolean {
-  if (filter.length === 0 || filter.length % BLOOM_BLOCK_BYTES !== 0) return true;
+  return mayContainHash(filter, traceIdHash(traceId16));
+}
+
+/** For one id and many filters. */
+export function traceIdHash(traceId16: Uint8Array): Uint32Array {
   const hash = new Uint32Array(2);
   xxh64(traceId16, 0, 16, hash);
+  return hash;
+}
+
+export function mayContainHash(filter: Uint8Array, hash: Uint32Array): boolean {
+  if (filter.length === 0 || filter.length % BLOOM_BLOCK_BYTES !== 0) return true;
   return bloomContains(filter, hash[0]!, hash[1]!);
 }
