@@ -44,19 +44,18 @@ export function tagNames(engine: QueryEngine, request: TagNamesRequest): Promise
     const segments = tenants
       .flatMap((tenant) => run.segments(tenant))
       .filter((meta) => segmentOverlaps(meta, request.range));
-    if (request.filter === undefined) addFromCatalog(segments, found);
-    else await addFromSegments(run, segments, request.filter, found);
-    return { names: cut(found, request), stats: inspect(segments, request.filter) };
+    const { filter } = request;
+    if (filter === undefined) {
+      const names: ReadonlyMap<string, Set<string>> = found;
+      await run.forEach(segments, (meta) => {
+        for (const { scope, key } of meta.keys) names.get(scope)?.add(key);
+      });
+    } else {
+      await run.forEach(segments, (meta) => filter.mayMatch(meta));
+      await addFromSegments(run, segments, filter, found);
+    }
+    return { names: cut(found, request), stats: inspect(segments, filter) };
   });
-}
-
-function addFromCatalog(
-  segments: readonly SegmentMeta[],
-  found: ReadonlyMap<string, Set<string>>,
-): void {
-  for (const meta of segments) {
-    for (const { scope, key } of meta.keys) found.get(scope)?.add(key);
-  }
 }
 
 async function addFromSegments(
@@ -73,15 +72,15 @@ async function addFromSegments(
       const selects = namesSql(scope, meta, source, names);
       if (selects.length === 0) continue;
       const rows = await run.rows(
-        `SELECT DISTINCT tag FROM (${selects.join(" UNION ALL ")}) WHERE tag IS NOT NULL`,
-        { maxRows: MAX_NAMES },
+        `SELECT DISTINCT tag FROM (${selects.join(" UNION ALL ")}) WHERE tag IS NOT NULL
+          ORDER BY tag LIMIT ${MAX_NAMES}`,
       );
       for (const [name] of rows) names.add(name as string);
     }
   }
 }
 
-/** Distinct names in one scope of one group of segments: more are refused, not held. */
+/** Distinct names in one scope of one group of segments; more are cut. */
 const MAX_NAMES = 100_000;
 const TYPES: readonly StoredAttributeType[] = ["string", "int", "double", "bool", "json"];
 

@@ -135,19 +135,7 @@ function columnPlace(type: StoredAttributeType, column: string): ValuePlace {
   };
 }
 
+/** By a walk over the list: an index kept for each segment would outweigh the catalog. */
 function statsOf(meta: SegmentMeta, scope: KeyStats["scope"], key: string): readonly KeyStats[] {
-  let index = indexes.get(meta);
-  if (index === undefined) {
-    index = new Map();
-    for (const stats of meta.keys) {
-      const name = `${stats.scope} ${stats.key}`;
-      const known = index.get(name);
-      if (known === undefined) index.set(name, [stats]);
-      else known.push(stats);
-    }
-    indexes.set(meta, index);
-  }
-  return index.get(`${scope} ${key}`) ?? [];
+  return meta.keys.filter((stats) => stats.key === key && stats.scope === scope);
 }
-
-const indexes = new WeakMap<SegmentMeta, Map<string, KeyStats[]>>();

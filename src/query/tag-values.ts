@@ -1,9 +1,8 @@
-import type { SqlValue } from "../drivers/duckdb/database.ts";
 import type { KeyStats, SegmentMeta } from "../schema/segment-meta.ts";
 import type { QueryEngine, QueryRun } from "./query-context.ts";
 import { readSegments } from "./segment-sql.ts";
 import type { TagSource } from "./tag-field.ts";
-import { groupForFilter, type TagFilter } from "./tag-filter.ts";
+import { type FilteredSegments, groupForFilter, type TagFilter } from "./tag-filter.ts";
 import { attributePlaces, type ValuePlace } from "./tag-places.ts";
 import { ByteBudget, inspect, type TagStats } from "./tag-stats.ts";
 import { type TagValue, tagValuesOf, tagValuesOfText } from "./tag-value.ts";
@@ -57,20 +56,29 @@ export function tagValues(
     if (field === undefined)
       return { values: cut(found, request), stats: inspect(segments, undefined) };
     const unanswered = new Map<string, { place: ValuePlace; segments: SegmentMeta[] }>();
-    for (const meta of segments) {
+    const { filter } = request;
+    await run.forEach(segments, (meta) => {
+      if (filter !== undefined && !filter.mayMatch(meta)) return;
       for (const { place, stats } of attributePlaces(meta, field)) {
-        if (request.filter === undefined && stats?.complete) addListed(stats, add);
+        if (filter === undefined && stats?.complete) addListed(stats, add);
         else {
           const entry = unanswered.get(place.sqlKey) ?? { place, segments: [] };
           unanswered.set(place.sqlKey, entry);
           entry.segments.push(meta);
         }
       }
-    }
+    });
     const maxRows = request.limit > 0 ? Math.min(request.limit + 1, MAX_VALUES) : MAX_VALUES;
-    for (const entry of unanswered.values())
-      await addDistinct(run, entry.place, entry.segments, request.filter, maxRows, add);
-    return { values: cut(found, request), stats: inspect(segments, request.filter) };
+    for (const entry of unanswered.values()) {
+      for (const group of groupForFilter(entry.segments, filter, () => "")) {
+        // What is beyond the bound here is beyond it in the whole answer too.
+        const budget = new ByteBudget(request.maxBytes);
+        await readDistinct(run, entry.place, group, maxRows, (value) => {
+          if (budget.take(...request.cost(value))) add(value);
+        });
+      }
+    }
+    return { values: cut(found, request), stats: inspect(segments, filter) };
   });
 }
 
@@ -79,23 +87,19 @@ function addListed(stats: KeyStats, add: (value: TagValue) => void): void {
     for (const value of tagValuesOfText(stats.type, text)) add(value);
 }
 
-async function addDistinct(
+async function readDistinct(
   run: QueryRun,
   place: ValuePlace,
-  segments: readonly SegmentMeta[],
-  filter: TagFilter | undefined,
+  { segments, where }: FilteredSegments,
   maxRows: number,
-  add: (value: TagValue) => void,
+  onValue: (value: TagValue) => void,
 ): Promise<void> {
-  for (const group of groupForFilter(segments, filter, () => "")) {
-    const source = `${readSegments(run.context, group.segments)} WHERE (${group.where})`;
-    const rows: SqlValue[][] = await run.rows(
-      `SELECT DISTINCT v FROM (${place.select(source)}) WHERE v IS NOT NULL ORDER BY v LIMIT ${maxRows}`,
-    );
-    for (const [value] of rows) {
-      for (const tagValue of tagValuesOf(place.type, value ?? null)) add(tagValue);
-    }
-  }
+  const source = `${readSegments(run.context, segments)} WHERE (${where})`;
+  const statement = `SELECT DISTINCT v FROM (${place.select(source)}) WHERE v IS NOT NULL
+    ORDER BY v LIMIT ${maxRows}`;
+  await run.chunks(statement, ({ columns }) => {
+    for (const value of columns[0] ?? []) tagValuesOf(place.type, value).forEach(onValue);
+  });
 }
 
 function cut(found: ReadonlyMap<string, TagValue>, request: TagValuesRequest): TagValue[] {

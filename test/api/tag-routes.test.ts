@@ -201,6 +201,29 @@ describe("names", () => {
     expect(await scopes(`scope=span&${filter("{ span.code = 1 }")}`)).toEqual({});
   });
 
+  test("beyond any answer's size are cut, not refused", { timeout: 30_000 }, async () => {
+    const names = Array.from({ length: 100_001 }, (_, i) => `k${String(i).padStart(6, "0")}`);
+    const crowd = await SegmentStore.open();
+    try {
+      const at = { startTimeUnixNano: T0 * SECOND, endTimeUnixNano: T0 * SECOND };
+      // A span may have 65 535.
+      const spans = [names.slice(0, 50_001), names.slice(50_001)].map((keys, i) => ({
+        traceId: hex("11".repeat(16)),
+        spanId: hex(`0${i + 1}`.repeat(8)),
+        ...at,
+        attributes: keys.map((name) => attribute(name, 1n)),
+      }));
+      await crowd.add([{ resourceSpans: [{ scopeSpans: [{ spans }] }] }]);
+      const path = `/api/v2/search/tags?scope=span&limit=2&${filter("{ span.k000001 != nil || span.k100000 != nil }")}`;
+      const response = await apiOf(crowd).request(path);
+      expect(await response.json()).toMatchObject({
+        scopes: [{ name: "span", tags: ["k000000", "k000001"] }],
+      });
+    } finally {
+      await crowd.close();
+    }
+  });
+
   test("are cut by limit and by bytes", async () => {
     expect((await scopes("limit=2")).span).toEqual(["a/b c", "both"]);
     expect((await scopes("limit=-1")).span).toHaveLength(9);
@@ -385,6 +408,8 @@ describe("values", () => {
       "'; DROP TABLE x; --",
       '"',
       "\u0000",
+      "a\nb",
+      "\u2028",
       "x".repeat(4000),
       "%25",
       "é\u{1F4A3}",
