@@ -26,6 +26,14 @@ test("the prefix stands before the API and not before the operational pages", as
   expect(await get("/api/echo")).toEqual([404, TEXT, "404 page not found\n"]);
   expect((await get("/tempo/api/search", { headers: { "x-scope-orgid": "a" } }))[0]).toBe(200);
   expect((await get("/tempo/ready"))[0]).toBe(404);
+  expect((await get("/tempo/status/usage-stats"))[2]).toBe("usage-stats is not enabled\n");
+  expect((await get("/status/usage-stats"))[0]).toBe(404);
+});
+
+test("MCP is off, behind the tenant like all of the API", async () => {
+  expect(await get("/tempo/api/mcp")).toEqual([401, TEXT, "no org id\n"]);
+  const headers = { "x-scope-orgid": "a" };
+  expect(await get("/tempo/api/mcp", { headers })).toEqual([404, TEXT, "404 page not found\n"]);
 });
 
 test("buildinfo tells Grafana a version, to GET only", async () => {
@@ -52,7 +60,6 @@ test("the status pages are text under their own first line", async () => {
     "unknown value for mode query parameter: foo",
   ]);
   expect((await get("/status/runtime_config?mode=diff"))[2]).toContain("overrides: {}");
-  expect((await get("/status/usage-stats"))[2]).toBe("usage-stats is not enabled\n");
   const [, , all] = await get("/status");
   expect(all.match(/^GET \/status\/\w+$/gm)).toHaveLength(5);
 });

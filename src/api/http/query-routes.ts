@@ -37,6 +37,10 @@ export function queryRoutes(parts: QueryApiParts): Hono {
   add("/api/metrics/*", () => {
     throw new PintailError("invalid", "TraceQL metrics are not supported yet");
   });
+  // It is off; Tempo asks for the tenant all the same.
+  add("/api/mcp", () => {
+    throw new PintailError("not_found", "404 page not found");
+  });
   addApiStatusRoutes(app, prefix, parts.status);
   addStatusRoutes(app, parts.status);
   app.notFound(textNotFound);

@@ -30,7 +30,7 @@ export type StatusParts = {
   readonly metricsText: (() => string | Promise<string>) | undefined;
 };
 
-/** `/ready`, `/metrics`, `/status…`: without prefix and without tenant. */
+/** `/ready`, `/metrics`, `/status/…`: without prefix and without tenant. */
 export function addStatusRoutes(app: Hono, parts: StatusParts): void {
   app.all("/ready", () => parts.readiness.response());
   const { metricsText } = parts;
@@ -48,7 +48,6 @@ export function addStatusRoutes(app: Hono, parts: StatusParts): void {
     const sections = Object.entries(pages).map(([name, page]) => section(name, page("")));
     return text(sections.join("\n"));
   });
-  app.get("/status/usage-stats", () => text("usage-stats is not enabled\n"));
   for (const [name, page] of Object.entries(pages)) {
     app.get(`/status/${name}`, (c) => {
       const mode = c.req.query("mode") ?? "";
@@ -60,8 +59,9 @@ export function addStatusRoutes(app: Hono, parts: StatusParts): void {
   }
 }
 
-/** `/api/echo` and `/api/status/buildinfo`, under the API prefix, without tenant. */
+/** What stands under the API prefix, without tenant. */
 export function addApiStatusRoutes(app: Hono, prefix: string, parts: StatusParts): void {
+  app.get(`${prefix}/status/usage-stats`, () => text("usage-stats is not enabled\n"));
   app.all(`${prefix}/api/echo`, () => text("echo\n"));
   app.all(`${prefix}/api/status/buildinfo`, (c) => {
     if (c.req.method !== "GET" && c.req.method !== "HEAD")
