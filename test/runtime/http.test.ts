@@ -85,6 +85,17 @@ describe("one port", () => {
 });
 
 describe("a request", () => {
+  test("for the head alone claims no length of a body that it does not know", async () => {
+    const { port } = await sockets.listen({
+      fetch: (request) => new Response(request.method === "HEAD" ? null : "hello"),
+    });
+    const socket = connect(port, "127.0.0.1");
+    socket.end("HEAD / HTTP/1.1\r\nhost: h\r\n\r\n");
+    const head = await readToEnd(socket);
+    expect(head).toMatch(/^HTTP\/1.1 200 OK\r\n/);
+    expect(head).not.toMatch(/content-length/i);
+  });
+
   test("reaches the handler with its method, URL, headers and body", async () => {
     let seen: unknown;
     const { port } = await sockets.listen({

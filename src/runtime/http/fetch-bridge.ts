@@ -135,10 +135,10 @@ async function send(exchange: Exchange, response: Response): Promise<void> {
     return;
   }
   if (body === null || exchange.method === "HEAD") {
-    if (body === null && response.status >= 200 && response.status !== 204) {
-      if (!headers.has("content-length") && response.status !== 304) {
-        headers.set("content-length", "0");
-      }
+    // Of a HEAD the length would be that of the body that a GET gets.
+    const bodyless = exchange.method === "HEAD" || [204, 304].includes(response.status);
+    if (!bodyless && response.status >= 200 && !headers.has("content-length")) {
+      headers.set("content-length", "0");
     }
     exchange.respond(response.status, headers);
     exchange.finish();
