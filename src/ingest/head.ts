@@ -1,5 +1,5 @@
 import type { BatchDecoder, NewBatchDecoder } from "../model/batch-decoder.ts";
-import { SpanBatch } from "../model/span-batch.ts";
+import { SpanBatch, type SpanBatchSizes } from "../model/span-batch.ts";
 import type { Lsn, WalRange } from "../schema/segment-meta.ts";
 
 /** Spans of one tenant that are acknowledged and not yet in a segment. */
@@ -27,6 +27,9 @@ export class Heads {
   #frozen: FrozenHead[] = [];
   #heldBytes = 0;
 
+  /** Of the heads frozen last: the next ones begin with as much room and need not grow into it. */
+  #sizes: ReadonlyMap<string, SpanBatchSizes> = new Map();
+
   constructor(newDecoder: NewBatchDecoder, newSeed: () => number) {
     this.#newDecoder = newDecoder;
     this.#newSeed = newSeed;
@@ -44,7 +47,7 @@ export class Heads {
   decoderFor(tenant: string, maxAttributeBytes: number): BatchDecoder {
     let head = this.#heads.get(tenant);
     if (head === undefined) {
-      const batch = new SpanBatch(this.#newSeed());
+      const batch = new SpanBatch(this.#newSeed(), this.#sizes.get(tenant));
       const decoder = this.#newDecoder(batch, { maxAttributeBytes });
       head = { batch, decoder, bytes: EMPTY_HEAD_BYTES };
       this.#heads.set(tenant, head);
@@ -63,6 +66,7 @@ export class Heads {
 
   /** Freezes what is there as the spans of `walRange`. */
   freeze(walRange: WalRange): void {
+    this.#sizes = new Map([...this.#heads].map(([tenant, { batch }]) => [tenant, batch.sizes]));
     for (const [tenant, { batch, bytes }] of this.#heads) {
       if (batch.spanCount > 0) this.#frozen.push({ tenant, batch, walRange, bytes });
       else this.#heldBytes -= bytes;

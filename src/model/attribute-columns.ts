@@ -26,11 +26,19 @@ export class AttributeColumns {
   ownerCount = 0;
   count = 0;
   /** Length ≥ ownerCount + 1. */
-  offsets = new Uint32Array(256);
-  keys = new Uint32Array(1024);
-  types = new Uint8Array(1024);
+  offsets: Uint32Array<ArrayBuffer>;
+  keys: Uint32Array<ArrayBuffer>;
+  types: Uint8Array<ArrayBuffer>;
   /** Two u32 per entry, little endian: lo, hi. */
-  values = new Uint32Array(2048);
+  values: Uint32Array<ArrayBuffer>;
+
+  /** Room for so many owners and entries; it grows when there are more. */
+  constructor(owners = 255, entries = 1024) {
+    this.offsets = new Uint32Array(owners + 1);
+    this.keys = new Uint32Array(entries);
+    this.types = new Uint8Array(entries);
+    this.values = new Uint32Array(2 * entries);
+  }
 
   push(key: number, type: AttributeType, lo: number, hi: number): void {
     const i = this.count;

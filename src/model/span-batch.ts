@@ -15,8 +15,8 @@ export class SpanBatch {
 
   // Traces: 16 bytes each, interned, so that equal ids have equal indexes.
   traceCount = 0;
-  traceIds = new Uint8Array(16 * 64);
-  #traceSlots = new Uint32Array(128);
+  traceIds: Uint8Array<ArrayBuffer>;
+  #traceSlots: Uint32Array<ArrayBuffer>;
 
   // Resources and scopes: one row per distinct one (a decoder may intern them by raw bytes).
   resourceCount = 0;
@@ -34,30 +34,30 @@ export class SpanBatch {
 
   // Spans.
   spanCount = 0;
-  #spanCapacity = 256;
-  traceIndex = new Uint32Array(256);
+  #spanCapacity: number;
+  traceIndex: Uint32Array<ArrayBuffer>;
   /** The 8 id bytes read as a big-endian number. */
-  spanId = new Uint32Array(512);
+  spanId: Uint32Array<ArrayBuffer>;
   /** (0, 0) = no parent. */
-  parentSpanId = new Uint32Array(512);
+  parentSpanId: Uint32Array<ArrayBuffer>;
   /** Unsigned nanoseconds since 1970, as received. */
-  start = new Uint32Array(512);
-  end = new Uint32Array(512);
-  name = new Uint32Array(256);
-  kind = new Int32Array(256);
-  status = new Int32Array(256);
-  statusMessage = new Uint32Array(256);
-  traceState = new Uint32Array(256);
-  flags = new Uint32Array(256);
-  droppedAttributes = new Uint32Array(256);
-  droppedEvents = new Uint32Array(256);
-  droppedLinks = new Uint32Array(256);
-  resource = new Uint32Array(256);
-  scope = new Uint32Array(256);
-  readonly attributes = new AttributeColumns();
+  start: Uint32Array<ArrayBuffer>;
+  end: Uint32Array<ArrayBuffer>;
+  name: Uint32Array<ArrayBuffer>;
+  kind: Int32Array<ArrayBuffer>;
+  status: Int32Array<ArrayBuffer>;
+  statusMessage: Uint32Array<ArrayBuffer>;
+  traceState: Uint32Array<ArrayBuffer>;
+  flags: Uint32Array<ArrayBuffer>;
+  droppedAttributes: Uint32Array<ArrayBuffer>;
+  droppedEvents: Uint32Array<ArrayBuffer>;
+  droppedLinks: Uint32Array<ArrayBuffer>;
+  resource: Uint32Array<ArrayBuffer>;
+  scope: Uint32Array<ArrayBuffer>;
+  readonly attributes: AttributeColumns;
 
   // Events: those of span i are eventOffsets[i] .. eventOffsets[i + 1].
-  eventOffsets = new Uint32Array(257);
+  eventOffsets: Uint32Array<ArrayBuffer>;
   eventCount = 0;
   eventTime = new Uint32Array(64);
   eventName = new Uint32Array(32);
@@ -65,7 +65,7 @@ export class SpanBatch {
   readonly eventAttributes = new AttributeColumns();
 
   // Links, likewise.
-  linkOffsets = new Uint32Array(257);
+  linkOffsets: Uint32Array<ArrayBuffer>;
   linkCount = 0;
   /** 16 bytes each, zeros = absent. */
   linkTraceId = new Uint8Array(16 * 16);
@@ -75,9 +75,45 @@ export class SpanBatch {
   linkDropped = new Uint32Array(16);
   readonly linkAttributes = new AttributeColumns();
 
-  constructor(seed: number) {
-    this.strings = new StringTable(seed);
+  /** `like` says how much room to begin with, e.g. `sizes` of a batch before this one. */
+  constructor(seed: number, like: SpanBatchSizes = NO_SIZES) {
+    this.strings = new StringTable(seed, like);
     this.#seed = seed >>> 0;
+    const spans = Math.max(256, like.spans);
+    const traces = Math.max(64, like.traces);
+    this.#spanCapacity = spans;
+    this.traceIds = new Uint8Array(16 * traces);
+    this.#traceSlots = new Uint32Array(2 ** Math.ceil(Math.log2(2 * traces + 2)));
+    this.traceIndex = new Uint32Array(spans);
+    this.spanId = new Uint32Array(2 * spans);
+    this.parentSpanId = new Uint32Array(2 * spans);
+    this.start = new Uint32Array(2 * spans);
+    this.end = new Uint32Array(2 * spans);
+    this.name = new Uint32Array(spans);
+    this.kind = new Int32Array(spans);
+    this.status = new Int32Array(spans);
+    this.statusMessage = new Uint32Array(spans);
+    this.traceState = new Uint32Array(spans);
+    this.flags = new Uint32Array(spans);
+    this.droppedAttributes = new Uint32Array(spans);
+    this.droppedEvents = new Uint32Array(spans);
+    this.droppedLinks = new Uint32Array(spans);
+    this.resource = new Uint32Array(spans);
+    this.scope = new Uint32Array(spans);
+    this.attributes = new AttributeColumns(spans, Math.max(1024, like.attributes));
+    this.eventOffsets = new Uint32Array(spans + 1);
+    this.linkOffsets = new Uint32Array(spans + 1);
+  }
+
+  /** How much is in use: room for a batch of the same kind of spans. */
+  get sizes(): SpanBatchSizes {
+    return {
+      spans: this.spanCount,
+      traces: this.traceCount,
+      attributes: this.attributes.count,
+      strings: this.strings.count,
+      bytes: this.strings.offsets[this.strings.count]!,
+    };
   }
   readonly #seed: number;
 
@@ -294,6 +330,17 @@ export class SpanBatch {
     this.linkOffsets = links;
   }
 }
+
+export type SpanBatchSizes = {
+  readonly spans: number;
+  readonly traces: number;
+  /** Of spans. */
+  readonly attributes: number;
+  readonly strings: number;
+  /** Of the strings. */
+  readonly bytes: number;
+};
+const NO_SIZES: SpanBatchSizes = { spans: 0, traces: 0, attributes: 0, strings: 0, bytes: 0 };
 
 export type SpanBatchMark = {
   readonly spanCount: number;

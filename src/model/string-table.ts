@@ -8,25 +8,36 @@ import { grownU32 } from "./attribute-columns.ts";
  */
 export class StringTable {
   count = 1;
-  heap = new Uint8Array(1 << 16);
+  heap: Uint8Array<ArrayBuffer>;
   /** String `i` is `heap[offsets[i] .. offsets[i + 1]]`; length ≥ count + 1. */
-  offsets = new Uint32Array(1024);
-  #hashes = new Int32Array(1024);
+  offsets: Uint32Array<ArrayBuffer>;
+  #hashes: Int32Array<ArrayBuffer>;
   /** Open addressing: id + 1, or 0 for a free slot. Length is a power of two, at most half full. */
-  #slots = new Uint32Array(2048);
+  #slots: Uint32Array<ArrayBuffer>;
   #recent = new Uint32Array(1024);
-  #heapView = new DataView(this.heap.buffer);
+  #heapView: DataView<ArrayBuffer>;
   /** What was interned from last, and a view of it: reading words is what makes `intern` fast. */
-  #source = this.heap;
-  #sourceView = this.#heapView;
+  #source: Uint8Array<ArrayBuffer>;
+  #sourceView: DataView<ArrayBuffer>;
   readonly seed: number;
   readonly #initial: number;
   readonly #key1: number;
   readonly #key2: number;
   readonly #raw: boolean;
 
-  /** A `raw` table takes any bytes and keeps them as they are. */
-  constructor(seed: number, options: { raw?: boolean } = {}) {
+  /**
+   * A `raw` table takes any bytes and keeps them as they are. `strings` and `bytes` are room to begin
+   * with; it grows when there is more.
+   */
+  constructor(seed: number, options: { raw?: boolean; strings?: number; bytes?: number } = {}) {
+    const strings = Math.max(1023, options.strings ?? 0);
+    this.heap = new Uint8Array(Math.max(1 << 16, options.bytes ?? 0));
+    this.offsets = new Uint32Array(strings + 1);
+    this.#hashes = new Int32Array(strings + 1);
+    this.#slots = new Uint32Array(2 ** Math.ceil(Math.log2(2 * strings + 2)));
+    this.#heapView = new DataView(this.heap.buffer);
+    this.#source = this.heap;
+    this.#sourceView = this.#heapView;
     this.seed = seed >>> 0;
     this.#initial = mix(seed);
     this.#key1 = mix(seed + 0x9e3779b9) | 1;

@@ -1,7 +1,7 @@
 import { isPintailError } from "../../errors.ts";
 import type { BatchDecoder, NewBatchDecoder } from "../../model/batch-decoder.ts";
 import { DecodeError } from "../../model/decode-error.ts";
-import { SpanBatch } from "../../model/span-batch.ts";
+import { SpanBatch, type SpanBatchSizes } from "../../model/span-batch.ts";
 import type { SegmentMeta, WalRange } from "../../schema/segment-meta.ts";
 import type { SegmentWriter } from "../segments/segment-writer.ts";
 import type { WalRecord } from "../wal/wal-format.ts";
@@ -25,6 +25,8 @@ export type CompactionWorkerParts = {
 export class CompactionWorker {
   readonly #parts: CompactionWorkerParts;
   #turn: Promise<unknown> = Promise.resolve();
+  /** Of each tenant's last segment: the next one is likely as large. */
+  readonly #sizes = new Map<string, SpanBatchSizes>();
 
   constructor(parts: CompactionWorkerParts) {
     this.#parts = parts;
@@ -38,7 +40,7 @@ export class CompactionWorker {
   }
 
   async #run(job: ToCompactionWorker): Promise<FromCompactionWorker> {
-    const output = new Output(this.#parts);
+    const output = new Output(this.#parts, this.#sizes);
     try {
       const undecodable = await (job.type === "l1"
         ? this.#buildL1(job, output)
@@ -118,15 +120,17 @@ class Output {
   readonly metas: SegmentMeta[] = [];
   readonly #parts: CompactionWorkerParts;
   readonly #targets = new Map<string, Target>();
+  readonly #sizes: Map<string, SpanBatchSizes>;
 
-  constructor(parts: CompactionWorkerParts) {
+  constructor(parts: CompactionWorkerParts, sizes: Map<string, SpanBatchSizes>) {
     this.#parts = parts;
+    this.#sizes = sizes;
   }
 
   target(tenant: string, options: TargetOptions): Target {
     let target = this.#targets.get(tenant);
     if (target === undefined) {
-      const batch = new SpanBatch(this.#parts.newSeed());
+      const batch = new SpanBatch(this.#parts.newSeed(), this.#sizes.get(tenant));
       target = { options, batch, decoder: this.#parts.newDecoder(batch, options) };
       this.#targets.set(tenant, target);
     }
@@ -157,6 +161,8 @@ class Output {
     // Let go before the wait: the next spans must not pile on these.
     this.#targets.delete(tenant);
     if (batch.spanCount === 0) return;
+    if (this.#sizes.size >= MAX_TARGETS) this.#sizes.clear();
+    this.#sizes.set(tenant, batch.sizes);
     this.metas.push(await this.#parts.segments.write(batch, { tenant, level, walRange, replaces }));
   }
 }
