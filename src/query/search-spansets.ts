@@ -1,5 +1,7 @@
 import type { SqlValue } from "../drivers/duckdb/database.ts";
 import type { SegmentMeta } from "../schema/segment-meta.ts";
+import type { AnyValueLike } from "../traceql/sql/field.ts";
+import type { AnswerBudget } from "./answer-budget.ts";
 import { type CompiledSearch, leafNumbers } from "./compiled-search.ts";
 import type { QueryRun } from "./query-context.ts";
 import type { FoundAttribute, FoundSpan, FoundSpanset, ServiceStats } from "./search-result.ts";
@@ -16,18 +18,23 @@ export async function fetchSpansets(
   search: CompiledSearch,
   traces: readonly WholeTrace[],
   spanLimit: number,
+  budget: AnswerBudget,
 ): Promise<Map<string, FoundSpanset>> {
-  const rows = await run.rows(spansetsSql(run, search, traces, spanLimit));
   const spansets = new Map<string, { spans: FoundSpan[]; matchedCount: number }>();
-  for (const row of rows) {
-    const traceId = row[0] as string;
-    let spanset = spansets.get(traceId);
-    if (spanset === undefined) {
-      spanset = { spans: [], matchedCount: Number(row[1]) };
-      spansets.set(traceId, spanset);
+  await run.chunks(spansetsSql(run, search, traces, spanLimit), ({ rowCount, columns }) => {
+    for (let r = 0; r < rowCount; r++) {
+      const row = columns.map((column) => column[r] ?? null);
+      const traceId = row[0] as string;
+      let spanset = spansets.get(traceId);
+      if (spanset === undefined) {
+        spanset = { spans: [], matchedCount: Number(row[1]) };
+        spansets.set(traceId, spanset);
+      }
+      const span = readSpan(search, row);
+      budget.take(spanBytes(span));
+      spanset.spans.push(span);
     }
-    spanset.spans.push(readSpan(search, row));
-  }
+  });
   return new Map(
     Array.from(spansets, ([traceId, spanset]) => [traceId, { ...spanset, attributes: [] }]),
   );
@@ -51,6 +58,18 @@ function readSpan(search: CompiledSearch, row: readonly SqlValue[]): FoundSpan {
     durationNanos: durationNanos < 0n ? 0n : durationNanos,
     attributes,
   };
+}
+
+function spanBytes({ name = "", attributes }: FoundSpan): number {
+  let bytes = 150 + name.length;
+  for (const { key, value } of attributes) bytes += 50 + key.length + valueBytes(value);
+  return bytes;
+}
+
+function valueBytes(value: AnyValueLike): number {
+  if ("stringValue" in value) return value.stringValue.length;
+  if (!("arrayValue" in value)) return 0;
+  return value.arrayValue.values.reduce((sum, element) => sum + 20 + valueBytes(element), 0);
 }
 
 function spansetsSql(
@@ -105,6 +124,7 @@ function spansetsSql(
 export async function fetchServiceStats(
   run: QueryRun,
   traces: readonly WholeTrace[],
+  budget: AnswerBudget,
 ): Promise<Map<string, Map<string, ServiceStats>>> {
   const segments = segmentsOf(traces);
   const rows = await run.rows(
@@ -117,6 +137,7 @@ export async function fetchServiceStats(
   );
   const stats = new Map<string, Map<string, ServiceStats>>();
   for (const [traceId, service, spanCount, errorCount] of rows) {
+    budget.take(50 + (service as string).length);
     const ofTrace = stats.get(traceId as string) ?? new Map<string, ServiceStats>();
     stats.set(traceId as string, ofTrace);
     ofTrace.set(service as string, {

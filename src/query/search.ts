@@ -1,4 +1,5 @@
 import type { SegmentMeta } from "../schema/segment-meta.ts";
+import { AnswerBudget } from "./answer-budget.ts";
 import { type CompiledSearch, leafNumbers } from "./compiled-search.ts";
 import { mergeTenants } from "./merge-tenants.ts";
 import type { QueryEngine, QueryRun } from "./query-context.ts";
@@ -94,7 +95,7 @@ function possible(search: CompiledSearch, segments: readonly SegmentMeta[]): Seg
 }
 
 /** Traces looked up at once: their ids become part of a statement's text. */
-const LOOKUP_BATCH = 500;
+const LOOKUP_BATCH = 4000;
 const MIN_LOOKUP = 16;
 
 /**
@@ -166,8 +167,9 @@ function qualifies(
   return maxNanos === undefined || duration <= maxNanos;
 }
 
-/** Traces whose spans are fetched by one statement. */
-const FETCH_BATCH = 200;
+/** Traces whose spans are fetched by one statement: as many as bring about so many spans. */
+const FETCH_SPANS = 20_000;
+const MAX_FETCH_BATCH = 2000;
 
 async function withSpans(
   run: QueryRun,
@@ -176,10 +178,12 @@ async function withSpans(
   spansPerSpanset: number,
 ): Promise<FoundTrace[]> {
   const found: FoundTrace[] = [];
-  for (let at = 0; at < traces.length; at += FETCH_BATCH) {
-    const batch = traces.slice(at, at + FETCH_BATCH);
-    const spansets = await fetchSpansets(run, search, batch, spansPerSpanset);
-    const stats = await fetchServiceStats(run, batch);
+  const budget = new AnswerBudget();
+  const size = Math.min(MAX_FETCH_BATCH, Math.ceil(FETCH_SPANS / (spansPerSpanset || 100)));
+  for (let at = 0; at < traces.length; at += size) {
+    const batch = traces.slice(at, at + size);
+    const spansets = await fetchSpansets(run, search, batch, spansPerSpanset, budget);
+    const stats = await fetchServiceStats(run, batch, budget);
     for (const trace of batch) {
       const spanset = spansets.get(trace.traceId);
       found.push({

@@ -3,7 +3,7 @@ import type { Hono } from "hono";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { SearchResponseSchema } from "../../gen/tempopb/tempo_pb.ts";
 import { SegmentStore, TEST_LIMITS } from "../query/segment-store.ts";
-import { attributes, hex, type SpanInit } from "../support/otlp-builder.ts";
+import { aSpan, attributes, hex, type SpanInit } from "../support/otlp-builder.ts";
 import { apiOf } from "./api-fixture.ts";
 
 /** 2023-11-14T22:13:20Z */
@@ -379,5 +379,33 @@ test("hostile values stay values", async () => {
     expect(
       (await search(`/api/search?tags=${encodeURIComponent(`x=${JSON.stringify(value)}`)}`)).status,
     ).toBe(200);
+  }
+});
+
+test("an answer too large for memory is refused", async () => {
+  const large = await SegmentStore.open();
+  try {
+    // One text on every span: little on disk, much in the answer.
+    const text = "x".repeat(200_000);
+    const spans = Array.from({ length: 200 }, (_, i) =>
+      aSpan({
+        traceId: hex(String(1 + (i % 2)).padStart(32, "0")),
+        spanId: hex(String(100 + i).padStart(16, "0")),
+        attributes: attributes({ text }),
+      }),
+    );
+    await large.add([{ resourceSpans: [{ scopeSpans: [{ spans }] }] }]);
+    const ask = (spss: number) => {
+      const query = encodeURIComponent("{} | select(span.text)");
+      return apiOf(large).request(`/api/search?q=${query}&spss=${spss}`);
+    };
+    const refused = await ask(100);
+    expect([refused.status, await refused.text()]).toEqual([
+      400,
+      "the answer exceeds 33554432 bytes, ask for fewer traces (limit) or spans (spss)",
+    ]);
+    expect((await ask(3)).status).toBe(200);
+  } finally {
+    await large.close();
   }
 });
