@@ -40,7 +40,7 @@ export async function* findCandidates(scan: CandidateScan): CandidateSource {
 }
 
 /** Later slices are larger: a common match ends the search in the first, a rare one needs few. */
-const FIRST_SLICE_SEGMENTS = 4;
+const FIRST_SLICE_SEGMENTS = 1;
 const SLICE_GROWTH = 4;
 const MIN_ROWS = 200;
 const ROWS_PER_TRACE = 4;

@@ -182,8 +182,10 @@ async function withSpans(
   const size = Math.min(MAX_FETCH_BATCH, Math.ceil(FETCH_SPANS / (spansPerSpanset || 100)));
   for (let at = 0; at < traces.length; at += size) {
     const batch = traces.slice(at, at + size);
-    const spansets = await fetchSpansets(run, search, batch, spansPerSpanset, budget);
-    const stats = await fetchServiceStats(run, batch, budget);
+    const [spansets, stats] = await Promise.all([
+      fetchSpansets(run, search, batch, spansPerSpanset, budget),
+      fetchServiceStats(run, batch, budget),
+    ]);
     for (const trace of batch) {
       const spanset = spansets.get(trace.traceId);
       found.push({
