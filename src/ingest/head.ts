@@ -5,6 +5,11 @@ import type { Lsn, WalRange } from "../schema/segment-meta.ts";
 /** Spans of one tenant that are acknowledged and not yet in a segment. */
 type TenantHead = { readonly batch: SpanBatch; readonly decoder: BatchDecoder; bytes: number };
 
+/** While one batch is written another one is filled. */
+const MAX_SPARES = 2;
+/** The room of smaller ones is not worth keeping. */
+const MIN_SPARE_SPANS = 2000;
+
 /** Spans of one tenant on their way into an L0 segment. */
 export type FrozenHead = {
   readonly tenant: string;
@@ -27,6 +32,8 @@ export class Heads {
   #frozen: FrozenHead[] = [];
   #heldBytes = 0;
 
+  /** Batches that were written and may be filled again. */
+  readonly #spare: SpanBatch[] = [];
   /** Of the heads frozen last: the next ones begin with as much room and need not grow into it. */
   #sizes: ReadonlyMap<string, SpanBatchSizes> = new Map();
 
@@ -47,7 +54,7 @@ export class Heads {
   decoderFor(tenant: string, maxAttributeBytes: number): BatchDecoder {
     let head = this.#heads.get(tenant);
     if (head === undefined) {
-      const batch = new SpanBatch(this.#newSeed(), this.#sizes.get(tenant));
+      const batch = this.#spare.pop() ?? new SpanBatch(this.#newSeed(), this.#sizes.get(tenant));
       const decoder = this.#newDecoder(batch, { maxAttributeBytes });
       head = { batch, decoder, bytes: EMPTY_HEAD_BYTES };
       this.#heads.set(tenant, head);
@@ -82,6 +89,11 @@ export class Heads {
   written(heads: readonly FrozenHead[]): void {
     const gone = new Set(heads);
     this.#frozen = this.#frozen.filter((frozen) => !gone.has(frozen));
-    for (const { bytes } of gone) this.#heldBytes -= bytes;
+    for (const { batch, bytes } of gone) {
+      this.#heldBytes -= bytes;
+      if (batch.spanCount < MIN_SPARE_SPANS || this.#spare.length >= MAX_SPARES) continue;
+      batch.reset();
+      this.#spare.push(batch);
+    }
   }
 }

@@ -116,9 +116,7 @@ export class IngestService implements Ingest {
   }
 
   #handOver(request: PushRequest, appended: WalAppend, limits: IngestLimits) {
-    // A copy that the thread can take over: the body may be a view of a larger buffer. (A Node
-    // `Buffer`'s own `slice` would not copy.)
-    const body = new Uint8Array(request.body).buffer;
+    const body = ownBuffer(request.body);
     const decoded = this.#parts.channel.record(
       {
         tenant: request.tenant,
@@ -141,4 +139,14 @@ export class IngestService implements Ingest {
 
 function busy(message: string): PintailError {
   return new PintailError("unavailable", message, { retryAfterMs: BUSY_RETRY_MS });
+}
+
+/**
+ * A buffer with just these bytes, to be moved to the thread: the body's own when it has one to itself
+ * (the WAL is done with it), else a copy. A Node `Buffer` is often a part of a pool.
+ */
+function ownBuffer(body: Uint8Array): ArrayBuffer {
+  const { buffer } = body;
+  const whole = body.byteLength === buffer.byteLength && buffer instanceof ArrayBuffer;
+  return whole ? buffer : new Uint8Array(body).buffer;
 }

@@ -27,7 +27,7 @@ export type PushRequest = {
   readonly tenant: string;
   readonly format: BodyFormat;
   readonly encoding: BodyEncoding;
-  /** As received. The callee may keep it; the caller must not change it afterwards. */
+  /** As received. The callee takes it over: its buffer may be gone when the promise settles. */
   readonly body: Uint8Array;
   /** Bound on the decompressed size; beyond it the push fails with `too_large`. */
   readonly maxDecodedBytes: number;

@@ -285,6 +285,26 @@ export class SpanBatch {
     }
   }
 
+  /**
+   * Forgets all rows and strings and keeps the room: allocating it again and again makes the
+   * collector run. Decoders of this batch must not be used any more.
+   */
+  reset(): void {
+    this.strings.reset();
+    this.spanCount = 0;
+    this.traceCount = 0;
+    this.#traceSlots.fill(0);
+    this.resourceCount = 0;
+    this.scopeCount = 0;
+    this.eventCount = 0;
+    this.linkCount = 0;
+    this.attributes.truncate(0);
+    this.resourceAttributes.truncate(0);
+    this.scopeAttributes.truncate(0);
+    this.eventAttributes.truncate(0);
+    this.linkAttributes.truncate(0);
+  }
+
   #rehashTraces(): void {
     let size = 128;
     while (size < this.traceCount * 4) size *= 2;

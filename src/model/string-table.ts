@@ -46,6 +46,13 @@ export class StringTable {
     this.offsets[1] = 0;
   }
 
+  /** Forgets all strings and keeps the room. Ids given before mean nothing afterwards. */
+  reset(): void {
+    this.count = 1;
+    this.#slots.fill(0);
+    this.#recent.fill(0);
+  }
+
   /** The id of `bytes[start .. end]`, which are copied when new. */
   intern(bytes: Uint8Array, start: number, end: number): number {
     const length = end - start;

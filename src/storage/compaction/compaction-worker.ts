@@ -27,6 +27,8 @@ export class CompactionWorker {
   #turn: Promise<unknown> = Promise.resolve();
   /** Of each tenant's last segment: the next one is likely as large. */
   readonly #sizes = new Map<string, SpanBatchSizes>();
+  /** The batch that was written last, to be filled again: its room is large. */
+  readonly #spare: { batch: SpanBatch | undefined } = { batch: undefined };
 
   constructor(parts: CompactionWorkerParts) {
     this.#parts = parts;
@@ -40,7 +42,7 @@ export class CompactionWorker {
   }
 
   async #run(job: ToCompactionWorker): Promise<FromCompactionWorker> {
-    const output = new Output(this.#parts, this.#sizes);
+    const output = new Output(this.#parts, this.#sizes, this.#spare);
     try {
       const undecodable = await (job.type === "l1"
         ? this.#buildL1(job, output)
@@ -121,16 +123,24 @@ class Output {
   readonly #parts: CompactionWorkerParts;
   readonly #targets = new Map<string, Target>();
   readonly #sizes: Map<string, SpanBatchSizes>;
+  readonly #spare: { batch: SpanBatch | undefined };
 
-  constructor(parts: CompactionWorkerParts, sizes: Map<string, SpanBatchSizes>) {
+  constructor(
+    parts: CompactionWorkerParts,
+    sizes: Map<string, SpanBatchSizes>,
+    spare: { batch: SpanBatch | undefined },
+  ) {
     this.#parts = parts;
     this.#sizes = sizes;
+    this.#spare = spare;
   }
 
   target(tenant: string, options: TargetOptions): Target {
     let target = this.#targets.get(tenant);
     if (target === undefined) {
-      const batch = new SpanBatch(this.#parts.newSeed(), this.#sizes.get(tenant));
+      const batch =
+        this.#spare.batch ?? new SpanBatch(this.#parts.newSeed(), this.#sizes.get(tenant));
+      this.#spare.batch = undefined;
       target = { options, batch, decoder: this.#parts.newDecoder(batch, options) };
       this.#targets.set(tenant, target);
     }
@@ -164,5 +174,7 @@ class Output {
     if (this.#sizes.size >= MAX_TARGETS) this.#sizes.clear();
     this.#sizes.set(tenant, batch.sizes);
     this.metas.push(await this.#parts.segments.write(batch, { tenant, level, walRange, replaces }));
+    batch.reset();
+    this.#spare.batch = batch;
   }
 }
