@@ -20,6 +20,11 @@ export class ThriftReader {
     this.#bytes = bytes;
   }
 
+  /** Bytes consumed so far. */
+  get position(): number {
+    return this.#at;
+  }
+
   beginStruct(): void {
     if (++this.#depth > MAX_DEPTH) throw corrupt("nested too deeply");
     this.#outer.push(this.#last);

@@ -1,0 +1,161 @@
+import { Codec } from "../parquet/column-chunk.ts";
+import { MAGIC } from "../parquet/footer.ts";
+import { TYPE_INFO } from "../parquet/schema.ts";
+import { ThriftReader } from "../parquet/thrift-reader.ts";
+import { ThriftType } from "../parquet/thrift-writer.ts";
+import { corrupt, unsupported } from "./read-error.ts";
+import { type Leaf, type ReadSchema, readSchema } from "./read-schema.ts";
+import { readCount } from "./read-thrift.ts";
+
+/** Where a column chunk lies: bytes `start .. end` of the file. */
+export type ChunkPlace = {
+  readonly start: number;
+  readonly end: number;
+  readonly zstd: boolean;
+  /** Levels; for a column without levels, rows. */
+  readonly valueCount: number;
+  /** Its bloom filter with its header; a length of 0 without one. */
+  readonly bloomOffset: number;
+  readonly bloomBytes: number;
+};
+
+export type GroupPlace = {
+  readonly firstRow: number;
+  readonly rowCount: number;
+  /** By leaf. */
+  readonly chunks: readonly ChunkPlace[];
+};
+
+export type ReadFooter = ReadSchema & {
+  readonly rowCount: number;
+  readonly groups: readonly GroupPlace[];
+};
+
+export type ReadAt = (offset: number, length: number) => Promise<Uint8Array>;
+
+const TAIL_BYTES = 128 << 10;
+/** Ours have less than a few MiB; a general reader may try its luck with more. */
+const MAX_FOOTER_BYTES = 64 << 20;
+
+/** Reads and checks the footer of a file that may be anything, with one or two reads. */
+export async function loadFooter(readAt: ReadAt, fileSize: number): Promise<ReadFooter> {
+  if (fileSize < 12) throw corrupt(`a file of ${fileSize} bytes`);
+  const tailBytes = Math.min(fileSize, TAIL_BYTES);
+  const tail = await readExactly(readAt, fileSize - tailBytes, tailBytes);
+  for (let i = 0; i < 4; i++) {
+    if (tail[tailBytes - 4 + i] !== MAGIC[i]) throw corrupt("it does not end as Parquet does");
+  }
+  const view = new DataView(tail.buffer, tail.byteOffset, tail.byteLength);
+  const footerBytes = view.getUint32(tailBytes - 8, true);
+  if (footerBytes > fileSize - 12) throw corrupt(`a footer of ${footerBytes} bytes`);
+  if (footerBytes > MAX_FOOTER_BYTES) throw unsupported(`a footer of ${footerBytes} bytes`);
+  const footer =
+    footerBytes + 8 <= tailBytes
+      ? tail.subarray(tailBytes - 8 - footerBytes, tailBytes - 8)
+      : await readExactly(readAt, fileSize - 8 - footerBytes, footerBytes);
+  return parseFooter(footer, fileSize - 8 - footerBytes);
+}
+
+export async function readExactly(
+  readAt: ReadAt,
+  offset: number,
+  length: number,
+): Promise<Uint8Array> {
+  const bytes = await readAt(offset, length);
+  if (bytes.length === length) return bytes;
+  throw corrupt(`only ${bytes.length} of ${length} bytes at ${offset} could be read`);
+}
+
+/** Chunks must lie within the first `dataEnd` bytes of the file. */
+function parseFooter(footer: Uint8Array, dataEnd: number): ReadFooter {
+  const reader = new ThriftReader(footer);
+  let schema: ReadSchema | undefined;
+  let rowCount = -1;
+  let groups: GroupPlace[] | undefined;
+  reader.beginStruct();
+  for (let type = reader.nextField(); type !== 0; type = reader.nextField()) {
+    const id = reader.fieldId;
+    if (id === 2 && type === ThriftType.list) schema = readSchema(reader);
+    else if (id === 3 && type === ThriftType.i64) rowCount = readCount(reader);
+    else if (id === 4 && type === ThriftType.list) {
+      if (schema === undefined) throw unsupported("row groups in front of the schema");
+      groups = readGroups(reader, schema.leaves, dataEnd);
+      // The rest is not needed here: much of it is the segment's description.
+      break;
+    } else reader.skip(type);
+  }
+  if (schema === undefined || groups === undefined) throw corrupt("a footer without its parts");
+  const total = groups.reduce((sum, group) => sum + group.rowCount, 0);
+  if (total !== rowCount) throw corrupt(`${rowCount} rows, but ${total} in row groups`);
+  return { ...schema, rowCount, groups };
+}
+
+function readGroups(reader: ThriftReader, leaves: readonly Leaf[], dataEnd: number): GroupPlace[] {
+  const list = reader.beginList();
+  if (list.type !== ThriftType.struct) throw corrupt("row groups are no list");
+  const groups: GroupPlace[] = [];
+  let firstRow = 0;
+  for (let g = 0; g < list.count; g++) {
+    let chunks: ChunkPlace[] | undefined;
+    let rowCount = -1;
+    reader.beginStruct();
+    for (let type = reader.nextField(); type !== 0; type = reader.nextField()) {
+      if (reader.fieldId === 1 && type === ThriftType.list) {
+        chunks = readChunks(reader, leaves, dataEnd);
+      } else if (reader.fieldId === 3 && type === ThriftType.i64) rowCount = readCount(reader);
+      else reader.skip(type);
+    }
+    if (chunks === undefined || rowCount < 0) throw corrupt("a row group without its parts");
+    groups.push({ firstRow, rowCount, chunks });
+    firstRow += rowCount;
+  }
+  return groups;
+}
+
+function readChunks(reader: ThriftReader, leaves: readonly Leaf[], dataEnd: number): ChunkPlace[] {
+  const list = reader.beginList();
+  if (list.type !== ThriftType.struct || list.count !== leaves.length) {
+    throw corrupt(`${list.count} chunks for ${leaves.length} columns`);
+  }
+  return leaves.map((leaf) => {
+    let chunk: ChunkPlace | undefined;
+    reader.beginStruct();
+    for (let type = reader.nextField(); type !== 0; type = reader.nextField()) {
+      if (reader.fieldId === 3 && type === ThriftType.struct) {
+        chunk = readChunk(reader, leaf, dataEnd);
+      } else if (reader.fieldId === 1) throw unsupported("columns in other files");
+      else reader.skip(type);
+    }
+    if (chunk === undefined) throw corrupt("a chunk without its place");
+    return chunk;
+  });
+}
+
+/** ColumnMetaData. */
+function readChunk(reader: ThriftReader, leaf: Leaf, dataEnd: number): ChunkPlace {
+  const fields = { 1: -1, 4: -1, 5: -1, 7: -1, 9: -1, 11: -1, 14: 0, 15: 0 };
+  reader.beginStruct();
+  for (let type = reader.nextField(); type !== 0; type = reader.nextField()) {
+    const id = reader.fieldId;
+    const isNumber = type === ThriftType.i32 || type === ThriftType.i64;
+    if (isNumber && id in fields) fields[id as keyof typeof fields] = readCount(reader);
+    else reader.skip(type);
+  }
+  if (fields[1] !== TYPE_INFO[leaf.type].physical) throw corrupt("a chunk of another type");
+  const codec = fields[4];
+  if (codec !== Codec.uncompressed && codec !== Codec.zstd) throw unsupported(`codec ${codec}`);
+  const start = fields[11] >= 0 ? fields[11] : fields[9];
+  const end = start + fields[7];
+  if (fields[5] < 0 || fields[7] < 0 || start < MAGIC.length || end > dataEnd) {
+    throw corrupt("a chunk lies outside of the data");
+  }
+  if (fields[14] + fields[15] > dataEnd) throw corrupt("a filter lies outside of the data");
+  return {
+    start,
+    end,
+    zstd: codec === Codec.zstd,
+    valueCount: fields[5],
+    bloomOffset: fields[14],
+    bloomBytes: fields[15],
+  };
+}
