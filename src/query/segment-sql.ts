@@ -9,9 +9,14 @@ export function readSegments(
   segments: readonly SegmentMeta[],
   ...options: readonly ("file_row_number" | "filename")[]
 ): string {
-  const paths = segments.map((meta) => quoteLiteral(context.segmentPath(meta)));
+  const paths = segments.map((meta) => quoteLiteral(globOf(context.segmentPath(meta))));
   const extra = options.map((option) => `, ${option} = true`).join("");
   return `read_parquet([${paths.join(", ")}]${extra})`;
+}
+
+/** DuckDB takes a path for a pattern, and `*` for a tenant's id: this one matches the path alone. */
+function globOf(path: string): string {
+  return path.replace(/[*?[]/g, "[$&]");
 }
 
 export function columnListSql(names: readonly string[]): string {
