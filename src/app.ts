@@ -62,7 +62,15 @@ export async function startApp(parts: AppParts): Promise<App> {
     registerMetrics(metrics, storage, core);
     const opening = core;
     const cutHead = (signal: AbortSignal) => opening.cutHead(signal);
-    const { api, requests } = buildApi({ config, storage, cutHead, metrics, readiness, log });
+    const { api, requests } = buildApi({
+      config,
+      files,
+      storage,
+      cutHead,
+      metrics,
+      readiness,
+      log,
+    });
     doors = await openDoors(
       {
         ingest: core.ingest,

@@ -5,7 +5,9 @@ import type { StatusParts } from "../api/http/status-routes.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import { renderConfig, renderYaml } from "../config/render.ts";
 import { ProcessSql } from "../drivers/duckdb/isolated/process-sql.ts";
+import type { Files } from "../drivers/files/files.ts";
 import { QueryEngine } from "../query/query-context.ts";
+import { SegmentReaders } from "../query/segment-readers.ts";
 import { DEFAULT_SQL_SETTINGS } from "../query/sql/settings.ts";
 import { SqlQuery } from "../query/sql/sql-query.ts";
 import { systemClock } from "../runtime/clock.ts";
@@ -21,6 +23,7 @@ import type { Storage } from "./storage.ts";
 
 export type ApiParts = {
   readonly config: LoadedConfig;
+  readonly files: Files;
   readonly storage: Storage;
   readonly cutHead: (signal: AbortSignal) => Promise<void>;
   readonly metrics: MetricRegistry;
@@ -36,7 +39,7 @@ export function buildApi(parts: ApiParts): {
   readonly api: Hono;
   readonly requests: RequestMetrics;
 } {
-  const { config, storage, cutHead, log, metrics } = parts;
+  const { config, files, storage, cutHead, log, metrics } = parts;
   const { settings, overrides } = config;
   const { catalog, queries } = storage;
   const pathOf = (segment: { tenant: string; id: string }) =>
@@ -49,6 +52,7 @@ export function buildApi(parts: ApiParts): {
     catalog,
     database: queries,
     segmentPath: pathOf,
+    segmentReaders: new SegmentReaders((segment) => files.openRead(pathOf(segment))),
     cutHead,
     limitsFor: (tenant) => overrides.limitsFor(tenant).query,
     settings: settings.query,

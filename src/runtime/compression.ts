@@ -38,3 +38,20 @@ export function decompress(
     throw new PintailError("malformed", `invalid ${codec} data`, { cause });
   }
 }
+
+/**
+ * Decompresses zstd into exactly `size` bytes, into memory taken at once: for small bodies that is
+ * half of the time. Throws `malformed` when the input is not valid or holds another number of bytes.
+ */
+export function zstdDecompressExact(bytes: Uint8Array, size: number): Uint8Array {
+  // One byte more, or a second buffer would be taken to look for what follows.
+  const chunkSize = Math.max(constants.Z_MIN_CHUNK, size + 1);
+  let body: Uint8Array | undefined;
+  try {
+    body = zstdDecompressSync(bytes, { chunkSize, maxOutputLength: Math.max(1, size) });
+  } catch (cause) {
+    throw new PintailError("malformed", "invalid zstd data", { cause });
+  }
+  if (body.length === size) return body;
+  throw new PintailError("malformed", `zstd data of ${body.length} bytes instead of ${size}`);
+}

@@ -5,8 +5,10 @@ import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { ExportTraceServiceRequestSchema } from "../../gen/opentelemetry/proto/collector/trace/v1/trace_service_pb.ts";
 import type { Database } from "../../src/drivers/duckdb/database.ts";
 import { openDatabase } from "../../src/drivers/duckdb/node-database.ts";
+import { nodeFiles } from "../../src/drivers/files/node-files.ts";
 import { SpanBatch } from "../../src/model/span-batch.ts";
 import { type QueryContext, QueryEngine } from "../../src/query/query-context.ts";
+import { SegmentReaders } from "../../src/query/segment-readers.ts";
 import type { QueryLimits, QuerySettings } from "../../src/query/settings.ts";
 import { OtlpDecoder } from "../../src/receivers/otlp/decode.ts";
 import type { SegmentMeta } from "../../src/schema/segment-meta.ts";
@@ -40,6 +42,9 @@ export class SegmentStore {
   #nextId = 0;
   /** Statements run so far. */
   readonly statements: string[] = [];
+  /** Off, everything is read by the database. */
+  useReaders = true;
+  readers = new SegmentReaders((meta) => nodeFiles().openRead(this.#path(meta)));
   /** Called before a snapshot is read. */
   onSnapshot: () => void = () => {};
 
@@ -146,6 +151,7 @@ export class SegmentStore {
       catalog: this.#catalog(),
       database,
       segmentPath: (meta) => this.#path(meta),
+      segmentReaders: this.useReaders ? this.readers : undefined,
       cutHead: async () => {
         this.cuts++;
       },

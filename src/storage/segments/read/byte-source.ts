@@ -1,4 +1,4 @@
-import { decompress } from "../../../runtime/compression.ts";
+import { zstdDecompressExact } from "../../../runtime/compression.ts";
 import { corrupt, unsupported } from "./read-error.ts";
 import { type ReadAt, readExactly } from "./read-footer.ts";
 
@@ -44,11 +44,10 @@ export class ByteSource {
     if (this.#decompressedBytes > MAX_TOTAL_BYTES) throw unsupported("too much to decompress");
     let body: Uint8Array;
     try {
-      body = decompress("zstd", stored, Math.max(1, size));
+      body = zstdDecompressExact(stored, size);
     } catch (cause) {
       throw corrupt("a page does not decompress", cause);
     }
-    if (body.length !== size) throw corrupt("a page is not as long as it says");
     return body;
   }
 }

@@ -43,10 +43,7 @@ export class HybridReader {
       const n = this.#begin(wanted);
       if (!this.#packed) {
         if (this.#value === value) equal += n;
-      } else if (this.#width === 1) {
-        const ones = this.#countOnes(n);
-        equal += value === 1 ? ones : value === 0 ? n - ones : 0;
-      } else for (let i = 0; i < n; i++) if (this.#packedValue(i) === value) equal++;
+      } else equal += this.#countEqual(n, value);
       this.#advance(n);
       wanted -= n;
     }
@@ -191,20 +188,38 @@ export class HybridReader {
     return (word >>> (bit & 7)) & this.#mask;
   }
 
-  #countOnes(count: number): number {
-    let ones = 0;
-    let bit = this.#bit;
-    const end = bit + count;
-    while (bit < end) {
-      if ((bit & 7) === 0 && end - bit >= 8) {
-        ones += ONES[this.#bytes[this.#base + (bit >>> 3)]!]!;
-        bit += 8;
-      } else {
-        ones += (this.#bytes[this.#base + (bit >>> 3)]! >>> (bit & 7)) & 1;
-        bit++;
-      }
+  /** How many of the packed run's next `count` values are `value`. */
+  #countEqual(count: number, value: number): number {
+    let equal = 0;
+    let i = 0;
+    if (this.#width <= MAX_GROUP_WIDTH) {
+      const start = this.#groupStart(count);
+      for (; i < start; i++) if (this.#packedValue(i) === value) equal++;
+      for (; i + 8 <= count; i += 8) equal += this.#equalInGroup(i, value);
     }
-    return ones;
+    for (; i < count; i++) if (this.#packedValue(i) === value) equal++;
+    return equal;
+  }
+
+  /** Values in front of the next group of eight, which begins with a byte. */
+  #groupStart(count: number): number {
+    const passed = this.#bit / this.#width;
+    return Math.min(count, -passed & 7);
+  }
+
+  /** How many of the eight values from `i` on are `value`; `i` begins a group. */
+  #equalInGroup(i: number, value: number): number {
+    const width = this.#width;
+    const at = this.#base + ((this.#bit + i * width) >>> 3);
+    const bytes = this.#bytes;
+    let word = bytes[at]!;
+    for (let b = 1; b < width; b++) word |= bytes[at + b]! << (8 * b);
+    // Each value's lowest bit becomes 1 where any of its bits differs.
+    const lowest = LOWEST_BITS[width]!;
+    const differing = word ^ Math.imul(lowest, value);
+    let any = differing;
+    for (let b = 1; b < width; b++) any |= differing >>> b;
+    return 8 - bitCount(any & lowest);
   }
 
   /** Of the next `count` values of this run, those in front of the zero after `wanted` zeros. */
@@ -215,7 +230,19 @@ export class HybridReader {
       return { passed, zeros: passed };
     }
     let zeros = 0;
-    for (let i = 0; i < count; i++) {
+    let i = 0;
+    const start = this.#width <= MAX_GROUP_WIDTH ? this.#groupStart(count) : count;
+    for (; i < count; i++) {
+      if (i >= start && ((i - start) & 7) === 0) {
+        // Whole groups, as long as the zero looked for is not in them.
+        while (i + 8 <= count) {
+          const more = this.#equalInGroup(i, 0);
+          if (zeros + more > wanted) break;
+          zeros += more;
+          i += 8;
+        }
+        if (i === count) break;
+      }
       if (this.#packedValue(i) !== 0) continue;
       if (zeros === wanted) return { passed: i, zeros };
       zeros++;
@@ -224,8 +251,13 @@ export class HybridReader {
   }
 }
 
-const ONES = Uint8Array.from({ length: 256 }, (_, byte) => {
-  let ones = 0;
-  for (let rest = byte; rest > 0; rest >>>= 1) ones += rest & 1;
-  return ones;
-});
+/** Eight values of at most this width fit a word. */
+const MAX_GROUP_WIDTH = 4;
+/** By width, a word with the lowest bit of each of eight values. */
+const LOWEST_BITS = [0, 0xff, 0x5555, 0o11111111, 0x11111111] as const;
+
+function bitCount(word: number): number {
+  let bits = word - ((word >>> 1) & 0x55555555);
+  bits = (bits & 0x33333333) + ((bits >>> 2) & 0x33333333);
+  return Math.imul((bits + (bits >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
+}

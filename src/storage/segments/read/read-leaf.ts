@@ -5,7 +5,7 @@ import { HybridReader } from "./hybrid-reader.ts";
 import { MAX_HEADER_BYTES, type PageHeader, PageKind, readPageHeader } from "./page-header.ts";
 import { dictionaryValues, PlainValues } from "./plain-values.ts";
 import { corrupt, unsupported } from "./read-error.ts";
-import type { ChunkPlace } from "./read-footer.ts";
+import type { ChunkPlace, GroupPlace } from "./read-footer.ts";
 import type { Leaf } from "./read-schema.ts";
 
 /** The levels of some rows, and for each level its value or NULL. A flat column has no levels. */
@@ -60,11 +60,12 @@ export async function pageBody(
  */
 export async function readLeaf(
   source: ByteSource,
-  chunk: ChunkPlace,
+  group: GroupPlace,
   leaf: Leaf,
   fromRow: number,
   toRow: number,
 ): Promise<LeafData> {
+  const chunk = group.chunks[leaf.index]!;
   const out: LeafData = { reps: [], defs: [], values: [] };
   let dictionaryBody: Uint8Array | undefined;
   let row = 0;
@@ -77,7 +78,9 @@ export async function readLeaf(
       return "more";
     }
     const body = await pageBody(source, chunk, page);
-    const levels = new PageLevels(leaf, page, body);
+    // What the last page holds need not be counted.
+    const rest = levelCount === chunk.valueCount ? group.rowCount - row : undefined;
+    const levels = new PageLevels(leaf, page, body, rest);
     const rowCount = levels.rowCount;
     if (row + rowCount > fromRow) {
       const taken = levels.take(Math.max(fromRow - row, 0), Math.min(toRow - row, rowCount), out);
@@ -122,18 +125,19 @@ class PageLevels {
   readonly #reps: HybridReader | undefined;
   readonly #defs: HybridReader | undefined;
 
-  constructor(leaf: Leaf, page: PageHeader, body: Uint8Array) {
+  /** `rowCount` is that of the page where it is known without counting. */
+  constructor(leaf: Leaf, page: PageHeader, body: Uint8Array, rowCount: number | undefined) {
     this.#leaf = leaf;
     const count = page.valueCount;
     let at = 0;
-    let rowCount = count;
+    let rows = count;
     if (leaf.maxRep > 0) {
       const section = levelSection(body, at);
       const levels = () =>
         new HybridReader(body, section.from, section.to, bitsOf(leaf.maxRep), count);
       this.#reps = levels();
       if (levels().skipToZero(0) > 0) throw unsupported("a row that goes on over a page's end");
-      rowCount = levels().skipCounting(count, 0);
+      rows = rowCount ?? levels().skipCounting(count, 0);
       at = section.to;
     }
     if (leaf.maxDef > 0) {
@@ -141,7 +145,7 @@ class PageLevels {
       this.#defs = new HybridReader(body, section.from, section.to, bitsOf(leaf.maxDef), count);
       at = section.to;
     }
-    this.rowCount = rowCount;
+    this.rowCount = rows;
     this.valuesAt = at;
   }
 

@@ -136,7 +136,7 @@ export class SegmentReader {
       const length = window.end - window.start;
       if (length <= MAX_WINDOW_BYTES) await source.prefetch(window.start, length);
       for (const leaf of window.leaves) {
-        data.push(await readLeaf(source, group.chunks[leaf.index]!, leaf, from, to));
+        data.push(await readLeaf(source, group, leaf, from, to));
       }
     }
     return data;
