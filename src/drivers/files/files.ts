@@ -22,7 +22,7 @@ export interface Files extends SyncFiles {
   /** Whole file; rejects with `too_large` beyond `maxBytes`. */
   readFile(path: string, maxBytes: number): Promise<Uint8Array>;
   /** All or nothing, also across a crash: temporary file, fsync, rename, fsync of the folder. */
-  writeFileAtomic(path: string, bytes: Uint8Array): Promise<void>;
+  writeFileAtomic(path: string, parts: Uint8Array | readonly Uint8Array[]): Promise<void>;
   /** Bytes an unprivileged process may still write on the file system that holds `path`. */
   freeBytes(path: string): Promise<number>;
   /**

@@ -35,7 +35,7 @@ export function nodeFiles(): Files {
       }),
     syncDir: (dir) => attempt("fsync folder", dir, () => syncDir(dir)),
     readFile: (file, maxBytes) => attempt("read", file, () => readWhole(file, maxBytes)),
-    writeFileAtomic: (file, bytes) => attempt("write", file, () => writeAtomic(file, bytes)),
+    writeFileAtomic: (file, parts) => attempt("write", file, () => writeAtomic(file, parts)),
     freeBytes: (file) =>
       attempt("stat the file system of", file, async () => {
         const { bavail, bsize } = await fs.statfs(file);
@@ -221,12 +221,14 @@ async function readWhole(file: string, maxBytes: number): Promise<Uint8Array> {
   }
 }
 
-async function writeAtomic(file: string, bytes: Uint8Array): Promise<void> {
+async function writeAtomic(file: string, parts: Uint8Array | readonly Uint8Array[]): Promise<void> {
   const temporary = `${file}.tmp-${process.pid}-${crypto.randomUUID()}`;
   try {
     const handle = await fs.open(temporary, "wx", 0o640);
     try {
-      await handle.writeFile(bytes);
+      // Each call goes on where the one before ended.
+      for (const part of parts instanceof Uint8Array ? [parts] : parts)
+        await handle.writeFile(part);
       await handle.sync();
     } finally {
       await handle.close();

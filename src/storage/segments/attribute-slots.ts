@@ -20,6 +20,27 @@ export type AttributeSlots = {
 /** Types are 1 to 5. */
 const TYPES = 5;
 
+/** Room for the entries of one `groupBySlot` at a time, kept from one segment to the next. */
+export class SlotScratch {
+  #owners = new Uint32Array(0);
+  #lo = new Uint32Array(0);
+  #hi = new Uint32Array(0);
+
+  /** Arrays of `count` entries with any content, valid until the next call. */
+  take(count: number): Pick<AttributeSlots, "owners" | "lo" | "hi"> {
+    if (this.#owners.length < count) {
+      this.#owners = new Uint32Array(count);
+      this.#lo = new Uint32Array(count);
+      this.#hi = new Uint32Array(count);
+    }
+    return {
+      owners: this.#owners.subarray(0, count),
+      lo: this.#lo.subarray(0, count),
+      hi: this.#hi.subarray(0, count),
+    };
+  }
+}
+
 /**
  * Visits the owners in the order of `order` (all of them in their own order when undefined); in the
  * result an owner is known by its place in that order. `stringCount` bounds the key ids.
@@ -28,6 +49,7 @@ export function groupBySlot(
   attributes: AttributeColumns,
   order: Uint32Array | undefined,
   stringCount: number,
+  scratch = new SlotScratch(),
 ): AttributeSlots {
   const { offsets, keys, types, ownerCount } = attributes;
   const total = offsets[ownerCount]!;
@@ -60,9 +82,7 @@ export function groupBySlot(
   const entries = {
     starts,
     ends: starts.slice(),
-    owners: new Uint32Array(total),
-    lo: new Uint32Array(total),
-    hi: new Uint32Array(total),
+    ...scratch.take(total),
   };
   distribute(attributes, order, slotOf, entries);
   const slotKeys = new Uint32Array(slotCount);

@@ -2,7 +2,7 @@ import { AttributeType } from "../../model/attribute-columns.ts";
 import type { SpanBatch } from "../../model/span-batch.ts";
 import type { KeyStats } from "../../schema/segment-meta.ts";
 import { attributeMaps, type MapColumn } from "./attribute-maps.ts";
-import { type AttributeSlots, groupBySlot } from "./attribute-slots.ts";
+import { type AttributeSlots, groupBySlot, SlotScratch } from "./attribute-slots.ts";
 import { resourceColumn, spanColumn } from "./dedicated-columns.ts";
 import { chooseDedicated } from "./dedicated-keys.ts";
 import { SlotCounter } from "./key-stats.ts";
@@ -11,6 +11,9 @@ import type { ValueDomain } from "./parquet/value-domain.ts";
 import type { SpanOrder } from "./span-order.ts";
 import { isText } from "./trace-columns.ts";
 import type { ValueCounter } from "./value-counts.ts";
+
+/** The columns made from it are written before `writeSegment`, which does not wait, returns. */
+const spanScratch = new SlotScratch();
 
 const SERVICE_NAME = new TextEncoder().encode("service.name");
 
@@ -54,7 +57,7 @@ export function serviceNames(batch: SpanBatch): Uint32Array {
 export function segmentAttributes(input: SegmentAttributesInput): SegmentAttributes {
   const { batch, order, strings, resourceOfRow, spansOfResource } = input;
   const stringCount = batch.strings.count;
-  const spanSlots = groupBySlot(batch.attributes, order.spans, stringCount);
+  const spanSlots = groupBySlot(batch.attributes, order.spans, stringCount, spanScratch);
   const resourceSlots = groupBySlot(batch.resourceAttributes, undefined, stringCount);
   const scopeSlots = groupBySlot(batch.scopeAttributes, undefined, stringCount);
   const isServiceName = (slot: number) =>

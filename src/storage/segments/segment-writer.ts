@@ -57,7 +57,7 @@ export class SegmentWriter {
       // Else a power loss could take the folder and all that is in it.
       await files.syncDir(segmentDir);
     }
-    await files.writeFileAtomic(segmentPath(segmentDir, meta), concat(chunks));
+    await files.writeFileAtomic(segmentPath(segmentDir, meta), chunks);
     return meta;
   }
 
@@ -67,14 +67,4 @@ export class SegmentWriter {
       await this.#parts.files.unlink(segmentPath(this.#parts.segmentDir, segment));
     }
   }
-}
-
-function concat(chunks: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(chunks.reduce((total, chunk) => total + chunk.length, 0));
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.length;
-  }
-  return bytes;
 }

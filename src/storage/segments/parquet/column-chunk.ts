@@ -54,14 +54,21 @@ type Coding = {
   longest: number;
 };
 
+/** Kept from one file to the next: a writer does not wait, so there is one at a time in a thread. */
+const scratch = {
+  body: new ByteSink(1 << 16),
+  dictionaryBody: new ByteSink(1 << 14),
+  header: new ByteSink(64),
+};
+
 /** Writes column chunks one after another; keeps the scratch memory between them. */
 export class ChunkWriter {
   readonly #file: FileSink;
   readonly #zstdLevel: number;
   readonly #minCompressedBytes: number;
-  readonly #body = new ByteSink(1 << 16);
-  readonly #dictionaryBody = new ByteSink(1 << 14);
-  readonly #header = new ByteSink(64);
+  readonly #body = scratch.body;
+  readonly #dictionaryBody = scratch.dictionaryBody;
+  readonly #header = scratch.header;
   #codes = new Uint32Array(1024);
   #dictionaryIds = new Uint32Array(1024);
   #uncompressedBytes = 0;
