@@ -2,8 +2,6 @@ import { zstdDecompressExact } from "../../../runtime/compression.ts";
 import { corrupt, unsupported } from "./read-error.ts";
 import { type ReadAt, readExactly } from "./read-footer.ts";
 
-/** A page of ours has about 1 MiB and one value, a dictionary 16 MiB. */
-const MAX_PAGE_BYTES = 64 << 20;
 /** What one request may decompress: bounds its time when the bytes are hostile. */
 const MAX_TOTAL_BYTES = 512 << 20;
 
@@ -39,7 +37,6 @@ export class ByteSource {
       if (stored.length !== size) throw corrupt("a page is not as long as it says");
       return stored;
     }
-    if (size > MAX_PAGE_BYTES) throw unsupported(`a page of ${size} bytes`);
     this.#decompressedBytes += size;
     if (this.#decompressedBytes > MAX_TOTAL_BYTES) throw unsupported("too much to decompress");
     let body: Uint8Array;

@@ -18,6 +18,8 @@ export type PageHeader = {
 
 /** Ours have at most about 40 bytes; statistics in a header, which others write, may need more. */
 export const MAX_HEADER_BYTES = 512;
+/** A page of ours has about 1 MiB and one value, a dictionary 16 MiB. */
+const MAX_PAGE_BYTES = 64 << 20;
 /** Ours have 2^19 rows at most, or 2^16 levels and those of one more row. */
 const MAX_PAGE_VALUES = 1 << 22;
 const RLE = 3;
@@ -46,6 +48,9 @@ export function readPageHeader(bytes: Uint8Array): PageHeader {
   if (bodyBytes < 0 || storedBytes < 0) throw corrupt("a page without a size");
   if (kind !== PageKind.data && kind !== PageKind.dictionary) {
     throw unsupported(`pages of kind ${kind}`);
+  }
+  if (Math.max(bodyBytes, storedBytes) > MAX_PAGE_BYTES) {
+    throw unsupported(`a page of ${bodyBytes} bytes`);
   }
   if (details === undefined) throw corrupt("a page header without its details");
   if (details.valueCount > MAX_PAGE_VALUES)
