@@ -42,8 +42,8 @@ export async function* findCandidates(scan: CandidateScan): CandidateSource {
 /** Later slices are larger: a common match ends the search in the first, a rare one needs few. */
 const FIRST_SLICE_SEGMENTS = 1;
 const SLICE_GROWTH = 4;
-const MIN_ROWS = 200;
-const ROWS_PER_TRACE = 4;
+const MIN_ROWS = 500;
+const ROWS_PER_TRACE = 25;
 /** Bounds the rows of a search for very many traces. */
 const MAX_EXTRA_ROWS = 5000;
 
