@@ -195,10 +195,29 @@ export class HybridReader {
     if (this.#width <= MAX_GROUP_WIDTH) {
       const start = this.#groupStart(count);
       for (; i < start; i++) if (this.#packedValue(i) === value) equal++;
+      if (this.#width === 1 && value <= 1) {
+        const words = (count - i) >>> 5;
+        const ones = this.#onesInWords(i, words);
+        equal += value === 1 ? ones : 32 * words - ones;
+        i += 32 * words;
+      }
       for (; i + 8 <= count; i += 8) equal += this.#equalInGroup(i, value);
     }
     for (; i < count; i++) if (this.#packedValue(i) === value) equal++;
     return equal;
+  }
+
+  /** The ones among `32 * words` single bits from `i` on, which begins a byte. Bitmaps are long. */
+  #onesInWords(i: number, words: number): number {
+    const bytes = this.#bytes;
+    let at = this.#base + ((this.#bit + i) >>> 3);
+    let ones = 0;
+    for (let w = 0; w < words; w++, at += 4) {
+      ones += bitCount(
+        bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24),
+      );
+    }
+    return ones;
   }
 
   /** Values in front of the next group of eight, which begins with a byte. */

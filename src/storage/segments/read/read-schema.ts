@@ -11,7 +11,11 @@ export type Leaf = {
   readonly type: SqlType;
   readonly maxDef: number;
   readonly maxRep: number;
+  /** The lists and maps around it of which it is not the first leaf. */
+  readonly elders: readonly ElderLeaf[];
 };
+/** The first leaf of a list or map. Where it has no element, the others have the same levels. */
+export type ElderLeaf = { readonly index: number; readonly elementDef: number };
 
 /** How leaves make up a column's values. */
 export type ColumnNode =
@@ -47,8 +51,8 @@ type Element = {
   nanos: boolean;
 };
 
-/** Ours has five levels. */
-const MAX_DEPTH = 8;
+/** Lists in lists; ours has two. */
+const MAX_DEPTH = 4;
 const MAX_ELEMENTS = 4096;
 const LIST = 3;
 const MAP = 2;
@@ -62,7 +66,7 @@ export function readSchema(reader: ThriftReader): ReadSchema {
   const builder = new SchemaBuilder(elements);
   const root = builder.next();
   const columns: NamedNode[] = [];
-  for (let i = 0; i < (root.children ?? 0); i++) columns.push(builder.column(0, 0, 0));
+  for (let i = 0; i < (root.children ?? 0); i++) columns.push(builder.column(0, 0, []));
   builder.finish();
   return { columns, leaves: builder.leaves };
 }
@@ -86,26 +90,23 @@ class SchemaBuilder {
     if (this.#at !== this.#elements.length) throw corrupt("the schema has loose ends");
   }
 
-  column(def: number, rep: number, depth: number): NamedNode {
-    if (depth > MAX_DEPTH) throw unsupported("a schema nested deeply");
+  column(def: number, rep: number, around: readonly ElderLeaf[]): NamedNode {
+    if (around.length > MAX_DEPTH) throw unsupported("a schema nested deeply");
     const element = this.next();
     const { name, repetition } = element;
     if (repetition === Repetition.repeated) throw unsupported(`a repeated column ${name}`);
     const ownDef = def + (repetition === Repetition.optional ? 1 : 0);
     if (element.children === undefined) {
-      const leaf = {
-        index: this.leaves.length,
-        type: typeOf(element),
-        maxDef: ownDef,
-        maxRep: rep,
-      };
+      const index = this.leaves.length;
+      const elders = around.filter((elder) => elder.index !== index);
+      const leaf = { index, type: typeOf(element), maxDef: ownDef, maxRep: rep, elders };
       this.leaves.push(leaf);
       return { name, node: { kind: "leaf", leaf } };
     }
-    return { name, node: this.#repeated(element, ownDef, rep, depth) };
+    return { name, node: this.#repeated(element, ownDef, rep, around) };
   }
 
-  #repeated(group: Element, def: number, rep: number, depth: number): RepeatedNode {
+  #repeated(group: Element, def: number, rep: number, around: readonly ElderLeaf[]): RepeatedNode {
     const kind =
       group.logical === LIST || group.converted === 3
         ? "list"
@@ -123,27 +124,28 @@ class SchemaBuilder {
     }
     const elementDef = def + 1;
     const firstLeaf = this.leaves.length;
+    const inside = [...around, { index: firstLeaf, elementDef }];
     const element =
       kind === "map"
-        ? this.#struct(2, elementDef, rep + 1, depth)
-        : this.#listElement(elementDef, rep + 1, depth);
+        ? this.#struct(2, elementDef, rep + 1, inside)
+        : this.#listElement(elementDef, rep + 1, inside);
     const leaves = this.leaves.slice(firstLeaf);
     return { kind, element, elementDef, rep: rep + 1, leaves };
   }
 
-  #listElement(def: number, rep: number, depth: number): ColumnNode {
+  #listElement(def: number, rep: number, around: readonly ElderLeaf[]): ColumnNode {
     const element = this.next();
     const { children } = element;
     if (children === undefined || element.repetition !== Repetition.required) {
       throw unsupported("a list of anything but structs");
     }
-    return this.#struct(children, def, rep, depth);
+    return this.#struct(children, def, rep, around);
   }
 
-  #struct(count: number, def: number, rep: number, depth: number): ColumnNode {
+  #struct(count: number, def: number, rep: number, around: readonly ElderLeaf[]): ColumnNode {
     if (count < 1) throw unsupported("a struct without fields");
     const fields: NamedNode[] = [];
-    for (let i = 0; i < count; i++) fields.push(this.column(def, rep, depth + 2));
+    for (let i = 0; i < count; i++) fields.push(this.column(def, rep, around));
     return { kind: "struct", fields };
   }
 }

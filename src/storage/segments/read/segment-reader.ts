@@ -136,7 +136,10 @@ export class SegmentReader {
       const length = window.end - window.start;
       if (length <= MAX_WINDOW_BYTES) await source.prefetch(window.start, length);
       for (const leaf of window.leaves) {
-        data.push(await readLeaf(source, group, leaf, from, to));
+        const same = leaf.elders.find(({ index, elementDef }) =>
+          data[index]!.defs.every((def) => def < elementDef),
+        );
+        data.push(same ? data[same.index]! : await readLeaf(source, group, leaf, from, to));
       }
     }
     return data;
