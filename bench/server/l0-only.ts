@@ -20,6 +20,7 @@ const config = {
     ingest: {
       ...settings.ingest,
       l1Spans: Number.MAX_SAFE_INTEGER,
+      l1WalBytes: Number.MAX_SAFE_INTEGER,
       l1AfterMs: Number.MAX_SAFE_INTEGER,
     },
   },

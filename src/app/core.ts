@@ -174,6 +174,7 @@ export class Core {
       },
       {
         l1Spans: settings.ingest.l1Spans,
+        l1WalBytes: settings.ingest.l1WalBytes,
         l1AfterMs: settings.ingest.l1AfterMs,
         l1Segments: MAX_L0_SEGMENTS,
         merge: {

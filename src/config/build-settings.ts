@@ -25,6 +25,7 @@ const DEFAULT_RETENTION_MS = 48 * 3_600_000;
 const CUT_AFTER_MS = 1000;
 /** Sorting holds about 2 KB a span; more spans in a segment gain little. */
 const L1_SPANS = 250_000;
+const L1_WAL_BYTES = 256 * 1024 * 1024;
 const L1_AFTER_MS = { min: 1000, default: MINUTE_MS, max: 5 * MINUTE_MS };
 
 /** Every part's settings. Values are valid by their types; `checks.ts` looks at combinations. */
@@ -41,6 +42,7 @@ export function buildSettings(input: BuildInput): Settings {
       segmentDir: paths.segmentDir,
       cutAfterMs: CUT_AFTER_MS,
       l1Spans: L1_SPANS,
+      l1WalBytes: L1_WAL_BYTES,
       l1AfterMs: l1AfterMs(values),
       retryAfterMs: values.durationMs("distributor.retry_after_on_resource_exhausted"),
     },

@@ -17,6 +17,8 @@ export type IngestSettings = {
   readonly cutAfterMs: number;
   /** An L1 segment is built when the WAL range not yet in one holds this many spans … */
   readonly l1Spans: number;
+  /** … or this many bytes: a sender over its limit fills it with what is refused, … */
+  readonly l1WalBytes: number;
   /** … or is this old. */
   readonly l1AfterMs: number;
   /** Retry hint of `limited`; 0 = none. */

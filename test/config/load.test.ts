@@ -20,6 +20,7 @@ test("without a file all doors are on localhost at Tempo's ports and data lies i
     segmentDir: "./pintail-data/blocks",
     cutAfterMs: 1000,
     l1Spans: 250_000,
+    l1WalBytes: 268_435_456,
     l1AfterMs: 60_000,
     retryAfterMs: 5000,
   });

@@ -37,6 +37,8 @@ export interface CompactionMetrics {
 export type CompactorSettings = {
   /** L1 is built when the L0 segments hold this many spans … */
   readonly l1Spans: number;
+  /** … or their WAL range has this size (a sender over its limit fills it), … */
+  readonly l1WalBytes: number;
   /** … or the oldest of them is this old, … */
   readonly l1AfterMs: number;
   /** … or there are this many of them (queries that follow each other cut often). */
@@ -186,7 +188,7 @@ export class Compactor {
     const { cutTo, releasedTo } = this.#parts.catalog.walPositions();
     // Only refused records: nothing to build, but the WAL can go.
     if (l0.length === 0) return cutTo - releasedTo > EMPTY_RANGE_BYTES;
-    if (cutTo - releasedTo > MAX_RANGE_BYTES) return true;
+    if (cutTo - releasedTo > this.#settings.l1WalBytes) return true;
     const oldestMs = Math.min(...l0.map((s) => s.createdUnixMs));
     return (
       l0.length >= this.#settings.l1Segments ||
@@ -286,8 +288,6 @@ export class Compactor {
 
 /** Refused records alone keep at most this much of the WAL. */
 const EMPTY_RANGE_BYTES = 16 * 1024 * 1024;
-/** A range of this size is due: a sender over its limit fills the WAL with what is refused. */
-const MAX_RANGE_BYTES = 256 * 1024 * 1024;
 
 function sum(segments: readonly SegmentMeta[]): number {
   return segments.reduce((total, s) => total + s.rowCount, 0);

@@ -12,6 +12,7 @@ import { aSegmentMeta } from "../../support/segment-meta.ts";
 
 const SETTINGS: CompactorSettings = {
   l1Spans: 1000,
+  l1WalBytes: 256 * 1024 * 1024,
   l1AfterMs: 60_000,
   l1Segments: 10,
   merge: { maxSpans: 1000, minInputs: 3, maxInputs: 8, windowNanos: 3_600_000_000_000n },
