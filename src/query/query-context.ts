@@ -1,10 +1,4 @@
-import type {
-  Database,
-  QueryOptions,
-  ResultChunk,
-  ResultColumn,
-  SqlValue,
-} from "../drivers/duckdb/database.ts";
+import type { Database, OnChunk, QueryOptions, SqlValue } from "../drivers/duckdb/database.ts";
 import { isPintailError, PintailError } from "../errors.ts";
 import type { SegmentMeta } from "../schema/segment-meta.ts";
 import type { Catalog } from "../storage/catalog/catalog.ts";
@@ -43,10 +37,7 @@ export interface QueryRun {
   /** The tenant's segments in this view, newest first. */
   segments(tenant: string): readonly SegmentMeta[];
   rows(sql: string, options?: { maxRows?: number }): Promise<SqlValue[][]>;
-  chunks(
-    sql: string,
-    onChunk: (chunk: ResultChunk, columns: readonly ResultColumn[]) => void | Promise<void>,
-  ): Promise<void>;
+  chunks(sql: string, onChunk: OnChunk): Promise<void>;
   /** Throws `canceled` or `timeout` when it is time to stop: for work that is not the database's. */
   throwIfOver(): void;
   /** Calls `visit` for each item; lets other requests have the thread now and then. */
@@ -157,10 +148,7 @@ class Attempt implements QueryRun {
     return this.context.database.rows(sql, { ...this.#bounds(), maxRows: options.maxRows });
   }
 
-  chunks(
-    sql: string,
-    onChunk: (chunk: ResultChunk, columns: readonly ResultColumn[]) => void | Promise<void>,
-  ): Promise<void> {
+  chunks(sql: string, onChunk: OnChunk): Promise<void> {
     return this.context.database.chunks(sql, onChunk, this.#bounds());
   }
 

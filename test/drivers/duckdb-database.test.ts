@@ -124,6 +124,43 @@ test("gives chunks with names and types, and waits for the callee", async () => 
   expect(rowCount).toBe(5000);
 });
 
+test("rows with long lists come few at a time, inner lists counted, each once", async () => {
+  const sizes: number[] = [];
+  const seen: unknown[] = [];
+  await database.chunks(
+    `SELECT i, CASE WHEN i % 10 = 3 THEN list_transform(range(30000), lambda x: {'n': x, 'l': [x, i]})
+       WHEN i % 10 = 4 THEN NULL ELSE [] END AS l, map([i], ['v' || i]) AS m
+     FROM range(40) t(i) ORDER BY i`,
+    ({ rowCount, columns: [i, l, m] }) => {
+      sizes.push(rowCount);
+      for (let row = 0; row < rowCount; row++) {
+        const list = l![row] as { n: bigint; l: bigint[] }[] | null;
+        seen.push([i![row], list?.length ?? null, list?.at(-1), m![row]]);
+      }
+    },
+  );
+  expect(sizes.length).toBeGreaterThan(2);
+  expect(Math.max(...sizes)).toBeLessThan(40);
+  expect(seen).toEqual(
+    Array.from({ length: 40 }, (_, n) => {
+      const i = BigInt(n);
+      const map = [[i, `v${n}`]];
+      if (n % 10 === 4) return [i, null, undefined, map];
+      if (n % 10 !== 3) return [i, 0, undefined, map];
+      return [i, 30_000, { n: 29_999n, l: [29_999n, i] }, map];
+    }),
+  );
+});
+
+test("a callee that has enough gets no more", async () => {
+  let chunks = 0;
+  await database.chunks("SELECT range FROM range(10000)", async () => {
+    chunks++;
+    return chunks < 2;
+  });
+  expect(chunks).toBe(2);
+});
+
 test("an error of the callee ends the query and passes through", async () => {
   const failing = database.chunks("SELECT 1", () => {
     throw new RangeError("mine");

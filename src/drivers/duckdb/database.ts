@@ -29,22 +29,23 @@ export type QueryOptions = {
 
 export type ResultColumn = { readonly name: string; readonly type: string };
 
-/** A result's rows as columns, one chunk (at most 2048 rows) at a time. */
+/**
+ * A result's rows as columns, one chunk at a time: at most 2048 rows, fewer when their lists are long.
+ */
 export type ResultChunk = {
   readonly rowCount: number;
   /** `columns[c][r]`. */
   readonly columns: readonly (readonly SqlValue[])[];
 };
 
+/** Gets a chunk. `false`, or a promise of it, says that no more of them are wanted. */
+export type OnChunk = (chunk: ResultChunk, columns: readonly ResultColumn[]) => unknown;
+
 export interface Database extends AsyncDisposable {
   /** All rows as arrays in column order. */
   rows(sql: string, options?: QueryOptions): Promise<SqlValue[][]>;
   /** Chunk by chunk, without holding the whole result as JS values. */
-  chunks(
-    sql: string,
-    onChunk: (chunk: ResultChunk, columns: readonly ResultColumn[]) => void | Promise<void>,
-    options?: QueryOptions,
-  ): Promise<void>;
+  chunks(sql: string, onChunk: OnChunk, options?: QueryOptions): Promise<void>;
 }
 
 /** A database that Pintail also writes, such as the catalog's. Values reach SQL by `sqlLiteral`. */

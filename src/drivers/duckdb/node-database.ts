@@ -1,16 +1,10 @@
 import duckdb from "@duckdb/node-bindings";
 import { PintailError } from "../../errors.ts";
 import { ConnectionPool } from "./connection-pool.ts";
-import type {
-  QueryOptions,
-  ResultChunk,
-  ResultColumn,
-  SqlValue,
-  WritableDatabase,
-} from "./database.ts";
+import type { OnChunk, QueryOptions, SqlValue, WritableDatabase } from "./database.ts";
 import { Deadline } from "./deadline.ts";
 import { duckdbError, invalidatesDatabase } from "./duckdb-error.ts";
-import { typeName, vectorReader } from "./read-vector.ts";
+import { typeName, type VectorValues, vectorReader } from "./read-vector.ts";
 import { assertReadOnly, SANDBOX_SETTINGS, type SandboxSettings } from "./sandbox.ts";
 import { quoteSetting, type SettingValue } from "./settings-sql.ts";
 
@@ -136,11 +130,7 @@ class NodeDatabase implements WritableDatabase {
     return rows;
   }
 
-  chunks(
-    sql: string,
-    onChunk: (chunk: ResultChunk, columns: readonly ResultColumn[]) => void | Promise<void>,
-    options: QueryOptions = {},
-  ): Promise<void> {
+  chunks(sql: string, onChunk: OnChunk, options: QueryOptions = {}): Promise<void> {
     return this.#run(options, async (connection, deadline) => {
       if (this.#sandboxed) {
         await interruptible(connection, deadline, () => assertReadOnly(connection, sql));
@@ -244,7 +234,7 @@ async function interruptible<T>(
 async function readResult(
   result: duckdb.Result,
   deadline: Deadline,
-  onChunk: (chunk: ResultChunk, columns: readonly ResultColumn[]) => void | Promise<void>,
+  onChunk: OnChunk,
 ): Promise<void> {
   const types = Array.from({ length: duckdb.column_count(result) }, (_, c) =>
     duckdb.column_logical_type(result, c),
@@ -260,8 +250,31 @@ async function readResult(
     if (chunk === null || rowCount === 0) return;
     deadline.throwIfExpired();
     const values = readers.map((read, c) => read(duckdb.data_chunk_get_vector(chunk, c), rowCount));
-    await onChunk({ rowCount, columns: values }, columns);
+    for (let from = 0; from < rowCount; ) {
+      const to = endOfSlice(values, from, rowCount);
+      const slice = { rowCount: to - from, columns: values.map((part) => part.slice(from, to)) };
+      if ((await onChunk(slice, columns)) === false) return;
+      from = to;
+      // The rest of the chunk is at hand already: without a pause nobody else would have a turn.
+      if (from < rowCount) await new Promise((resolve) => setImmediate(resolve));
+      deadline.throwIfExpired();
+    }
   }
+}
+
+/** A row may have tens of thousands of events: as JS values they take a hundred bytes and more. */
+const MAX_SLICE_ELEMENTS = 100_000;
+
+/** End of the rows from `from` on that hold about that many list elements, at least one row. */
+function endOfSlice(values: readonly VectorValues[], from: number, rowCount: number): number {
+  const lists = values.filter(({ elementsOf }) => elementsOf !== undefined);
+  if (lists.length === 0) return rowCount;
+  let elements = 0;
+  for (let row = from; row < rowCount; row++) {
+    for (const { elementsOf } of lists) elements += elementsOf?.(row) ?? 0;
+    if (elements > MAX_SLICE_ELEMENTS) return Math.max(row, from + 1);
+  }
+  return rowCount;
 }
 
 /** The statements in order, in texts of a size that DuckDB's parser takes easily. */

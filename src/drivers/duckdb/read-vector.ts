@@ -6,8 +6,15 @@ const { Type } = duckdb;
 /** A leading byte order mark is part of the value. */
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
-/** Turns the first `count` values of a vector of one type into JS values. */
-type Reader = (vector: duckdb.Vector, count: number) => SqlValue[];
+/** The values of a vector, not yet made. Its chunk must be alive. */
+export type VectorValues = {
+  slice(from: number, to: number): SqlValue[];
+  /** Of lists, and of what holds some: how many elements a value has, those of inner lists too. */
+  elementsOf?(row: number): number;
+};
+
+/** For the first `count` values of a vector of one type. */
+type Reader = (vector: duckdb.Vector, count: number) => VectorValues;
 
 /**
  * A reader for a column type, made once per result. It copies a vector's memory once and reads that,
@@ -35,7 +42,7 @@ export function vectorReader(type: duckdb.LogicalType): Reader {
     case Type.DECIMAL:
       return decimalReader(type);
     case Type.SQLNULL:
-      return (_vector, count) => new Array<SqlValue>(count).fill(null);
+      return () => ({ slice: (from, to) => new Array<SqlValue>(to - from).fill(null) });
     default:
       return flatReader(id);
   }
@@ -125,43 +132,68 @@ function flatReader(id: duckdb.Type): Reader {
 /** A reader for values of `width` bytes. */
 function fixed(width: number, valueAt: (view: DataView, at: number) => SqlValue): Reader {
   return (vector, count) => {
-    const values = new Array<SqlValue>(count);
-    if (count === 0) return values;
+    if (count === 0) return NO_VALUES;
     const view = dataOf(vector, count * width);
     const validity = validityOf(vector, count);
-    for (let i = 0; i < count; i++) {
-      values[i] = isValid(validity, i) ? valueAt(view, i * width) : null;
-    }
-    return values;
+    return {
+      slice(from, to) {
+        const values = new Array<SqlValue>(to - from);
+        for (let i = from; i < to; i++) {
+          values[i - from] = isValid(validity, i) ? valueAt(view, i * width) : null;
+        }
+        return values;
+      },
+    };
   };
 }
 
+const NO_VALUES: VectorValues = { slice: () => [] };
+
 function listReader(child: Reader): Reader {
   return (vector, count) => {
-    const lists = new Array<SqlValue>(count);
-    if (count === 0) return lists;
+    if (count === 0) return { ...NO_VALUES, elementsOf: () => 0 };
     const entries = dataOf(vector, count * 16);
     const validity = validityOf(vector, count);
     const items = child(duckdb.list_vector_get_child(vector), duckdb.list_vector_get_size(vector));
-    for (let i = 0; i < count; i++) {
-      // Lists of one vector hold far fewer than 2^32 items, so the low words are enough.
-      const offset = entries.getUint32(i * 16, true);
-      const length = entries.getUint32(i * 16 + 8, true);
-      lists[i] = isValid(validity, i) ? items.slice(offset, offset + length) : null;
-    }
-    return lists;
+    // Lists of one vector hold far fewer than 2^32 items, so the low words are enough.
+    const offsetOf = (i: number): number => entries.getUint32(i * 16, true);
+    const lengthOf = (i: number): number =>
+      isValid(validity, i) ? entries.getUint32(i * 16 + 8, true) : 0;
+    return {
+      slice(from, to) {
+        const lists = new Array<SqlValue>(to - from);
+        for (let i = from; i < to; i++) {
+          const offset = offsetOf(i);
+          lists[i - from] = isValid(validity, i) ? items.slice(offset, offset + lengthOf(i)) : null;
+        }
+        return lists;
+      },
+      elementsOf(row) {
+        const length = lengthOf(row);
+        if (items.elementsOf === undefined) return length;
+        let elements = length;
+        const offset = offsetOf(row);
+        for (let i = offset; i < offset + length; i++) elements += items.elementsOf(i);
+        return elements;
+      },
+    };
   };
 }
 
 function arrayReader(child: Reader, size: number): Reader {
   return (vector, count) => {
-    const arrays = new Array<SqlValue>(count);
     const validity = validityOf(vector, count);
     const items = child(duckdb.array_vector_get_child(vector), count * size);
-    for (let i = 0; i < count; i++) {
-      arrays[i] = isValid(validity, i) ? items.slice(i * size, (i + 1) * size) : null;
-    }
-    return arrays;
+    return {
+      slice(from, to) {
+        const arrays = new Array<SqlValue>(to - from);
+        for (let i = from; i < to; i++) {
+          arrays[i - from] = isValid(validity, i) ? items.slice(i * size, (i + 1) * size) : null;
+        }
+        return arrays;
+      },
+      elementsOf: () => size,
+    };
   };
 }
 
@@ -170,7 +202,12 @@ function mapReader(keyReader: Reader, valueReader: Reader): Reader {
   const entries: Reader = (vector, count) => {
     const keys = keyReader(duckdb.struct_vector_get_child(vector, 0), count);
     const values = valueReader(duckdb.struct_vector_get_child(vector, 1), count);
-    return keys.map((key, i) => [key, values[i] ?? null]);
+    return {
+      slice(from, to) {
+        const valuesOfSlice = values.slice(from, to);
+        return keys.slice(from, to).map((key, i) => [key, valuesOfSlice[i] ?? null]);
+      },
+    };
   };
   return listReader(entries);
 }
@@ -178,23 +215,32 @@ function mapReader(keyReader: Reader, valueReader: Reader): Reader {
 function structReader(type: duckdb.LogicalType): Reader {
   const fields = structFields(type).map((field) => ({ ...field, read: vectorReader(field.type) }));
   return (vector, count) => {
-    const columns = fields.map(({ read }, f) =>
+    const parts = fields.map(({ read }, f) =>
       read(duckdb.struct_vector_get_child(vector, f), count),
     );
+    const lists = parts.filter(({ elementsOf }) => elementsOf !== undefined);
     const validity = validityOf(vector, count);
-    const structs = new Array<SqlValue>(count);
-    for (let i = 0; i < count; i++) {
-      if (!isValid(validity, i)) {
-        structs[i] = null;
-        continue;
-      }
-      const struct: Record<string, SqlValue> = {};
-      for (let f = 0; f < fields.length; f++) {
-        struct[fields[f]?.name ?? ""] = columns[f]?.[i] ?? null;
-      }
-      structs[i] = struct;
-    }
-    return structs;
+    return {
+      slice(from, to) {
+        const columns = parts.map((part) => part.slice(from, to));
+        const structs = new Array<SqlValue>(to - from);
+        for (let i = 0; i < structs.length; i++) {
+          if (!isValid(validity, from + i)) {
+            structs[i] = null;
+            continue;
+          }
+          const struct: Record<string, SqlValue> = {};
+          for (let f = 0; f < fields.length; f++) {
+            struct[fields[f]?.name ?? ""] = columns[f]?.[i] ?? null;
+          }
+          structs[i] = struct;
+        }
+        return structs;
+      },
+      ...(lists.length > 0 && {
+        elementsOf: (row) => lists.reduce((sum, list) => sum + (list.elementsOf?.(row) ?? 0), 0),
+      }),
+    };
   };
 }
 
@@ -210,15 +256,23 @@ function enumReader(type: duckdb.LogicalType): Reader {
     duckdb.enum_dictionary_value(type, i),
   );
   const codes = flatReader(duckdb.enum_internal_type(type));
-  return (vector, count) =>
-    codes(vector, count).map((code) => (code === null ? null : (names[Number(code)] ?? null)));
+  return mapped(codes, (code) => names[Number(code)] ?? null);
 }
 
 function decimalReader(type: duckdb.LogicalType): Reader {
   const unscaled = flatReader(duckdb.decimal_internal_type(type));
   const scale = 10 ** duckdb.decimal_scale(type);
-  return (vector, count) =>
-    unscaled(vector, count).map((value) => (value === null ? null : Number(value) / scale));
+  return mapped(unscaled, (value) => Number(value) / scale);
+}
+
+function mapped(reader: Reader, change: (value: SqlValue) => SqlValue): Reader {
+  return (vector, count) => {
+    const values = reader(vector, count);
+    return {
+      slice: (from, to) =>
+        values.slice(from, to).map((value) => (value === null ? null : change(value))),
+    };
+  };
 }
 
 function dataOf(vector: duckdb.Vector, byteCount: number): DataView {

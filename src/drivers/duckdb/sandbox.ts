@@ -74,7 +74,7 @@ async function parse(connection: duckdb.Connection, sql: string): Promise<Serial
     duckdb.bind_varchar(prepared, 1, sql);
     const chunk = await duckdb.fetch_chunk(await duckdb.execute_prepared(prepared));
     if (chunk === null) throw new Error("json_serialize_sql gave no row");
-    const [json] = readText(duckdb.data_chunk_get_vector(chunk, 0), 1);
+    const [json] = readText(duckdb.data_chunk_get_vector(chunk, 0), 1).slice(0, 1);
     return JSON.parse(String(json)) as Serialized;
   } finally {
     duckdb.destroy_prepare_sync(prepared);
