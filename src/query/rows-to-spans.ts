@@ -27,24 +27,15 @@ export class RowsToSpans {
   /** The rows of one chunk; `columnNames` are those of the query's result, in order. */
   read(chunk: ResultChunk, columnNames: readonly string[]): StoredSpan[] {
     const layout = layoutOf(columnNames);
-    const resources = new Map<string, Resource>();
-    const scopes = new Map<string, InstrumentationScope>();
+    const resources = new RecentRows<Resource>(layout.resourceColumns);
+    const scopes = new RecentRows<InstrumentationScope>(layout.scopeColumns);
     const spans: StoredSpan[] = [];
     for (let row = 0; row < chunk.rowCount; row++) {
       const value = (column: number): SqlValue => chunk.columns[column]?.[row] ?? null;
-      // Rows of one chunk that agree in every resource column share a resource without building it.
-      const resourceKey = rawKey(layout.resourceColumns, value);
-      let resource = resources.get(resourceKey);
-      if (resource === undefined) {
-        resource = this.#internResource(readResource(layout, value));
-        resources.set(resourceKey, resource);
-      }
-      const scopeKey = rawKey(layout.scopeColumns, value);
-      let scope = scopes.get(scopeKey);
-      if (scope === undefined) {
-        scope = this.#internScope(readScope(layout, value));
-        scopes.set(scopeKey, scope);
-      }
+      const resource = resources.get(value, () =>
+        this.#internResource(readResource(layout, value)),
+      );
+      const scope = scopes.get(value, () => this.#internScope(readScope(layout, value)));
       spans.push({ span: readSpan(layout, value), resource, scope });
     }
     return spans;
@@ -254,22 +245,45 @@ function listOf(value: SqlValue | undefined): readonly SqlValue[] {
   return Array.isArray(value) ? value : [];
 }
 
-function rawKey(columns: readonly number[], value: ReadValue): string {
-  let key = "";
-  for (const column of columns) {
-    const stored = value(column);
-    if (stored === null) key += "|";
-    else if (typeof stored === "string") key += `s${stored.length}:${stored}|`;
-    else if (Array.isArray(stored)) key += `${mapKey(stored)}|`;
-    else key += `${typeof stored}${numberKey(stored)}|`;
+/** More than a trace usually has services. */
+const MAX_RECENT_ROWS = 32;
+
+/**
+ * What rows that agree in some columns share, without building it for each: the columns of a row may
+ * hold thousands of attributes, and comparing them costs a fraction.
+ */
+class RecentRows<T> {
+  readonly #columns: readonly number[];
+  /** Last used first. */
+  readonly #rows: { readonly values: readonly SqlValue[]; readonly made: T }[] = [];
+
+  constructor(columns: readonly number[]) {
+    this.#columns = columns;
   }
-  return key;
+
+  get(value: ReadValue, make: () => T): T {
+    const at = this.#rows.findIndex(({ values }) =>
+      this.#columns.every((column, i) => sameValue(values[i]!, value(column))),
+    );
+    const known = this.#rows[at];
+    if (known === undefined) {
+      const made = make();
+      this.#rows.unshift({ values: this.#columns.map(value), made });
+      if (this.#rows.length > MAX_RECENT_ROWS) this.#rows.pop();
+      return made;
+    }
+    if (at > 0) {
+      this.#rows.splice(at, 1);
+      this.#rows.unshift(known);
+    }
+    return known.made;
+  }
 }
 
-function mapKey(entries: readonly SqlValue[]): string {
-  return JSON.stringify(entries, (_, v) =>
-    typeof v === "bigint" || typeof v === "number" ? `${typeof v}${numberKey(v)}` : v,
-  );
+/** Of stored values: scalars, and lists of them. */
+function sameValue(a: SqlValue, b: SqlValue): boolean {
+  if (!Array.isArray(a) || !Array.isArray(b)) return Object.is(a, b);
+  return a.length === b.length && a.every((element, i) => sameValue(element, b[i]));
 }
 
 /** Tells -0 from 0, which are different values to the sender. */

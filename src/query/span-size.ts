@@ -2,7 +2,7 @@ import type { Attribute, StoredSpan } from "./trace.ts";
 
 /**
  * About the size of a span as OTLP protobuf: string lengths in UTF-16 units, fixed shares for the
- * rest. Good enough to bound what a trace may cost; its resource and scope do not count.
+ * rest. Good enough to bound what a trace may cost; its resource and scope count apart.
  */
 export function estimateSpanBytes({ span }: StoredSpan): number {
   let bytes = 70 + span.name.length + span.traceState.length + span.statusMessage.length;
@@ -14,7 +14,7 @@ export function estimateSpanBytes({ span }: StoredSpan): number {
   return bytes;
 }
 
-function attributesBytes(attributes: readonly Attribute[]): number {
+export function attributesBytes(attributes: readonly Attribute[]): number {
   let bytes = 0;
   for (const { key, value } of attributes) {
     bytes += 8 + key.length;

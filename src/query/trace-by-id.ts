@@ -6,8 +6,8 @@ import { combineTrace } from "./combine-trace.ts";
 import type { QueryEngine, QueryRun } from "./query-context.ts";
 import { RowsToSpans, storedColumns } from "./rows-to-spans.ts";
 import { columnListSql, readSegments, traceIdSql } from "./segment-sql.ts";
-import { estimateSpanBytes } from "./span-size.ts";
-import type { StoredSpan, Trace } from "./trace.ts";
+import { attributesBytes, estimateSpanBytes } from "./span-size.ts";
+import type { InstrumentationScope, Resource, StoredSpan, Trace } from "./trace.ts";
 import { traceIdToHex } from "./trace-id.ts";
 
 export type TraceByIdRequest = {
@@ -53,7 +53,7 @@ async function findTrace(run: QueryRun, request: TraceByIdRequest): Promise<Trac
     const hash = traceIdHash(request.traceId);
     const candidates = run.segments(tenant).filter((meta) => mayHoldTrace(meta, request, hash));
     for (const meta of candidates) inspectedBytes += meta.byteSize;
-    const budget = { maxBytes, usedBytes: 0 };
+    const budget: TraceBudget = { maxBytes, usedBytes: 0, owners: new Set() };
     for (const part of await locate(run, candidates, request.traceId)) {
       if (!(await fetchPart(run, part, traceId, reader, spans, budget))) {
         exceededBytes = maxBytes;
@@ -125,6 +125,12 @@ async function locateByDatabase(
 const MAX_READER_ROWS = 2000n;
 /** A huge trace is read in portions, so that the byte bound ends it before memory does. */
 const PORTION_ROWS = 20_000n;
+type TraceBudget = {
+  readonly maxBytes: number;
+  usedBytes: number;
+  /** Resources and scopes that count already. */
+  readonly owners: Set<Resource | InstrumentationScope>;
+};
 
 /** Appends the part's spans; false when the budget ran out, some of the spans are then there. */
 async function fetchPart(
@@ -133,15 +139,19 @@ async function fetchPart(
   traceId: string,
   reader: RowsToSpans,
   spans: StoredSpan[],
-  budget: { readonly maxBytes: number; usedBytes: number },
+  budget: TraceBudget,
 ): Promise<boolean> {
   const isWithin = () => budget.maxBytes === 0 || budget.usedBytes <= budget.maxBytes;
   const add = (chunk: ResultChunk, names: readonly string[]): void => {
-    if (!isWithin()) return;
-    for (const span of reader.read(chunk, names)) {
-      if (span.span.traceId !== traceId) continue;
-      spans.push(span);
-      budget.usedBytes += estimateSpanBytes(span);
+    for (const stored of reader.read(chunk, names)) {
+      if (stored.span.traceId !== traceId) continue;
+      spans.push(stored);
+      budget.usedBytes += estimateSpanBytes(stored);
+      for (const owner of [stored.resource, stored.scope]) {
+        if (budget.owners.has(owner)) continue;
+        budget.owners.add(owner);
+        budget.usedBytes += attributesBytes(owner.attributes);
+      }
     }
   };
   if (part.lastRow - part.firstRow < MAX_READER_ROWS) {
@@ -161,7 +171,10 @@ async function fetchPart(
     // Row numbers alone are the cheapest way to the rows: each further condition decodes a column.
     const statement = `SELECT ${columnListSql(names)} FROM ${source}
       WHERE file_row_number BETWEEN ${first} AND ${last}`;
-    await run.chunks(statement, (chunk) => add(chunk, names));
+    await run.chunks(statement, (chunk) => {
+      add(chunk, names);
+      return isWithin();
+    });
     if (!isWithin()) return false;
   }
   return true;

@@ -1,5 +1,6 @@
 import { create, fromBinary, type MessageInitShape } from "@bufbuild/protobuf";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { KeyValueSchema } from "../../gen/opentelemetry/proto/common/v1/common_pb.ts";
 import {
   type TracesData,
   TracesDataSchema,
@@ -316,4 +317,35 @@ test("traces of several tenants with one id are shown as one", async () => {
   expect(await search(["a"])).toBe(1);
   expect(await search(["a", "b"])).toBe(2);
   expect(await search(["c"])).toBe(0);
+});
+
+test("a huge resource counts towards the trace's bound, once", async () => {
+  const request = aRequest(
+    [1, 2, 3].map((n) => aSpan({ spanId: hex(n.toString().padStart(16, "0")) })),
+  );
+  const large = attributes({ large: "x".repeat(10_000) });
+  const resource = request.resourceSpans[0]!.resource!;
+  resource.attributes.push(...large.map((init) => create(KeyValueSchema, init)));
+  await store.add([request]);
+  store.limits = { ...store.limits, maxBytesPerTrace: 15_000 };
+  expect(await find()).toMatchObject({ exceededBytes: undefined });
+  store.limits = { ...store.limits, maxBytesPerTrace: 9_000 };
+  expect(await find()).toMatchObject({ exceededBytes: 9_000 });
+});
+
+test("rows of very many events are left to the database, which gives them piece by piece", async () => {
+  const events = Array.from({ length: 60_000 }, () => ({}));
+  const spans = [1, 2, 3, 4].map((n) =>
+    aSpan({ spanId: hex(n.toString().padStart(16, "0")), events }),
+  );
+  await store.add([aRequest(spans)]);
+  store.statements.length = 0;
+  expect((await findSpans()).map((span) => span.events.length)).toEqual(spans.map(() => 60_000));
+  expect(store.statements.some((sql) => sql.includes("file_row_number BETWEEN"))).toBe(true);
+  // The bound ends it at once, not after all that the database has at hand.
+  store.limits = { ...store.limits, maxBytesPerTrace: 1_000_000 };
+  const { exceededBytes, trace } = await find();
+  expect(exceededBytes).toBe(1_000_000);
+  const found = trace.resourceSpans.flatMap((g) => g.scopeSpans.flatMap((s) => s.spans));
+  expect(found.length).toBeLessThan(4);
 });

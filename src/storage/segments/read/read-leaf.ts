@@ -54,6 +54,9 @@ export async function pageBody(
   return source.unpack(stored, page.bodyBytes, chunk.zstd);
 }
 
+/** A row may have 65 535 events or attributes; so many values would hold the thread for long. */
+const MAX_LEAF_VALUES = 200_000;
+
 /**
  * Rows `fromRow .. toRow` of the group, counted in it, at least one. Only the pages that hold them
  * are decompressed; of a nested column also those in front, since only their levels tell the rows.
@@ -100,6 +103,7 @@ export async function readLeaf(
         spread(values, taken, leaf, out);
       } else for (let i = 0; i < taken.count; i++) out.values.push(null);
     }
+    if (out.values.length > MAX_LEAF_VALUES) throw unsupported("rows of so many elements");
     row += rowCount;
     return row >= toRow ? "done" : "more";
   });
