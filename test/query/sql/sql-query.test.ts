@@ -204,7 +204,7 @@ test("a tenant sees its own spans only", async () => {
   }
 });
 
-test("a million rows stream in bounded memory", async () => {
+test("a million rows stream in bounded memory", { timeout: 60_000 }, async () => {
   // The result is about 40 MB as text; the engine may use 32 MB.
   const { body } = await store.query({}, 32 * 2 ** 20).run(
     {
