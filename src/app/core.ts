@@ -122,7 +122,8 @@ export class Core {
         walDir,
         segmentDir,
         tempDir: settings.tempDir,
-        maxSegmentSpans: 2 * settings.ingest.l1Spans,
+        // Ranges are a little larger than what makes them due; twice as much would cost its memory.
+        maxSegmentSpans: Math.ceil(1.25 * settings.ingest.l1Spans),
       },
     };
     const jobs = new JobChannel(() =>

@@ -286,13 +286,12 @@ describe("values at the edges", () => {
       name: "bad@@@@name",
       attributes: attributes({ k: "@@@@" }),
     });
-    let at = body.indexOf(0x40);
     for (const bytes of [
       [0xff, 0xfe, 0xc0, 0x80],
       [0xed, 0xa0, 0x80, 0xf5],
     ]) {
-      body.set(bytes, at);
-      at = body.indexOf(0x40, at + 4);
+      // The whole text: one such byte may stand in an id.
+      body.set(bytes, Buffer.from(body).indexOf("@@@@"));
     }
     const response = await pintail.push(body);
     expect([200, 400]).toContain(response.status);
