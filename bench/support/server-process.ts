@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 import { HttpClient } from "./http-get.ts";
 import type { RuntimeName } from "./options.ts";
 import { type ProcessUsage, processUsage } from "./process-usage.ts";
@@ -62,7 +63,14 @@ export class ServerProcess {
     const child = spawn(command!, [...flags, options.entry ?? MAIN, `-config.file=${file}`], {
       cwd: ROOT,
       // As the launcher starts it: queries hold threads of the pool.
-      env: { ...process.env, UV_THREADPOOL_SIZE: "16", PINTAIL_LOG_LEVEL: "info" },
+      // What the launcher sets.
+      env: {
+        NODE_COMPILE_CACHE: fileURLToPath(new URL("../../.runtime/compile-cache", import.meta.url)),
+        MALLOC_ARENA_MAX: "2",
+        ...process.env,
+        UV_THREADPOOL_SIZE: "16",
+        PINTAIL_LOG_LEVEL: "info",
+      },
       stdio: ["ignore", "pipe", "pipe"],
     });
     const failed = new Promise<never>((_, reject) => child.once("error", reject));

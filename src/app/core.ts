@@ -44,6 +44,8 @@ export type CoreSettings = {
 const MAX_PENDING_BYTES = 96 * 1024 * 1024;
 /** Spans decoded and not yet in a segment, as OTLP protobuf: what a slow or full disk may pile up. */
 const MAX_HELD_BYTES = 512 * 1024 * 1024;
+/** About 40,000 spans, written in some 100 ms. */
+const CUT_AFTER_BYTES = 16 * 1024 * 1024;
 /** Queries that follow each other cut at most this often. */
 const MIN_CUT_INTERVAL_MS = 100;
 /** This many L0 segments are turned into L1 early. */
@@ -141,7 +143,11 @@ export class Core {
     this.#channel = new IngestChannel(ingestWorker);
     this.cutter = new Cutter(
       { cut: (walRange) => this.#channel.cut(walRange), catalog, log, monotonicMs, after },
-      { cutAfterMs: settings.ingest.cutAfterMs, minCutIntervalMs: MIN_CUT_INTERVAL_MS },
+      {
+        cutAfterMs: settings.ingest.cutAfterMs,
+        cutAfterBytes: CUT_AFTER_BYTES,
+        minCutIntervalMs: MIN_CUT_INTERVAL_MS,
+      },
     );
     this.ingest = new IngestService(
       {

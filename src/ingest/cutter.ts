@@ -14,6 +14,8 @@ export type CutterParts = {
 export type CutterSettings = {
   /** The oldest span waits at most this long for a cut. */
   readonly cutAfterMs: number;
+  /** So much of the WAL is cut at once: a thread that writes a large segment decodes nothing. */
+  readonly cutAfterBytes: number;
   /** Cuts asked for by queries start at least this long after the one before. */
   readonly minCutIntervalMs: number;
 };
@@ -57,6 +59,8 @@ export class Cutter {
     if (this.#cancelTimer === undefined && !this.#closed) {
       this.#cancelTimer = this.#parts.after(this.#settings.cutAfterMs, () => this.#onTimer());
     }
+    const due = this.pendingBytes() >= this.#settings.cutAfterBytes;
+    if (due && this.#running === undefined && this.#failure === undefined) void this.#start();
   }
 
   /** Bytes of the WAL that are in no segment yet. */

@@ -4,7 +4,7 @@ import { Cutter, type CutterSettings } from "../../src/ingest/cutter.ts";
 import type { SegmentMeta, WalRange } from "../../src/schema/segment-meta.ts";
 import type { Catalog, CatalogChange } from "../../src/storage/catalog/catalog.ts";
 
-const SETTINGS: CutterSettings = { cutAfterMs: 1000, minCutIntervalMs: 100 };
+const SETTINGS: CutterSettings = { cutAfterMs: 1000, cutAfterBytes: 500, minCutIntervalMs: 100 };
 
 /** Time and timers under the test's control. */
 class FakeTimers {
@@ -180,4 +180,14 @@ test("close cuts what is left at once", async () => {
   expect(cuts.at(-1)).toEqual({ from: 150, to: 160 });
   await timers.advance(10_000);
   expect(cuts).toHaveLength(2);
+});
+
+test("so many bytes are cut without waiting for the timer", async () => {
+  const { cutter, cuts, timers } = setUp();
+  cutter.handed(599);
+  await timers.advance(0);
+  expect(cuts).toEqual([]);
+  cutter.handed(600);
+  await timers.advance(0);
+  expect(cuts).toEqual([{ from: 100, to: 600 }]);
 });

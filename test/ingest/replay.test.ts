@@ -90,7 +90,7 @@ async function setUp(bodies: readonly number[], bytesEach: number) {
         return () => clearTimeout(timer);
       },
     },
-    { cutAfterMs: 60_000, minCutIntervalMs: 0 },
+    { cutAfterMs: 60_000, cutAfterBytes: 1e9, minCutIntervalMs: 0 },
   );
   const run = (maxHeldBytes = 1024 * MIB) =>
     replay(
