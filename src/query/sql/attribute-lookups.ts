@@ -1,4 +1,4 @@
-import { quoteIdentifier, quoteLiteral } from "./quote.ts";
+import { quoteIdentifier, quoteLiteral } from "../../traceql/sql/sql.ts";
 import { type SqlToken, sqlTokens } from "./sql-lexer.ts";
 
 /** The maps of the view `spans`. */
@@ -53,7 +53,7 @@ export function planLookups(sql: string): LookupPlan | undefined {
     if (open.type !== "symbol" || close.type !== "symbol") return undefined;
     const column = lookupColumn({ map, key: key.value });
     lookups.set(column, { map, key: key.value });
-    edits.push({ start: token.start, end: close.end, text: quoteIdentifier(column) });
+    edits.push({ start: token.start, end: close.end, text: quoteIdentifier(column).text });
   }
   if (lookups.size === 0 || lookups.size > MAX_LOOKUPS) return undefined;
   let rewritten = "";

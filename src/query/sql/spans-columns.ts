@@ -10,13 +10,13 @@ import {
   overflowColumn,
   type StoredAttributeType,
 } from "../../schema/columns.ts";
+import { quoteIdentifier, quoteLiteral } from "../../traceql/sql/sql.ts";
 import {
   ATTRIBUTE_MAPS,
   type AttributeLookup,
   type AttributeMap,
   lookupColumn,
 } from "./attribute-lookups.ts";
-import { quoteIdentifier, quoteLiteral } from "./quote.ts";
 import type { SegmentLayout } from "./segment-layouts.ts";
 
 /** A column of the view `spans`. */
@@ -121,7 +121,7 @@ function exactTime(layout: SegmentLayout, column: string, otherwise: string): st
 }
 
 function dedicatedText({ column, type }: { column: string; type: string }): string {
-  const name = quoteIdentifier(column);
+  const name = quoteIdentifier(column).text;
   return type === "VARCHAR" ? name : `${name}::VARCHAR`;
 }
 

@@ -1,6 +1,6 @@
 import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import { quoteIdentifier, quoteLiteral } from "../../traceql/sql/sql.ts";
 import type { AttributeLookup } from "./attribute-lookups.ts";
-import { quoteIdentifier, quoteLiteral } from "./quote.ts";
 import { groupByLayout, type LayoutGroup, type SegmentLayout } from "./segment-layouts.ts";
 import { lookupSpansColumn, SPANS_COLUMNS, type SpansColumn } from "./spans-columns.ts";
 
@@ -31,12 +31,12 @@ function branch(
 
 function selected(column: SpansColumn, layout: SegmentLayout): string {
   const value = column.sql(layout);
-  const name = quoteIdentifier(column.name);
+  const name = quoteIdentifier(column.name).text;
   if (value === column.name) return name;
   return `${value ?? `NULL::${column.type}`} AS ${name}`;
 }
 
 function emptyBranch(columns: readonly SpansColumn[]): string {
-  const nulls = columns.map(({ name, type }) => `NULL::${type} AS ${quoteIdentifier(name)}`);
+  const nulls = columns.map(({ name, type }) => `NULL::${type} AS ${quoteIdentifier(name).text}`);
   return `SELECT ${nulls.join(", ")} WHERE false`;
 }
