@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { freePorts } from "../../test/support/free-ports.ts";
 import { HttpClient } from "./http-get.ts";
 import type { RuntimeName } from "./options.ts";
 import { type ProcessUsage, processUsage } from "./process-usage.ts";
@@ -158,28 +158,6 @@ function commandOf(runtime: RuntimeName): string[] {
     default:
       return runtime satisfies never;
   }
-}
-
-/** Ports that were free a moment ago. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer();
-      await new Promise<void>((done, fail) => {
-        server.once("error", fail);
-        server.listen(0, "127.0.0.1", done);
-      });
-      return server;
-    }),
-  );
-  return Promise.all(
-    servers.map(async (server) => {
-      const address = server.address();
-      await new Promise((done) => server.close(done));
-      if (address === null || typeof address === "string") throw new Error("no TCP port");
-      return address.port;
-    }),
-  );
 }
 
 function yamlOf(ports: Ports, { dir, yaml }: ServerOptions): string {
