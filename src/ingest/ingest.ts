@@ -4,6 +4,14 @@ import { type ErrorKind, PintailError } from "../errors.ts";
 export const BodyFormat = {
   otlpProtobuf: 1,
   otlpJson: 2,
+  /** A `jaeger.api_v2.PostSpansRequest`. */
+  jaegerProtobuf: 3,
+  /** A bare Thrift `Batch` in the binary protocol, as over HTTP. */
+  jaegerThrift: 4,
+  /** A datagram for a Jaeger agent: an `emitBatch` message in the binary protocol. */
+  jaegerAgentBinary: 5,
+  /** The same in the compact protocol. */
+  jaegerAgentCompact: 6,
 } as const;
 export type BodyFormat = (typeof BodyFormat)[keyof typeof BodyFormat];
 
