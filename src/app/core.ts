@@ -9,7 +9,7 @@ import type { FromIngestWorker, ToIngestWorker } from "../ingest/messages.ts";
 import { replay } from "../ingest/replay.ts";
 import type { IngestSettings } from "../ingest/settings.ts";
 import type { Clock } from "../runtime/clock.ts";
-import { spawnWorker } from "../runtime/worker.ts";
+import { spawnWorker, workerOnDemand } from "../runtime/worker.ts";
 import type { Catalog } from "../storage/catalog/catalog.ts";
 import { type CompactionMetrics, Compactor } from "../storage/compaction/compactor.ts";
 import type { FromCompactionWorker, ToCompactionWorker } from "../storage/compaction/messages.ts";
@@ -113,9 +113,11 @@ export class Core {
     const { catalog, limitsFor, log, files } = parts;
     const { nowUnixMs: nowMs, monotonicMs } = parts.clock;
     const { segmentDir, walDir } = settings.ingest;
-    const ingestWorker = spawnWorker<FromIngestWorker, ToIngestWorker>(
-      new URL("../threads/ingest-thread.ts", import.meta.url),
-      { name: "ingest", data: { segmentDir } },
+    const ingestWorker = workerOnDemand(() =>
+      spawnWorker<FromIngestWorker, ToIngestWorker>(
+        new URL("../threads/ingest-thread.ts", import.meta.url),
+        { name: "ingest", data: { segmentDir } },
+      ),
     );
     ingestWorker.onExit(parts.onFatal);
     const compaction = {

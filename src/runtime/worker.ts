@@ -55,6 +55,42 @@ export function spawnWorker<In, Out>(module: URL, options: WorkerOptions): Worke
   };
 }
 
+/**
+ * A worker that starts with the first message to it: an idle thread of its own takes some 15 MB.
+ * Nothing can be sent after `terminate`.
+ */
+export function workerOnDemand<In, Out>(spawn: () => WorkerHandle<In, Out>): WorkerHandle<In, Out> {
+  const onMessage: ((message: In) => void)[] = [];
+  const onExit: ((error: Error) => void)[] = [];
+  let worker: WorkerHandle<In, Out> | undefined;
+  let ended = false;
+  const start = (): WorkerHandle<In, Out> => {
+    if (ended) throw new Error("the worker was terminated");
+    const started = spawn();
+    for (const handler of onMessage) started.onMessage(handler);
+    for (const handler of onExit) started.onExit(handler);
+    return started;
+  };
+  return {
+    post(message, transfer) {
+      worker ??= start();
+      worker.post(message, transfer);
+    },
+    onMessage(handler) {
+      onMessage.push(handler);
+      worker?.onMessage(handler);
+    },
+    onExit(handler) {
+      onExit.push(handler);
+      worker?.onExit(handler);
+    },
+    async terminate() {
+      ended = true;
+      await worker?.terminate();
+    },
+  };
+}
+
 /** The worker's end of the channel. Throws on the main thread. */
 export function parentChannel<In, Out>(): MessageChannelEnd<In, Out> {
   const port = parentPort;

@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from "vitest";
-import { spawnWorker, type WorkerHandle } from "../../src/runtime/worker.ts";
+import { spawnWorker, type WorkerHandle, workerOnDemand } from "../../src/runtime/worker.ts";
 
 type FromWorker = { greeting?: unknown; bytes?: ArrayBuffer };
 type ToWorker = { kind: "double"; bytes: ArrayBuffer } | { kind: "throw" | "exit" };
@@ -77,4 +77,34 @@ test("a worker that is terminated on purpose is not reported", async () => {
   await worker.terminate();
   await new Promise((resolve) => setTimeout(resolve, 20));
   expect(reported).toBe(false);
+});
+
+test("a worker on demand starts with the first message and answers whoever listened before", async () => {
+  let spawned = 0;
+  const worker = workerOnDemand<FromWorker, ToWorker>(() => {
+    spawned++;
+    return spawnWorker(new URL("./fixtures/echo-worker.ts", import.meta.url), { name: "echo" });
+  });
+  const answer = new Promise<FromWorker>((resolve) => {
+    worker.onMessage((message) => message.bytes && resolve(message));
+  });
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  expect(spawned).toBe(0);
+  const bytes = new Uint8Array([4]).buffer;
+  worker.post({ kind: "double", bytes }, [bytes]);
+  expect(new Uint8Array((await answer).bytes ?? new ArrayBuffer(0))).toEqual(new Uint8Array([8]));
+  const exit = new Promise<Error>((resolve) => worker.onExit(resolve));
+  worker.post({ kind: "exit" });
+  expect((await exit).message).toBe("worker echo exited with code 3");
+  expect(spawned).toBe(1);
+  await worker.terminate();
+  expect(() => worker.post({ kind: "throw" })).not.toThrow();
+});
+
+test("a worker on demand that was terminated before its start never starts", async () => {
+  const worker = workerOnDemand<FromWorker, ToWorker>(() => {
+    throw new Error("started");
+  });
+  await worker.terminate();
+  expect(() => worker.post({ kind: "throw" })).toThrow("the worker was terminated");
 });
