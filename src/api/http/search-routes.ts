@@ -1,108 +1,21 @@
 import { toBinary } from "@bufbuild/protobuf";
 import { SearchResponseSchema } from "../../../gen/tempopb/tempo_pb.ts";
-import { PintailError } from "../../errors.ts";
-import { compileLegacySearch } from "../../query/compile-legacy-search.ts";
-import { compileSearch } from "../../query/compile-search.ts";
-import type { CompiledSearch } from "../../query/compiled-search.ts";
 import { searchTraces } from "../../query/search.ts";
-import type { QueryLimits } from "../../query/settings.ts";
-import { parseGoDuration } from "../../traceql/duration.ts";
+import { searchRequest } from "../search-request.ts";
 import { jsonText } from "../wire/json-text.ts";
 import { searchResponseToJson, searchResponseToMessage } from "../wire/search-response.ts";
-import { parseUint, quoted } from "./go-numbers.ts";
-import { strictestLimits } from "./limits.ts";
 import { answer, answerFormat, JSON_TYPE, PROTOBUF } from "./respond.ts";
 import type { ApiHandler, QueryRouteParts } from "./route-context.ts";
-import { searchRange } from "./time-params.ts";
 
 /** `/api/search`: TraceQL (`q`), legacy tags (`tags`), or all traces of the range. */
-export function searchRoute(parts: QueryRouteParts): ApiHandler {
-  const { engine } = parts;
-  const { settings, limitsFor, nowMs } = engine.context;
+export function searchRoute({ engine }: QueryRouteParts): ApiHandler {
   return async ({ params, tenants, request }) => {
-    const limits = strictestLimits(tenants.map((tenant) => limitsFor(tenant)));
-    const range = searchRange(params, {
-      nowMs: nowMs(),
-      settings,
-      maxDurationMs: limits.maxSearchDurationMs,
-    });
-    const search = searchOf(params, settings.maxQueryBytes);
-    const limit = limitParam(params, limits);
-    const spansPerSpanset = spansParam(params, limits);
-    const { signal } = request;
-    const result = await searchTraces(engine, {
-      tenants,
-      search,
-      range,
-      limit,
-      spansPerSpanset,
-      signal,
-    });
+    const { request: search, limits } = searchRequest(engine.context, params, tenants);
+    const result = await searchTraces(engine, { ...search, signal: request.signal });
     if (answerFormat(request.headers.get("accept")) === "protobuf") {
       const message = searchResponseToMessage(result, limits);
       return answer(request, PROTOBUF, toBinary(SearchResponseSchema, message));
     }
     return answer(request, JSON_TYPE, jsonText(searchResponseToJson(result, limits)));
   };
-}
-
-function searchOf(params: URLSearchParams, maxQueryBytes: number): CompiledSearch | undefined {
-  const query = params.get("q") ?? "";
-  const tags = params.get("tags") ?? "";
-  if (query !== "") {
-    if (tags !== "") {
-      throw new PintailError(
-        "invalid",
-        "invalid request: can't specify tags and q in the same query",
-      );
-    }
-    return compileSearch(query, maxQueryBytes);
-  }
-  const minNanos = durationParam(params, "minDuration");
-  const maxNanos = durationParam(params, "maxDuration");
-  if (minNanos !== undefined && maxNanos !== undefined && maxNanos < minNanos)
-    throw new PintailError("invalid", "invalid maxDuration: must be greater than minDuration");
-  return compileLegacySearch(tags, { minNanos, maxNanos });
-}
-
-const MS_NANOS = 1_000_000n;
-
-/** Whole milliseconds, as Tempo keeps them; 0 and absent are the same. */
-function durationParam(params: URLSearchParams, name: string): bigint | undefined {
-  const text = params.get(name);
-  if (text === null || text === "" || text === "0") return undefined;
-  const nanos = parseGoDuration(text.startsWith("+") ? text.slice(1) : text);
-  if (nanos === undefined) {
-    const reason = /^[0-9]+(\.[0-9]*)?$/.test(text)
-      ? "missing unit in duration"
-      : "invalid duration";
-    throw new PintailError("invalid", `invalid ${name}: time: ${reason} ${quoted(text)}`);
-  }
-  const whole = (nanos / MS_NANOS) * MS_NANOS;
-  return whole === 0n ? undefined : whole;
-}
-
-const MAX_UINT32 = 2n ** 32n - 1n;
-
-function limitParam(params: URLSearchParams, limits: QueryLimits): number {
-  const text = params.get("limit");
-  if (text === null || text === "") return limits.defaultSearchLimit;
-  const limit = Number(parseUint("limit", text, MAX_UINT32));
-  if (limit === 0) throw new PintailError("invalid", "invalid limit: must be a positive number");
-  if (limits.maxSearchLimit > 0 && limit > limits.maxSearchLimit) {
-    throw new PintailError("invalid", `limit ${limit} exceeds max limit ${limits.maxSearchLimit}`);
-  }
-  return limit;
-}
-
-/** 0 asks for all, which is what the server's maximum allows. */
-function spansParam(params: URLSearchParams, limits: QueryLimits): number {
-  const text = params.get("spss");
-  if (text === null || text === "") return limits.defaultSpansPerSpanSet;
-  const spans = Number(parseUint("spss", text, MAX_UINT32));
-  const max = limits.maxSpansPerSpanSet;
-  if (max > 0 && spans > max) {
-    throw new PintailError("invalid", `spans per span set exceeds ${max}. received ${spans}`);
-  }
-  return spans === 0 ? max : spans;
 }
