@@ -15,13 +15,23 @@ afterEach(async () => {
 
 const tenants = ["single-tenant"];
 
-test("an aborted request interrupts its query", async () => {
+test("an aborted request interrupts its statement and frees its place within a second", async () => {
+  store.settings = { ...store.settings, maxConcurrentQueries: 1 };
   const controller = new AbortController();
-  const run = store
-    .engine()
-    .run({ tenants, timeoutMs: 0, signal: controller.signal }, (r) => r.rows(ENDLESS));
-  setTimeout(() => controller.abort(), 50);
+  const engine = store.engine();
+  const run = engine.run({ tenants, timeoutMs: 0, signal: controller.signal }, (r) =>
+    r.rows(ENDLESS),
+  );
+  const next = engine.run({ tenants, timeoutMs: 0 }, (r) => r.rows("SELECT 1"));
+  let abortedMs = 0;
+  setTimeout(() => {
+    abortedMs = performance.now();
+    controller.abort();
+  }, 200);
   await expect(run).rejects.toMatchObject({ kind: "canceled" });
+  expect(await next).toEqual([[1]]);
+  expect(abortedMs).toBeGreaterThan(0);
+  expect(performance.now() - abortedMs).toBeLessThan(1000);
 });
 
 test("a query's own time bound is a timeout", async () => {
