@@ -74,7 +74,7 @@ export async function startApp(parts: AppParts): Promise<App> {
     doors = await openDoors(
       {
         ingest: core.ingest,
-        otlp: {
+        receivers: {
           multitenancyEnabled: settings.server.multitenancyEnabled,
           metrics,
           log,

@@ -1,8 +1,8 @@
 import type { Ingest } from "../ingest/ingest.ts";
-import type { OtlpDeps } from "../receivers/otlp/deps.ts";
 import { otlpGrpcService } from "../receivers/otlp/grpc.ts";
 import { otlpHttpRoutes } from "../receivers/otlp/http.ts";
 import type { OtlpReceiverSettings } from "../receivers/otlp/settings.ts";
+import type { ReceiverDeps } from "../receivers/shared/push-outcome.ts";
 import { ByteBudget } from "../runtime/byte-budget.ts";
 import { parseEndpoint } from "../runtime/endpoint.ts";
 import type { GrpcService } from "../runtime/grpc/service.ts";
@@ -18,7 +18,7 @@ export type Doors = {
 
 export type DoorParts = {
   readonly ingest: Ingest;
-  readonly otlp: OtlpDeps;
+  readonly receivers: ReceiverDeps;
   readonly api: FetchHandler;
   readonly grpc: GrpcService;
   readonly report: (error: unknown) => void;
@@ -72,12 +72,12 @@ export async function openDoors(parts: DoorParts, settings: DoorSettings): Promi
         name: "otlp/grpc",
         endpoint: parseEndpoint(otlp.grpc.endpoint, otlp.grpc.transport),
         tls: otlp.grpc.tls && (await loadTls(otlp.grpc.tls)),
-        grpc: otlpGrpcService(parts.ingest, otlp.grpc, parts.otlp),
+        grpc: otlpGrpcService(parts.ingest, otlp.grpc, parts.receivers),
         maxConcurrentStreams: otlp.grpc.maxConcurrentStreams,
       });
     }
     if (otlp.http !== undefined) {
-      const routes = otlpHttpRoutes(parts.ingest, otlp.http, parts.otlp);
+      const routes = otlpHttpRoutes(parts.ingest, otlp.http, parts.receivers);
       await open({
         name: "otlp/http",
         endpoint: parseEndpoint(otlp.http.endpoint),

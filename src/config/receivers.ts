@@ -3,6 +3,7 @@ import type {
   HttpReceiverSettings,
   OtlpReceiverSettings,
 } from "../receivers/otlp/settings.ts";
+import type { HttpDoorSettings } from "../receivers/shared/settings.ts";
 import type { TlsSettings } from "../server/settings.ts";
 import { ConfigValues } from "./config-values.ts";
 import { decodeBlock } from "./decode.ts";
@@ -101,12 +102,12 @@ class Collector {
     const transport = values.text(`${at}.transport`) === "unix" ? "unix" : "tcp";
     const given = values.value(`${at}.endpoint`);
     const endpoint = typeof given === "string" && given !== "" ? given : OTLP_GRPC_ENDPOINT;
-    if (transport === "tcp") this.#checkEndpoint(endpoint, `${path}.${at}`, line);
+    if (transport === "tcp") this.#checkEndpoint(endpoint, `${path}.${at}.`, line);
     const mib = values.number(`${at}.max_recv_msg_size_mib`) || GRPC_DEFAULT_MIB;
     return {
       endpoint,
       transport,
-      tls: this.#tls(values, at, path, line),
+      tls: this.#tls(values, `${at}.`, path, line),
       maxRecvMessageBytes: mib * 1024 * 1024,
       maxConcurrentStreams: values.number(`${at}.max_concurrent_streams`),
     };
@@ -114,11 +115,25 @@ class Collector {
 
   #httpDoor(values: ConfigValues, path: string, line: number): HttpReceiverSettings {
     const at = "protocols.http";
-    const given = values.value(`${at}.endpoint`);
-    const endpoint = typeof given === "string" && given !== "" ? given : OTLP_HTTP_ENDPOINT;
-    this.#checkEndpoint(endpoint, `${path}.${at}`, line);
-    const allowedOrigins = values.list(`${at}.cors.allowed_origins`);
     const route = values.text(`${at}.traces_url_path`) || "/v1/traces";
+    return {
+      ...this.#httpServer(values, `${at}.`, path, line, OTLP_HTTP_ENDPOINT),
+      tracesUrlPath: route.startsWith("/") ? route : `/${route}`,
+    };
+  }
+
+  /** `at` is what stands before the keys: the protocol and a dot, or nothing. */
+  #httpServer(
+    values: ConfigValues,
+    at: string,
+    path: string,
+    line: number,
+    defaultEndpoint: string,
+  ): HttpDoorSettings {
+    const given = values.value(`${at}endpoint`);
+    const endpoint = typeof given === "string" && given !== "" ? given : defaultEndpoint;
+    this.#checkEndpoint(endpoint, `${path}.${at}`, line);
+    const allowedOrigins = values.list(`${at}cors.allowed_origins`);
     return {
       endpoint,
       tls: this.#tls(values, at, path, line),
@@ -127,21 +142,20 @@ class Collector {
           ? undefined
           : {
               allowedOrigins,
-              allowedHeaders: values.list(`${at}.cors.allowed_headers`),
-              maxAgeSeconds: values.number(`${at}.cors.max_age`),
+              allowedHeaders: values.list(`${at}cors.allowed_headers`),
+              maxAgeSeconds: values.number(`${at}cors.max_age`),
             },
-      maxRequestBodyBytes: values.number(`${at}.max_request_body_size`) || 20 * 1024 * 1024,
-      tracesUrlPath: route.startsWith("/") ? route : `/${route}`,
+      maxRequestBodyBytes: values.number(`${at}max_request_body_size`) || 20 * 1024 * 1024,
     };
   }
 
   /** A `tls` block without a certificate cannot be served, and plain text would open the door. */
   #tls(values: ConfigValues, at: string, path: string, line: number): TlsSettings | undefined {
-    if (!values.hasAny(`${at}.tls`)) return undefined;
-    const text = (key: string) => values.text(`${at}.tls.${key}`);
+    if (!values.hasAny(`${at}tls`)) return undefined;
+    const text = (key: string) => values.text(`${at}tls.${key}`);
     const [certFile, keyFile] = [text("cert_file"), text("key_file")];
     if (certFile === "" || keyFile === "") {
-      this.errors.push(`line ${line}: ${path}.${at}.tls needs both cert_file and key_file`);
+      this.errors.push(`line ${line}: ${path}.${at}tls needs both cert_file and key_file`);
       return undefined;
     }
     const clientCaFile = text("client_ca_file") || undefined;
@@ -180,7 +194,7 @@ class Collector {
 
   #checkEndpoint(endpoint: string, path: string, line: number): void {
     if (splitHostPort(endpoint) !== undefined) return;
-    this.errors.push(`line ${line}: ${path}.endpoint "${endpoint}" is not of the form host:port`);
+    this.errors.push(`line ${line}: ${path}endpoint "${endpoint}" is not of the form host:port`);
   }
 }
 

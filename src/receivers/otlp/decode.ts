@@ -2,8 +2,8 @@ import { AttributeType } from "../../model/attribute-columns.ts";
 import { DecodeError } from "../../model/decode-error.ts";
 import type { SpanBatch } from "../../model/span-batch.ts";
 import { WireError, WireReader } from "../../util/wire-reader.ts";
+import { RowCache } from "../shared/row-cache.ts";
 import { AttributeDecoder } from "./decode-attributes.ts";
-import { RowCache } from "./decode-row-cache.ts";
 
 /** Per span. */
 export const MAX_EVENTS = 65_535;

@@ -3,7 +3,7 @@ import type { GrpcEncoding, GrpcMethod, GrpcService } from "../../runtime/grpc/s
 import { requestMetrics, routeLabel } from "../../server/request-metrics.ts";
 import { TENANT_HEADER, writeTenant } from "../../server/tenant.ts";
 import { silentLogger } from "../../telemetry/logger.ts";
-import { type OtlpDeps, pushOutcome } from "./deps.ts";
+import { pushOutcome, type ReceiverDeps } from "../shared/push-outcome.ts";
 import { errorStatus, SUCCESS_PROTOBUF } from "./responses.ts";
 import type { GrpcReceiverSettings } from "./settings.ts";
 
@@ -20,7 +20,7 @@ const ENCODINGS: Readonly<Record<GrpcEncoding, BodyEncoding>> = {
 export function otlpGrpcService(
   ingest: Ingest,
   settings: GrpcReceiverSettings,
-  deps: OtlpDeps,
+  deps: ReceiverDeps,
 ): GrpcService {
   const metrics = requestMetrics(deps.metrics, silentLogger, deps.monotonicMs);
   return {
@@ -38,9 +38,9 @@ export function otlpGrpcService(
 export function otlpGrpcMethods(
   ingest: Ingest,
   settings: GrpcReceiverSettings,
-  deps: OtlpDeps,
+  deps: ReceiverDeps,
 ): readonly GrpcMethod[] {
-  const outcome = pushOutcome("grpc", deps);
+  const outcome = pushOutcome({ receiver: "otlp/otlp_receiver", transport: "grpc" }, deps);
   return [
     {
       path: EXPORT_PATH,

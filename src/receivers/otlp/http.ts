@@ -13,7 +13,7 @@ import { requestMetrics } from "../../server/request-metrics.ts";
 import { tenantHeaderValues, writeTenant } from "../../server/tenant.ts";
 import { textNotFound } from "../../server/text-error.ts";
 import { silentLogger } from "../../telemetry/logger.ts";
-import { type OtlpDeps, pushOutcome } from "./deps.ts";
+import { pushOutcome, type ReceiverDeps } from "../shared/push-outcome.ts";
 import {
   errorResponse,
   JSON_TYPE,
@@ -31,9 +31,9 @@ import type { HttpReceiverSettings } from "./settings.ts";
 export function otlpHttpRoutes(
   ingest: Ingest,
   settings: HttpReceiverSettings,
-  deps: OtlpDeps,
+  deps: ReceiverDeps,
 ): Hono<HonoEnv> {
-  const outcome = pushOutcome("http", deps);
+  const outcome = pushOutcome({ receiver: "otlp/otlp_receiver", transport: "http" }, deps);
   const app = new Hono<HonoEnv>();
   // Named as a gateway would name it, which is what the mixin's write panels look for.
   const nameRoute = (path: string) =>

@@ -1,11 +1,11 @@
 import { WireWriter } from "../../util/wire-writer.ts";
+import { hexDigit, JsonReader } from "../shared/json-reader.ts";
 import {
   ANY_VALUE,
   EXPORT_TRACE_SERVICE_REQUEST,
   type JsonField,
   type JsonMessage,
 } from "./json-messages.ts";
-import { hexDigit, JsonReader } from "./json-reader.ts";
 
 /**
  * Rewrites an OTLP/JSON trace request as its protobuf form in one pass, so that JSON takes the same

@@ -1,4 +1,5 @@
-import type { CorsSettings, TlsSettings } from "../../server/settings.ts";
+import type { TlsSettings } from "../../server/settings.ts";
+import type { HttpDoorSettings } from "../shared/settings.ts";
 
 export type GrpcReceiverSettings = {
   /** `host:port`, or a path when `transport` is `unix`. */
@@ -11,14 +12,8 @@ export type GrpcReceiverSettings = {
   readonly maxConcurrentStreams: number;
 };
 
-export type HttpReceiverSettings = {
-  readonly endpoint: string;
-  readonly tls: TlsSettings | undefined;
-  readonly cors: CorsSettings | undefined;
-  /** Applies to the body as received and again decompressed; larger ones get 413. */
-  readonly maxRequestBodyBytes: number;
-  readonly tracesUrlPath: string;
-};
+/** Bodies over the limit get 413. */
+export type HttpReceiverSettings = HttpDoorSettings & { readonly tracesUrlPath: string };
 
 export type OtlpReceiverSettings = {
   readonly grpc: GrpcReceiverSettings | undefined;

@@ -3,7 +3,7 @@ import { DecodeError } from "../../../src/model/decode-error.ts";
 import { SpanBatch } from "../../../src/model/span-batch.ts";
 import { OtlpDecoder } from "../../../src/receivers/otlp/decode.ts";
 import { otlpJsonToProtobuf } from "../../../src/receivers/otlp/json.ts";
-import { MAX_JSON_DEPTH } from "../../../src/receivers/otlp/json-reader.ts";
+import { MAX_JSON_DEPTH } from "../../../src/receivers/shared/json-reader.ts";
 import { type PlainSpan, type PlainValue, readBatch } from "../../support/read-batch.ts";
 
 const IDS = '"traceId":"0af7651916cd43dd8448eb211c80319c","spanId":"b7ad6b7169203331"';

@@ -1,5 +1,5 @@
 import type { Ingest, PushRequest, PushResult } from "../../../src/ingest/ingest.ts";
-import type { OtlpDeps } from "../../../src/receivers/otlp/deps.ts";
+import type { ReceiverDeps } from "../../../src/receivers/shared/push-outcome.ts";
 import { silentLogger } from "../../../src/telemetry/logger.ts";
 import { MetricRegistry } from "../../../src/telemetry/metrics.ts";
 
@@ -16,7 +16,7 @@ export class FakeIngest implements Ingest {
   }
 }
 
-export function otlpDeps(multitenancyEnabled = false): OtlpDeps {
+export function otlpDeps(multitenancyEnabled = false): ReceiverDeps {
   return {
     multitenancyEnabled,
     metrics: new MetricRegistry(),

@@ -4,15 +4,16 @@ import type { Logger } from "../../telemetry/logger.ts";
 import { rateLimited } from "../../telemetry/logger.ts";
 import type { MetricRegistry } from "../../telemetry/metrics.ts";
 
-/** What both OTLP receivers need beside the way in. */
-export type OtlpDeps = {
+/** What every receiver needs beside the way in. */
+export type ReceiverDeps = {
   readonly multitenancyEnabled: boolean;
   readonly metrics: MetricRegistry;
   readonly log: Logger;
   readonly monotonicMs: () => number;
 };
 
-export type OtlpTransport = "grpc" | "http";
+/** Labels of `tempo_receiver_*`, with the Collector's values. */
+export type ReceiverLabels = { readonly receiver: string; readonly transport: string };
 
 /** Counts and logs what becomes of pushes. */
 export interface PushOutcome {
@@ -23,8 +24,7 @@ export interface PushOutcome {
 /** Senders repeat what was refused, so one record in this time is enough. */
 const WARNING_INTERVAL_MS = 10_000;
 
-export function pushOutcome(transport: OtlpTransport, deps: OtlpDeps): PushOutcome {
-  const labels = { receiver: "otlp/otlp_receiver", transport };
+export function pushOutcome(labels: ReceiverLabels, deps: ReceiverDeps): PushOutcome {
   const accepted = deps.metrics.counter({
     name: "tempo_receiver_accepted_spans",
     help: "Number of spans successfully pushed into the pipeline.",
@@ -52,8 +52,8 @@ export function pushOutcome(transport: OtlpTransport, deps: OtlpDeps): PushOutco
       // Requests that were not decoded at all (a full disk, no tenant) are in the counter below only.
       if (error instanceof RefusedError) refused.inc(labels, error.spanCount);
       requests.inc({ ...labels, code: String(status.push.rpc) });
-      if (unexpected) deps.log.error("push failed", { transport, error });
-      else warn("push refused", { transport, error });
+      if (unexpected) deps.log.error("push failed", { ...labels, error });
+      else warn("push refused", { ...labels, error });
     },
   };
 }
