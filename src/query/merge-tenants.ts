@@ -11,9 +11,10 @@ export function mergeTenants(results: readonly SearchResult[], limit: number): S
   const stats = {
     segmentCount: 0,
     segmentBytes: 0,
-    inspectedSegmentCount: 0,
     inspectedBytes: 0,
     inspectedSpanCount: 0,
+    totalJobs: 0,
+    completedJobs: 0,
   };
   for (const result of results) {
     for (const trace of result.traces) {
@@ -22,9 +23,10 @@ export function mergeTenants(results: readonly SearchResult[], limit: number): S
     }
     stats.segmentCount += result.stats.segmentCount;
     stats.segmentBytes += result.stats.segmentBytes;
-    stats.inspectedSegmentCount += result.stats.inspectedSegmentCount;
     stats.inspectedBytes += result.stats.inspectedBytes;
     stats.inspectedSpanCount += result.stats.inspectedSpanCount;
+    stats.totalJobs += result.stats.totalJobs;
+    stats.completedJobs += result.stats.completedJobs;
   }
   return { traces: [...traces.values()].sort(compareTraces).slice(0, limit), stats };
 }

@@ -3,6 +3,7 @@ import { isPintailError, PintailError } from "../errors.ts";
 import type { SegmentMeta } from "../schema/segment-meta.ts";
 import type { Catalog } from "../storage/catalog/catalog.ts";
 import { QueryGate } from "./query-gate.ts";
+import type { QueryRecorder } from "./query-recorder.ts";
 import type { SegmentReaders } from "./segment-readers.ts";
 import type { QueryLimits, QuerySettings } from "./settings.ts";
 
@@ -28,12 +29,15 @@ export type RunOptions = {
   /** For the query's own work, waiting for its turn not counted; 0 = off. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
+  /** Told every statement of the run. */
+  readonly recorder?: QueryRecorder | undefined;
 };
 
 /** One attempt at a query: a fixed view of the catalog, and the database bounded by the deadline. */
 export interface QueryRun {
   readonly context: QueryContext;
   readonly signal: AbortSignal;
+  readonly recorder: QueryRecorder | undefined;
   /** The tenant's segments in this view, newest first. */
   segments(tenant: string): readonly SegmentMeta[];
   rows(sql: string, options?: { maxRows?: number }): Promise<SqlValue[][]>;
@@ -105,7 +109,7 @@ export class QueryEngine {
   ): Promise<T> {
     const deadlineMs = options.timeoutMs > 0 ? performance.now() + options.timeoutMs : undefined;
     await this.context.cutHead(signal);
-    const attempt = () => work(new Attempt(this.context, options.tenants, signal, deadlineMs));
+    const attempt = () => work(new Attempt(this.context, options, signal, deadlineMs));
     try {
       return await attempt();
     } catch (error) {
@@ -125,17 +129,20 @@ export class QueryEngine {
 class Attempt implements QueryRun {
   readonly context: QueryContext;
   readonly signal: AbortSignal;
+  readonly recorder: QueryRecorder | undefined;
   readonly #deadlineMs: number | undefined;
   readonly #segments: ReadonlyMap<string, readonly SegmentMeta[]>;
 
   constructor(
     context: QueryContext,
-    tenants: readonly string[],
+    { tenants, recorder }: RunOptions,
     signal: AbortSignal,
     deadlineMs: number | undefined,
   ) {
     this.context = context;
     this.signal = signal;
+    this.recorder = recorder;
+    recorder?.beginAttempt();
     this.#deadlineMs = deadlineMs;
     this.#segments = new Map(tenants.map((tenant) => [tenant, context.catalog.segments(tenant)]));
   }
@@ -145,11 +152,41 @@ class Attempt implements QueryRun {
   }
 
   rows(sql: string, options: { maxRows?: number } = {}): Promise<SqlValue[][]> {
-    return this.context.database.rows(sql, { ...this.#bounds(), maxRows: options.maxRows });
+    const { database } = this.context;
+    return this.#recorded(sql, async (count) => {
+      const rows = await database.rows(sql, { ...this.#bounds(), maxRows: options.maxRows });
+      count(rows.length);
+      return rows;
+    });
   }
 
   chunks(sql: string, onChunk: OnChunk): Promise<void> {
-    return this.context.database.chunks(sql, onChunk, this.#bounds());
+    const { database } = this.context;
+    return this.#recorded(sql, (count) => {
+      const counting: OnChunk = (chunk, columns) => {
+        count(chunk.rowCount);
+        return onChunk(chunk, columns);
+      };
+      return database.chunks(sql, counting, this.#bounds());
+    });
+  }
+
+  /** Runs a statement; `count` is told the rows that came. */
+  async #recorded<T>(sql: string, work: (count: (rows: number) => void) => Promise<T>): Promise<T> {
+    const { recorder } = this;
+    let rowCount = 0;
+    const began = performance.now();
+    let error: string | undefined;
+    try {
+      return await work((rows) => {
+        rowCount += rows;
+      });
+    } catch (cause) {
+      error = cause instanceof Error ? cause.message : String(cause);
+      throw cause;
+    } finally {
+      recorder?.addStatement({ sql, durationMs: performance.now() - began, rowCount, error });
+    }
   }
 
   throwIfOver(): void {

@@ -36,9 +36,12 @@ export type ServiceStats = { readonly spanCount: number; readonly errorCount: nu
 export type SearchStats = {
   readonly segmentCount: number;
   readonly segmentBytes: number;
-  readonly inspectedSegmentCount: number;
   readonly inspectedBytes: number;
   readonly inspectedSpanCount: number;
+  /** Segments that may hold a match. */
+  readonly totalJobs: number;
+  /** Those of them that were looked at, all of them once the answer is known. */
+  readonly completedJobs: number;
 };
 
 export type SearchResult = {

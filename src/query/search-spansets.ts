@@ -19,7 +19,7 @@ export async function fetchSpansets(
   traces: readonly WholeTrace[],
   spanLimit: number,
   budget: AnswerBudget,
-): Promise<Map<string, FoundSpanset>> {
+): Promise<Map<string, FoundSpanset[]>> {
   const spansets = new Map<string, { spans: FoundSpan[]; matchedCount: number }>();
   await run.chunks(spansetsSql(run, search, traces, spanLimit), ({ rowCount, columns }) => {
     for (let r = 0; r < rowCount; r++) {
@@ -36,7 +36,7 @@ export async function fetchSpansets(
     }
   });
   return new Map(
-    Array.from(spansets, ([traceId, spanset]) => [traceId, { ...spanset, attributes: [] }]),
+    Array.from(spansets, ([traceId, spanset]) => [traceId, [{ ...spanset, attributes: [] }]]),
   );
 }
 

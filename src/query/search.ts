@@ -1,15 +1,14 @@
 import type { SegmentMeta } from "../schema/segment-meta.ts";
-import { AnswerBudget } from "./answer-budget.ts";
 import { type CompiledSearch, leafNumbers } from "./compiled-search.ts";
+import { judgeOf } from "./judge-traces.ts";
 import { mergeTenants } from "./merge-tenants.ts";
+import { newestTraces } from "./newest-traces.ts";
 import type { QueryEngine, QueryRun } from "./query-context.ts";
-import { type CandidateSource, findCandidates } from "./search-candidates.ts";
-import type { FoundTrace, SearchResult } from "./search-result.ts";
-import { fetchServiceStats, fetchSpansets } from "./search-spansets.ts";
+import type { QueryRecorder } from "./query-recorder.ts";
+import { findCandidates } from "./search-candidates.ts";
+import type { FoundTrace, SearchResult, SearchStats } from "./search-result.ts";
 import { satisfied } from "./spanset-tree.ts";
 import { segmentOverlaps, type TimeRange } from "./time-range.ts";
-import { compareTraces, earlierOf, type TraceKey } from "./trace-key.ts";
-import { findTraceParts, type WholeTrace } from "./trace-parts.ts";
 
 export type SearchRequest = {
   readonly tenants: readonly string[];
@@ -20,6 +19,13 @@ export type SearchRequest = {
   /** Spans shown of each spanset, 0 = all. */
   readonly spansPerSpanset: number;
   readonly signal?: AbortSignal | undefined;
+  /**
+   * Gets traces as soon as they are decided: newest first, each once and as the result has it; often
+   * none, then only the figures are new. The search waits for it, on its own time. The result holds
+   * all traces again. Of several tenants it gets figures only, since their traces are merged.
+   */
+  readonly onPartial?: ((partial: SearchResult) => Promise<void>) | undefined;
+  readonly recorder?: QueryRecorder | undefined;
 };
 
 /** The newest traces that match. The same request over the same data gives the same answer. */
@@ -27,14 +33,36 @@ export async function searchTraces(
   engine: QueryEngine,
   request: SearchRequest,
 ): Promise<SearchResult> {
-  const { search, tenants, signal } = request;
+  const { search, tenants, signal, recorder } = request;
   if (search === undefined) return mergeTenants([], request.limit);
   const timeoutMs = engine.context.settings.searchTimeoutMs;
-  return await engine.run({ tenants, signal, timeoutMs }, async (run) => {
+  // Outlives an attempt: a second one finds again what the first has given.
+  const given = new Set<string>();
+  return await engine.run({ tenants, signal, timeoutMs, recorder }, async (run) => {
     const results: SearchResult[] = [];
-    for (const tenant of tenants) results.push(await searchTenant(run, tenant, search, request));
+    const onPartial = request.onPartial && partialsOf(request.onPartial, tenants, results, given);
+    for (const tenant of tenants) {
+      results.push(await searchTenant(run, tenant, search, { ...request, onPartial }));
+    }
     return mergeTenants(results, request.limit);
   });
+}
+
+type OnPartial = NonNullable<SearchRequest["onPartial"]>;
+
+/** Figures are those of all tenants so far; of their traces, those that were not given yet. */
+function partialsOf(
+  onPartial: OnPartial,
+  tenants: readonly string[],
+  before: readonly SearchResult[],
+  given: Set<string>,
+): OnPartial {
+  return async ({ traces, stats }) => {
+    const fresh = tenants.length > 1 ? [] : traces.filter(({ traceId }) => !given.has(traceId));
+    for (const { traceId } of fresh) given.add(traceId);
+    const soFar = mergeTenants([...before, { traces: [], stats }], 0);
+    await onPartial({ traces: fresh, stats: soFar.stats });
+  };
 }
 
 async function searchTenant(
@@ -43,45 +71,43 @@ async function searchTenant(
   search: CompiledSearch,
   request: SearchRequest,
 ): Promise<SearchResult> {
+  const { range, spansPerSpanset, onPartial } = request;
   const all = run.segments(tenant);
-  const inRange = all.filter((meta) => segmentOverlaps(meta, request.range));
+  const inRange = all.filter((meta) => segmentOverlaps(meta, range));
   // What this finds out is kept; with many filters and segments it takes seconds.
   await run.forEach(inRange, (meta) => search.mayMatch(0, meta));
   const segments = possible(search, inRange);
   // No more than there are: a client may ask for 2^32.
-  const limit = Math.max(
-    1,
-    Math.min(
-      request.limit,
-      sum(segments, (meta) => meta.traceCount),
-    ),
-  );
+  const traceCount = sum(segments, (meta) => meta.traceCount);
+  const limit = Math.max(1, Math.min(request.limit, traceCount));
   const read = new Set<SegmentMeta>();
+  const stats = (completedJobs: number): SearchStats => ({
+    segmentCount: inRange.length,
+    segmentBytes: sum(inRange, (meta) => meta.byteSize),
+    inspectedBytes: sum([...read], (meta) => meta.byteSize),
+    inspectedSpanCount: sum([...read], (meta) => meta.rowCount),
+    completedJobs,
+    totalJobs: segments.length,
+  });
   const candidates = findCandidates({
     run,
     search,
     segments,
-    range: request.range,
+    range,
     limit,
     onRead: (slice) => {
       for (const meta of slice) read.add(meta);
     },
   });
-  const whole = await newestTraces(candidates, { ...request, limit }, search, (keys) =>
-    findTraceParts(run, all, keys),
-  );
-  return {
-    traces: search.wantsSpans
-      ? await withSpans(run, search, whole, request.spansPerSpanset)
-      : whole.map((trace) => foundTrace(trace)),
-    stats: {
-      segmentCount: inRange.length,
-      segmentBytes: sum(inRange, (meta) => meta.byteSize),
-      inspectedSegmentCount: read.size,
-      inspectedBytes: sum([...read], (meta) => meta.byteSize),
-      inspectedSpanCount: sum([...read], (meta) => meta.rowCount),
-    },
-  };
+  const judge = judgeOf(run, { segments: all, search, range, spansPerSpanset });
+  const traces: FoundTrace[] = [];
+  for await (const decided of newestTraces(candidates, limit, judge)) {
+    traces.push(...decided);
+    await onPartial?.({ traces: decided, stats: stats(read.size) });
+  }
+  run.recorder?.addSegments({ tenant, known: all, inRange, possible: segments, read: [...read] });
+  // What was not read holds older traces only: that job is done too.
+  return { traces, stats: stats(segments.length) };
 }
 
 /** Segments where some leaf may match; none when the leaves that may cannot satisfy the tree. */
@@ -92,122 +118,6 @@ function possible(search: CompiledSearch, segments: readonly SegmentMeta[]): Seg
   // Bounds on the duration need all parts of a trace.
   if (search.duration !== undefined) return [...segments];
   return segments.filter((meta) => leaves.some((leaf) => search.mayMatch(leaf, meta)));
-}
-
-/** Traces looked up at once: their ids become part of a statement's text. */
-const LOOKUP_BATCH = 4000;
-const MIN_LOOKUP = 16;
-
-/**
- * The first `limit` traces of the order, decided on whole traces: a candidate whose other parts
- * start earlier moves back, one that misses the range is dropped, and then the next are looked at.
- */
-async function newestTraces(
-  candidates: CandidateSource,
-  request: Pick<SearchRequest, "limit" | "range">,
-  search: CompiledSearch,
-  lookUp: (keys: readonly TraceKey[]) => Promise<Map<string, WholeTrace>>,
-): Promise<WholeTrace[]> {
-  const { limit, range } = request;
-  const seen = new Set<string>();
-  const accepted: WholeTrace[] = [];
-  let pending: TraceKey[] = [];
-  for await (const { found, boundary } of candidates) {
-    for (const key of latestOfEach(found)) {
-      if (seen.has(key.traceId)) continue;
-      seen.add(key.traceId);
-      pending.push(key);
-    }
-    pending.sort(compareTraces);
-    let at = 0;
-    for (;;) {
-      const first = pending[at];
-      if (accepted.length >= limit) {
-        // All that is not accepted yet comes after `next`, and so after the last one that counts.
-        const last = accepted.sort(compareTraces)[limit - 1]!;
-        const next = earlierOf(first, boundary);
-        if (next === undefined || compareTraces(last, next) <= 0) return accepted.slice(0, limit);
-      }
-      // Beyond the boundary other traces may come in between: read on before deciding.
-      if (first === undefined || (boundary && compareTraces(boundary, first) < 0)) break;
-      const size = Math.min(LOOKUP_BATCH, Math.max(limit - accepted.length, MIN_LOOKUP));
-      const batch = pending.slice(at, at + size);
-      at += batch.length;
-      for (const trace of (await lookUp(batch)).values()) {
-        if (qualifies(trace, range, search)) accepted.push(trace);
-      }
-    }
-    pending = pending.slice(at);
-  }
-  return accepted.sort(compareTraces).slice(0, limit);
-}
-
-/** The rows of a trace may come from several segments with several starts: its latest counts. */
-function latestOfEach(keys: readonly TraceKey[]): TraceKey[] {
-  const latest = new Map<string, TraceKey>();
-  for (const key of keys) {
-    const known = latest.get(key.traceId);
-    if (known === undefined || compareTraces(key, known) < 0) latest.set(key.traceId, key);
-  }
-  return [...latest.values()];
-}
-
-function qualifies(
-  trace: WholeTrace,
-  range: TimeRange | undefined,
-  search: CompiledSearch,
-): boolean {
-  if (range !== undefined) {
-    if (trace.startUnixNano > range.endUnixNano) return false;
-    if (trace.endUnixNano < range.startUnixNano) return false;
-  }
-  const { minNanos, maxNanos } = search.duration ?? {};
-  const duration = trace.endUnixNano - trace.startUnixNano;
-  if (minNanos !== undefined && duration < minNanos) return false;
-  return maxNanos === undefined || duration <= maxNanos;
-}
-
-/** Traces whose spans are fetched by one statement: as many as bring about so many spans. */
-const FETCH_SPANS = 20_000;
-const MAX_FETCH_BATCH = 2000;
-
-async function withSpans(
-  run: QueryRun,
-  search: CompiledSearch,
-  traces: readonly WholeTrace[],
-  spansPerSpanset: number,
-): Promise<FoundTrace[]> {
-  const found: FoundTrace[] = [];
-  const budget = new AnswerBudget();
-  const size = Math.min(MAX_FETCH_BATCH, Math.ceil(FETCH_SPANS / (spansPerSpanset || 100)));
-  for (let at = 0; at < traces.length; at += size) {
-    const batch = traces.slice(at, at + size);
-    const [spansets, stats] = await Promise.all([
-      fetchSpansets(run, search, batch, spansPerSpanset, budget),
-      fetchServiceStats(run, batch, budget),
-    ]);
-    for (const trace of batch) {
-      const spanset = spansets.get(trace.traceId);
-      found.push({
-        ...foundTrace(trace),
-        spansets: spanset === undefined ? [] : [spanset],
-        serviceStats: stats.get(trace.traceId) ?? new Map(),
-      });
-    }
-  }
-  return found;
-}
-
-function foundTrace(trace: WholeTrace): FoundTrace {
-  return {
-    traceId: trace.traceId,
-    rootServiceName: trace.root?.serviceName ?? "",
-    rootSpanName: trace.root?.spanName ?? "",
-    startUnixNano: trace.startUnixNano,
-    durationNanos: trace.endUnixNano - trace.startUnixNano,
-    spansets: undefined,
-    serviceStats: undefined,
-  };
 }
 
 function sum<T>(items: readonly T[], size: (item: T) => number): number {
