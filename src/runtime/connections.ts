@@ -13,7 +13,12 @@ export type Timeouts = {
   readonly idleMs: number;
 };
 
-export type ActiveRequest = { readonly startedMs: number; bodyComplete: boolean };
+export type ActiveRequest = {
+  readonly startedMs: number;
+  bodyComplete: boolean;
+  /** The response is a stream without an end in sight: `writeMs` does not apply. */
+  lasting: boolean;
+};
 
 export type Connection = {
   readonly socket: Socket;
@@ -74,7 +79,7 @@ export class Connections {
   }
 
   begin(connection: Connection): ActiveRequest {
-    const request = { startedMs: this.#nowMs(), bodyComplete: false };
+    const request = { startedMs: this.#nowMs(), bodyComplete: false, lasting: false };
     connection.requests.add(request);
     return request;
   }
@@ -126,9 +131,9 @@ export class Connections {
     const { headerMs, readMs, writeMs, idleMs } = this.#timeouts;
     if (connection.requests.size > 0) {
       if (connection.protocol === "h2") return false;
-      for (const { startedMs, bodyComplete } of connection.requests) {
+      for (const { startedMs, bodyComplete, lasting } of connection.requests) {
         if (!bodyComplete && isOver(readMs, now - startedMs)) return true;
-        if (isOver(writeMs, now - startedMs)) return true;
+        if (!lasting && isOver(writeMs, now - startedMs)) return true;
       }
       return false;
     }

@@ -324,6 +324,30 @@ describe("a slow client is cut off", () => {
     expect(await readToEnd(socket)).toBe("");
     await eventually(() => aborted);
   });
+
+  test("does not end a stream that is kept open, over either version of HTTP", async () => {
+    const lasting: FetchHandler = (_, env) => {
+      env.keepOpen();
+      const parts = ["a", "b", "c"].values();
+      return new Response(
+        new ReadableStream({
+          async pull(controller) {
+            const { value } = parts.next();
+            if (value === undefined) return controller.close();
+            await new Promise((resolve) => setTimeout(resolve, 100));
+            controller.enqueue(new TextEncoder().encode(value));
+          },
+        }),
+      );
+    };
+    const { port } = await sockets.listen({
+      fetch: lasting,
+      grpc: grpcEcho,
+      timeouts: { writeMs: 100 },
+    });
+    expect(await (await fetch(`http://127.0.0.1:${port}/`)).text()).toBe("abc");
+    expect((await http2Get(port, "/")).body).toBe("abc");
+  });
 });
 
 describe("listening", () => {

@@ -1,11 +1,15 @@
 import { connect as connectHttp2 } from "node:http2";
 import type { ConnectRouter } from "@connectrpc/connect";
 import { createClient } from "@connectrpc/connect";
-import { createGrpcTransport } from "@connectrpc/connect-node";
+import {
+  createConnectTransport,
+  createGrpcTransport,
+  createGrpcWebTransport,
+} from "@connectrpc/connect-node";
 import { afterEach, expect, test } from "vitest";
 import { TraceService } from "../../gen/opentelemetry/proto/collector/trace/v1/trace_service_pb.ts";
 import { GrpcCode } from "../../src/runtime/grpc/status.ts";
-import { connectHandlers } from "../../src/server/connect.ts";
+import { connectFetchHandler, connectHandlers } from "../../src/server/connect.ts";
 import { eventually, Sockets } from "./support.ts";
 
 const sockets = new Sockets();
@@ -20,7 +24,11 @@ async function serve(routes: (router: ConnectRouter) => void, observed: unknown[
     maxSendMessageBytes: 1_000_000,
   });
   const { port } = await sockets.listen({
-    fetch: () => new Response("hello"),
+    fetch: async (request) => {
+      const { pathname } = new URL(request.url);
+      const handler = universal.find(({ requestPath }) => requestPath === pathname);
+      return handler === undefined ? new Response("hello") : connectFetchHandler(handler)(request);
+    },
     grpc: {
       universal,
       methods: [{ path: "/t.S/M", maxMessageBytes: 100, handle: async (message) => message }],
@@ -54,6 +62,33 @@ test("a Connect service and a raw method share a port", async () => {
     [EXPORT, 0],
     ["/t.S/M", 0],
   ]);
+});
+
+test("gRPC-Web and Connect clients are served over both versions of HTTP, gRPC only over 2", async () => {
+  const { port } = await serve((router) => {
+    router.service(TraceService, {
+      export: (request) => ({
+        partialSuccess: { rejectedSpans: BigInt(request.resourceSpans.length) },
+      }),
+    });
+  });
+  const baseUrl = `http://127.0.0.1:${port}`;
+  const transports = [
+    createGrpcWebTransport({ baseUrl, httpVersion: "1.1" }),
+    createGrpcWebTransport({ baseUrl, httpVersion: "2" }),
+    createConnectTransport({ baseUrl, httpVersion: "1.1" }),
+    createConnectTransport({ baseUrl, httpVersion: "2" }),
+  ];
+  for (const transport of transports) {
+    const response = await createClient(TraceService, transport).export({ resourceSpans: [{}] });
+    expect(response.partialSuccess?.rejectedSpans).toBe(1n);
+  }
+  const { status } = await fetch(baseUrl + EXPORT, {
+    method: "POST",
+    headers: { "content-type": "application/grpc+proto" },
+    body: new Uint8Array(5),
+  });
+  expect(status).toBe(415);
 });
 
 test("a Connect service's errors and limits reach the client", async () => {

@@ -17,13 +17,20 @@ export function createGrpcHandler(
   const methods = new Map(service.methods?.map((method) => [method.path, method]));
   const universal = new Map(service.universal?.map((handler) => [handler.requestPath, handler]));
   return (stream, headers) => {
-    if (headers[":method"] !== "POST") return refuse(stream, 405);
-    if (!isGrpcContent(headers)) return refuse(stream, 415);
     const path = String(headers[":path"]);
     const startedMs = performance.now();
     const observe = (code: number) => {
       service.observe?.(path, code, performance.now() - startedMs);
     };
+    // These know the content types of gRPC-Web and Connect too.
+    const handler = universal.get(path);
+    if (handler !== undefined) {
+      limitReading(stream, headers, readTimeoutMs);
+      void serveUniversalCall(stream, headers, handler, observe, report);
+      return;
+    }
+    if (headers[":method"] !== "POST") return refuse(stream, 405);
+    if (!isGrpcContent(headers)) return refuse(stream, 415);
     const method = methods.get(path);
     if (method !== undefined) {
       const deadlineMs = parseGrpcTimeout(headers["grpc-timeout"] as string | undefined);
@@ -39,12 +46,6 @@ export function createGrpcHandler(
         budget,
         ended: (status) => observe(status.code),
       });
-      return;
-    }
-    const handler = universal.get(path);
-    if (handler !== undefined) {
-      limitReading(stream, headers, readTimeoutMs);
-      void serveUniversalCall(stream, headers, handler, observe, report);
       return;
     }
     // Not observed: the paths of strangers must not become label values.

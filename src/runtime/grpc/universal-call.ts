@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
-import { drained, LazyAbort } from "../http/fetch-bridge.ts";
+import { drained, LazyAbort, STALLED_MS } from "../http/fetch-bridge.ts";
 import { flatten } from "../http/http2.ts";
 import type { UniversalHandler, UniversalResponse } from "./service.ts";
 import { GrpcCode } from "./status.ts";
@@ -31,9 +31,7 @@ export async function serveUniversalCall(
       signal: gone.signal,
     });
     await send(stream, response);
-    // Known only now: a streaming handler fills its trailers while it runs.
-    const status = response.trailer?.get("grpc-status") ?? response.header?.get("grpc-status");
-    if (!gone.aborted) code = Number(status ?? GrpcCode.unknown);
+    if (!gone.aborted) code = outcomeOf(response);
   } catch (error) {
     if (!gone.aborted) {
       report(error);
@@ -44,6 +42,17 @@ export async function serveUniversalCall(
     complete = true;
     ended(code);
   }
+}
+
+/**
+ * Known only at the end: a streaming handler fills its trailers while it runs. The other protocols
+ * (gRPC-Web, Connect) have their status in the body, where only the client looks.
+ */
+function outcomeOf({ status, header, trailer }: UniversalResponse): number {
+  const code = trailer?.get("grpc-status") ?? header?.get("grpc-status");
+  if (code !== null && code !== undefined) return Number(code);
+  const others = header?.get("content-type")?.match(/^application\/(grpc-web|connect\+)/);
+  return status === 200 && others ? GrpcCode.ok : GrpcCode.unknown;
 }
 
 async function send(stream: ServerHttp2Stream, response: UniversalResponse): Promise<void> {
@@ -64,7 +73,7 @@ async function send(stream: ServerHttp2Stream, response: UniversalResponse): Pro
       await chunks.return?.();
       return;
     }
-    if (!stream.write(next.value)) await drained(stream);
+    if (!stream.write(next.value)) await drained(stream, STALLED_MS);
   }
   if (stream.destroyed || stream.closed) return;
   const { trailer } = response;

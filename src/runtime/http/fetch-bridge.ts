@@ -21,7 +21,12 @@ export type Exchange = {
   finish(): void;
   /** Called before the first byte of the body is asked for. */
   beforeBody(): void;
+  /** Takes the time-out for the whole response away. */
+  keepOpen(): void;
 };
+
+/** A client that takes nothing of a lasting stream for so long is given up. */
+export const STALLED_MS = 60_000;
 
 /**
  * Runs `handler` for one exchange. Never rejects: what the handler throws goes to `report` and
@@ -35,6 +40,7 @@ export async function serveFetch(
 ): Promise<void> {
   const share = new BudgetShare(budget);
   const gone = new LazyAbort();
+  const pace: Pace = { stalledMs: undefined };
   let complete = false;
   exchange.outgoing.once("close", () => {
     if (!complete) gone.abort();
@@ -42,9 +48,9 @@ export async function serveFetch(
   try {
     const request = toRequest(exchange, gone);
     if (request === undefined) {
-      await send(exchange, new Response("bad request", { status: 400 }));
+      await send(exchange, new Response("bad request", { status: 400 }), pace);
     } else {
-      await send(exchange, await handler(request, envOf(exchange, share)));
+      await send(exchange, await handler(request, envOf(exchange, share, pace)), pace);
     }
   } catch (error) {
     if (gone.aborted || exchange.outgoing.destroyed) return;
@@ -56,21 +62,29 @@ export async function serveFetch(
   }
 }
 
+/** How long a client may take nothing; undefined = as long as the whole response may take. */
+type Pace = { stalledMs: number | undefined };
+
 async function failed(exchange: Exchange): Promise<void> {
   try {
-    await send(exchange, new Response("internal error", { status: 500 }));
+    const pace = { stalledMs: undefined };
+    await send(exchange, new Response("internal error", { status: 500 }), pace);
   } catch {
     // The response had begun: cutting it off is the only way left to tell.
     exchange.outgoing.destroy();
   }
 }
 
-function envOf(exchange: Exchange, share: BudgetShare): RequestEnv {
+function envOf(exchange: Exchange, share: BudgetShare, pace: Pace): RequestEnv {
   return {
     remoteAddress: exchange.remoteAddress,
     readBody(maxBytes) {
       exchange.beforeBody();
       return readBody(exchange.incoming, maxBytes, share);
+    },
+    keepOpen() {
+      pace.stalledMs = STALLED_MS;
+      exchange.keepOpen();
     },
   };
 }
@@ -126,7 +140,7 @@ function bodyStream(exchange: Exchange): ReadableStream<Uint8Array> {
   );
 }
 
-async function send(exchange: Exchange, response: Response): Promise<void> {
+async function send(exchange: Exchange, response: Response, pace: Pace): Promise<void> {
   const { outgoing } = exchange;
   const headers = new Headers(response.headers);
   const body = response.body;
@@ -162,7 +176,7 @@ async function send(exchange: Exchange, response: Response): Promise<void> {
     }
     exchange.respond(response.status, headers);
     while (!chunk.done) {
-      if (!outgoing.write(chunk.value)) await drained(outgoing);
+      if (!outgoing.write(chunk.value)) await drained(outgoing, pace.stalledMs);
       if (outgoing.destroyed) return;
       chunk = await (next ?? reader.read());
       next = undefined;
@@ -177,11 +191,14 @@ function soon(): Promise<undefined> {
   return new Promise((resolve) => setImmediate(resolve, undefined));
 }
 
-/** Resolves when `writable` takes more, or is gone. */
-export function drained(writable: Writable): Promise<void> {
+/** Resolves when `writable` takes more, or is gone; destroys it when that takes `stalledMs`. */
+export function drained(writable: Writable, stalledMs?: number): Promise<void> {
   if (writable.destroyed || !writable.writableNeedDrain) return Promise.resolve();
   return new Promise((resolve) => {
+    const timer =
+      stalledMs === undefined ? undefined : setTimeout(() => writable.destroy(), stalledMs);
     const done = () => {
+      clearTimeout(timer);
       writable.off("drain", done);
       writable.off("close", done);
       resolve();

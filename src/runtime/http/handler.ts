@@ -7,6 +7,11 @@ export type RequestEnv = {
    * Throws `too_large` beyond `maxBytes`, `unavailable`, `canceled`.
    */
   readonly readBody: (maxBytes: number) => Promise<Uint8Array>;
+  /**
+   * This answer is a stream that may last: no time-out for the whole of it applies. Instead a client
+   * that takes nothing for a minute is given up.
+   */
+  readonly keepOpen: () => void;
 };
 
 /**

@@ -46,7 +46,13 @@ export async function createHttp1(
     res.once("close", () => {
       if (connections.end(connection, active)) req.socket.destroySoon();
     });
-    const exchange = toExchange(req, res, connection, expectsContinue, () => connections.closing);
+    const exchange = toExchange(req, res, connection, {
+      expectsContinue,
+      closing: () => connections.closing,
+      keepOpen() {
+        active.lasting = true;
+      },
+    });
     void serveFetch(handler, exchange, budget, report);
   };
 
@@ -113,12 +119,17 @@ function hasBody(req: IncomingMessage): boolean {
   return encoding !== undefined || (length !== undefined && length !== "0");
 }
 
+type ExchangeOptions = {
+  readonly expectsContinue: boolean;
+  readonly closing: () => boolean;
+  readonly keepOpen: () => void;
+};
+
 function toExchange(
   req: IncomingMessage,
   res: ServerResponse,
   connection: Connection,
-  expectsContinue: boolean,
-  closing: () => boolean,
+  { expectsContinue, closing, keepOpen }: ExchangeOptions,
 ): Exchange {
   let continued = !expectsContinue;
   let early = false;
@@ -131,6 +142,7 @@ function toExchange(
     rawHeaders: req.rawHeaders,
     incoming: req,
     outgoing: res,
+    keepOpen,
     beforeBody() {
       if (continued) return;
       continued = true;

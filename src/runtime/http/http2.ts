@@ -78,8 +78,8 @@ export function createHttp2(options: Http2Options): Http2 {
       grpc(stream, headers);
     } else if (fetch !== undefined) {
       limitReading(stream, headers, options.timeouts.readMs);
-      limitStream(stream, options.timeouts.writeMs, "close");
-      const exchange = toExchange(stream, headers, connection?.socket);
+      const keepOpen = limitStream(stream, options.timeouts.writeMs, "close");
+      const exchange = toExchange(stream, headers, connection?.socket, keepOpen);
       void serveFetch(fetch, exchange, options.budget, options.report);
     }
   });
@@ -115,17 +115,25 @@ export function limitReading(
   if (!bodyless && !stream.endAfterHeaders) limitStream(stream, readMs, "end");
 }
 
-function limitStream(stream: ServerHttp2Stream, limitMs: number, until: "end" | "close"): void {
-  if (limitMs <= 0) return;
+/** Returns a function that takes the limit away. */
+function limitStream(
+  stream: ServerHttp2Stream,
+  limitMs: number,
+  until: "end" | "close",
+): () => void {
+  if (limitMs <= 0) return () => {};
   const timer = setTimeout(() => stream.close(CANCEL), limitMs);
-  stream.once(until, () => clearTimeout(timer));
-  stream.once("close", () => clearTimeout(timer));
+  const clear = () => clearTimeout(timer);
+  stream.once(until, clear);
+  stream.once("close", clear);
+  return clear;
 }
 
 function toExchange(
   stream: ServerHttp2Stream,
   headers: IncomingHttpHeaders,
   socket: Socket | undefined,
+  keepOpen: () => void,
 ): Exchange {
   return {
     method: text(headers[":method"]) ?? "GET",
@@ -137,6 +145,7 @@ function toExchange(
     incoming: stream,
     outgoing: stream,
     beforeBody() {},
+    keepOpen,
     respond(status, responseHeaders) {
       const record: Record<string, string | number | string[]> = { ":status": status };
       for (const [name, value] of responseHeaders) {
