@@ -86,10 +86,11 @@ export class IngestService implements Ingest {
   async #push(request: PushRequest): Promise<PushResult> {
     const { tenant } = request;
     const limits = this.#parts.limitsFor(tenant);
-    const appended = this.#parts.wal.append({ ...request, receivedUnixMs: this.#parts.nowMs() });
+    const receivedUnixMs = this.#parts.nowMs();
+    const appended = this.#parts.wal.append({ ...request, receivedUnixMs });
     const turn = this.#handedOver;
     const reply = appended.durable.then(
-      () => turn.then(() => this.#handOver(request, appended, limits)),
+      () => turn.then(() => this.#handOver(request, receivedUnixMs, appended, limits)),
       (e) =>
         turn.then(() => {
           throw e;
@@ -115,7 +116,12 @@ export class IngestService implements Ingest {
     }
   }
 
-  #handOver(request: PushRequest, appended: WalAppend, limits: IngestLimits) {
+  #handOver(
+    request: PushRequest,
+    receivedUnixMs: number,
+    appended: WalAppend,
+    limits: IngestLimits,
+  ) {
     const body = ownBuffer(request.body);
     const decoded = this.#parts.channel.record(
       {
@@ -125,6 +131,7 @@ export class IngestService implements Ingest {
         maxDecodedBytes: request.maxDecodedBytes,
         maxAttributeBytes: limits.maxAttributeBytes,
         rate: { bytesPerSecond: limits.rateLimitBytes, burstBytes: limits.burstSizeBytes },
+        receivedUnixMs,
         body,
       },
       limits.retryInfoEnabled && this.#settings.retryAfterMs > 0

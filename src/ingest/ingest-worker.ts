@@ -59,10 +59,11 @@ export class IngestWorker {
     try {
       body = decompressBody(new Uint8Array(record.body), record.encoding, record.maxDecodedBytes);
       const before = { ...decoder.truncated };
-      const spanCount = decoder.decode(record.format, body, (bytes) => {
+      const admit = (bytes: number): void => {
         protobufBytes = bytes;
         this.#admit(record, bytes);
-      });
+      };
+      const spanCount = decoder.decode(record.format, body, admit, record.receivedUnixMs);
       this.#heads.added(record.tenant, protobufBytes);
       const truncated = difference(decoder.truncated, before);
       return { type: "decoded", id: record.id, spanCount, protobufBytes, truncated };

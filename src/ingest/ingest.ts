@@ -4,6 +4,14 @@ import { type ErrorKind, PintailError } from "../errors.ts";
 export const BodyFormat = {
   otlpProtobuf: 1,
   otlpJson: 2,
+  zipkinV2Json: 16,
+  zipkinV2Protobuf: 17,
+  zipkinV1Json: 18,
+  zipkinV1Thrift: 19,
+  // The same, received where `parse_string_tags` was on: decoding again must give the same spans.
+  zipkinV2JsonTyped: 20,
+  zipkinV2ProtobufTyped: 21,
+  zipkinV1JsonTyped: 22,
   /** A `jaeger.api_v2.PostSpansRequest`. */
   jaegerProtobuf: 3,
   /** A bare Thrift `Batch` in the binary protocol, as over HTTP. */

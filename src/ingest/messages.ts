@@ -15,6 +15,8 @@ export type ToIngestWorker =
       readonly maxAttributeBytes: number;
       /** Undefined in a replay: what was acknowledged is not limited again. */
       readonly rate: { readonly bytesPerSecond: number; readonly burstBytes: number } | undefined;
+      /** As the WAL has it. */
+      readonly receivedUnixMs: number;
       readonly body: ArrayBuffer;
     }
   | { readonly type: "cut"; readonly id: number; readonly walRange: WalRange };

@@ -66,6 +66,7 @@ export async function replay(
         maxDecodedBytes: record.maxDecodedBytes,
         maxAttributeBytes: parts.maxAttributeBytesOf(record.tenant),
         rate: undefined,
+        receivedUnixMs: record.receivedUnixMs,
         body: new Uint8Array(record.body).buffer,
       },
       undefined,

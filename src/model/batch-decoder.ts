@@ -6,8 +6,16 @@ import type { SpanBatch } from "./span-batch.ts";
  * then as before.
  */
 export interface BatchDecoder {
-  /** `admit` is called once, before anything is added, with the size as OTLP protobuf. */
-  decode(format: number, body: Uint8Array, admit?: (protobufBytes: number) => void): number;
+  /**
+   * `admit` is called once, with the size as OTLP protobuf; when it throws, nothing is added.
+   * `receivedUnixMs` stands for times that a body leaves out: the same at every decoding of it.
+   */
+  decode(
+    format: number,
+    body: Uint8Array,
+    admit?: (protobufBytes: number) => void,
+    receivedUnixMs?: number,
+  ): number;
   /** Spans in a body that was refused, for the metrics; 0 when it cannot be told. */
   countSpans(format: number, body: Uint8Array): number;
   /** Keys and values cut to `maxAttributeBytes` so far, by what the attribute belongs to. */

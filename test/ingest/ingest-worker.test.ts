@@ -78,6 +78,7 @@ function record(id: number, body: Uint8Array, more: Partial<RecordMessage> = {})
     maxDecodedBytes: 1_000_000,
     maxAttributeBytes: 0,
     rate: undefined,
+    receivedUnixMs: 1_767_225_600_000,
     body: new Uint8Array(body).buffer,
     ...more,
   };

@@ -73,7 +73,8 @@ export class CompactionWorker {
         maxAttributeBytes: maxAttributeBytes.get(tenant) ?? job.defaultMaxAttributeBytes,
       });
       try {
-        target.decoder.decode(record.format, this.#parts.bodyOf(record));
+        const body = this.#parts.bodyOf(record);
+        target.decoder.decode(record.format, body, undefined, record.receivedUnixMs);
       } catch (e) {
         // The ingest worker refused it too: it was never acknowledged, or replay set it aside.
         if (!(e instanceof DecodeError) && !isPintailError(e)) throw e;
