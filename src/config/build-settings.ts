@@ -37,6 +37,7 @@ export function buildSettings(input: BuildInput): Settings {
     server: serverSettings(values, input.listenAddress),
     log: logSettings(values),
     otlp: receivers.otlp,
+    jaeger: receivers.jaeger,
     ingest: {
       walDir: paths.walDir,
       segmentDir: paths.segmentDir,

@@ -1,3 +1,4 @@
+import type { JaegerReceiverSettings, UdpReceiverSettings } from "../receivers/jaeger/settings.ts";
 import type {
   GrpcReceiverSettings,
   HttpReceiverSettings,
@@ -14,6 +15,7 @@ import { isNull, type YamlNode } from "./yaml-tree.ts";
 
 export type Receivers = {
   readonly otlp: OtlpReceiverSettings;
+  readonly jaeger: JaegerReceiverSettings;
   readonly warnings: readonly string[];
   readonly unsupported: readonly string[];
   readonly errors: readonly string[];
@@ -21,12 +23,17 @@ export type Receivers = {
 
 const OTLP_GRPC_ENDPOINT = "localhost:4317";
 const OTLP_HTTP_ENDPOINT = "localhost:4318";
+const JAEGER_GRPC_ENDPOINT = "localhost:14250";
+const JAEGER_HTTP_ENDPOINT = "localhost:14268";
+const JAEGER_COMPACT_ENDPOINT = "localhost:6831";
+const JAEGER_BINARY_ENDPOINT = "localhost:6832";
 const GRPC_DEFAULT_MIB = 4;
+const UDP_QUEUE_SIZE = 1000;
+const UDP_MAX_PACKET_BYTES = 65_000;
 const PATH = "distributor.receivers";
 
 /** Receivers whose keys are known but whose doors do not open yet. */
 const CLOSED: Readonly<Record<string, readonly KeySpec[]>> = {
-  jaeger: jaegerReceiverKeys,
   zipkin: zipkinReceiverKeys,
 };
 
@@ -53,10 +60,20 @@ class Collector {
   readonly #unsupported: string[] = [];
   #grpc: GrpcReceiverSettings | undefined;
   #http: HttpReceiverSettings | undefined;
+  #jaegerGrpc: GrpcReceiverSettings | undefined;
+  #jaegerHttp: HttpDoorSettings | undefined;
+  #jaegerCompact: UdpReceiverSettings | undefined;
+  #jaegerBinary: UdpReceiverSettings | undefined;
 
   result(): Receivers {
     return {
       otlp: { grpc: this.#grpc, http: this.#http },
+      jaeger: {
+        grpc: this.#jaegerGrpc,
+        thriftHttp: this.#jaegerHttp,
+        thriftCompact: this.#jaegerCompact,
+        thriftBinary: this.#jaegerBinary,
+      },
       warnings: this.#warnings,
       unsupported: this.#unsupported,
       errors: this.errors,
@@ -71,11 +88,13 @@ class Collector {
       const values = this.#decode(node, otlpReceiverKeys, path);
       const protocols = this.#protocols(node, "OTLP", path, line);
       if (values !== undefined) this.otlp(values, protocols, path, line);
+    } else if (type === "jaeger") {
+      const values = this.#decode(node, jaegerReceiverKeys, path);
+      const protocols = this.#protocols(node, "Jaeger", path, line);
+      if (values !== undefined) this.#jaeger(values, protocols, path, line);
     } else if (closed !== undefined) {
       this.#decode(node, closed, path);
-      const protocols = type === "jaeger" ? this.#protocols(node, "Jaeger", path, line) : [];
-      const doors = protocols.length > 0 ? ` (${protocols.join(", ")})` : "";
-      this.#warnings.push(`${path}${doors} is not open yet: its spans are not received`);
+      this.#warnings.push(`${path} is not open yet: its spans are not received`);
     } else if (type === "opencensus" && isNull(node)) {
       this.#unsupported.push(path);
     } else if (type === "opencensus" || type === "kafka") {
@@ -88,20 +107,65 @@ class Collector {
 
   otlp(values: ConfigValues, protocols: readonly string[], path: string, line: number): void {
     if (protocols.includes("grpc")) {
-      if (this.#grpc !== undefined) this.#second(path, "grpc", line);
-      this.#grpc = this.#grpcDoor(values, path, line);
+      if (this.#grpc !== undefined) this.#second("OTLP", path, "grpc", line);
+      this.#grpc = this.#grpcDoor(values, path, line, OTLP_GRPC_ENDPOINT);
     }
     if (protocols.includes("http")) {
-      if (this.#http !== undefined) this.#second(path, "http", line);
+      if (this.#http !== undefined) this.#second("OTLP", path, "http", line);
       this.#http = this.#httpDoor(values, path, line);
     }
   }
 
-  #grpcDoor(values: ConfigValues, path: string, line: number): GrpcReceiverSettings {
+  #jaeger(values: ConfigValues, protocols: readonly string[], path: string, line: number): void {
+    // Two names of the type may not claim the same door.
+    const claims = (protocol: string, taken: unknown): boolean => {
+      if (!protocols.includes(protocol)) return false;
+      if (taken !== undefined) this.#second("Jaeger", path, protocol, line);
+      return true;
+    };
+    if (claims("grpc", this.#jaegerGrpc)) {
+      this.#jaegerGrpc = this.#grpcDoor(values, path, line, JAEGER_GRPC_ENDPOINT);
+    }
+    if (claims("thrift_http", this.#jaegerHttp)) {
+      const at = "protocols.thrift_http.";
+      this.#jaegerHttp = this.#httpServer(values, at, path, line, JAEGER_HTTP_ENDPOINT);
+    }
+    if (claims("thrift_compact", this.#jaegerCompact)) {
+      const at = "protocols.thrift_compact.";
+      this.#jaegerCompact = this.#udpDoor(values, at, path, line, JAEGER_COMPACT_ENDPOINT);
+    }
+    if (claims("thrift_binary", this.#jaegerBinary)) {
+      const at = "protocols.thrift_binary.";
+      this.#jaegerBinary = this.#udpDoor(values, at, path, line, JAEGER_BINARY_ENDPOINT);
+    }
+  }
+
+  #udpDoor(
+    values: ConfigValues,
+    at: string,
+    path: string,
+    line: number,
+    defaultEndpoint: string,
+  ): UdpReceiverSettings {
+    const endpoint = endpointOf(values, at, defaultEndpoint);
+    this.#checkEndpoint(endpoint, `${path}.${at}`, line);
+    return {
+      endpoint,
+      queueSize: values.number(`${at}queue_size`) || UDP_QUEUE_SIZE,
+      maxPacketBytes: values.number(`${at}max_packet_size`) || UDP_MAX_PACKET_BYTES,
+      socketBufferBytes: values.number(`${at}socket_buffer_size`),
+    };
+  }
+
+  #grpcDoor(
+    values: ConfigValues,
+    path: string,
+    line: number,
+    defaultEndpoint: string,
+  ): GrpcReceiverSettings {
     const at = "protocols.grpc";
     const transport = values.text(`${at}.transport`) === "unix" ? "unix" : "tcp";
-    const given = values.value(`${at}.endpoint`);
-    const endpoint = typeof given === "string" && given !== "" ? given : OTLP_GRPC_ENDPOINT;
+    const endpoint = endpointOf(values, `${at}.`, defaultEndpoint);
     if (transport === "tcp") this.#checkEndpoint(endpoint, `${path}.${at}.`, line);
     const mib = values.number(`${at}.max_recv_msg_size_mib`) || GRPC_DEFAULT_MIB;
     return {
@@ -130,8 +194,7 @@ class Collector {
     line: number,
     defaultEndpoint: string,
   ): HttpDoorSettings {
-    const given = values.value(`${at}endpoint`);
-    const endpoint = typeof given === "string" && given !== "" ? given : defaultEndpoint;
+    const endpoint = endpointOf(values, at, defaultEndpoint);
     this.#checkEndpoint(endpoint, `${path}.${at}`, line);
     const allowedOrigins = values.list(`${at}cors.allowed_origins`);
     return {
@@ -187,8 +250,8 @@ class Collector {
     return names;
   }
 
-  #second(path: string, protocol: string, line: number): void {
-    const text = `only one OTLP receiver with protocol ${protocol} is supported`;
+  #second(title: string, path: string, protocol: string, line: number): void {
+    const text = `only one ${title} receiver with protocol ${protocol} is supported`;
     this.errors.push(`line ${line}: ${path}: ${text}`);
   }
 
@@ -196,6 +259,11 @@ class Collector {
     if (splitHostPort(endpoint) !== undefined) return;
     this.errors.push(`line ${line}: ${path}endpoint "${endpoint}" is not of the form host:port`);
   }
+}
+
+function endpointOf(values: ConfigValues, at: string, defaultEndpoint: string): string {
+  const given = values.value(`${at}endpoint`);
+  return typeof given === "string" && given !== "" ? given : defaultEndpoint;
 }
 
 /** `host:port`, `:port` (all interfaces) or `[v6]:port`; undefined for anything else. */

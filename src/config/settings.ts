@@ -1,5 +1,6 @@
 import type { IngestLimits, IngestSettings } from "../ingest/settings.ts";
 import type { QueryLimits, QuerySettings } from "../query/settings.ts";
+import type { JaegerReceiverSettings } from "../receivers/jaeger/settings.ts";
 import type { OtlpReceiverSettings } from "../receivers/otlp/settings.ts";
 import type { ServerSettings } from "../server/settings.ts";
 import type { RetentionSettings } from "../storage/settings.ts";
@@ -20,6 +21,7 @@ export type Settings = {
   readonly server: ServerSettings;
   readonly log: LogSettings;
   readonly otlp: OtlpReceiverSettings;
+  readonly jaeger: JaegerReceiverSettings;
   readonly ingest: IngestSettings;
   readonly retention: RetentionSettings;
   readonly query: QuerySettings;

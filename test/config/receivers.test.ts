@@ -76,14 +76,66 @@ test("two names of one type are one set of doors, unless they claim the same one
   ).toContain("distributor.receivers.otlp/b: only one OTLP receiver with protocol grpc");
 });
 
-test("doors that do not open yet warn and do not prevent the start", () => {
-  const { warnings } = load(
+test("Jaeger's doors are on exactly when their keys are present, with Tempo's defaults", () => {
+  expect(load(LOCAL).settings.jaeger).toEqual({
+    grpc: undefined,
+    thriftHttp: undefined,
+    thriftCompact: undefined,
+    thriftBinary: undefined,
+  });
+  const { settings, warnings } = load(
     withReceivers(
-      '{ jaeger: { protocols: { grpc: { endpoint: "0.0.0.0:14250" }, thrift_compact: } }, zipkin: , opencensus: }',
+      "{ jaeger: { protocols: { grpc: , thrift_http: , thrift_compact: , thrift_binary: {} } } }",
     ),
   );
+  expect(warnings).toEqual([]);
+  expect(settings.otlp).toEqual({ grpc: undefined, http: undefined });
+  const udp = { queueSize: 1000, maxPacketBytes: 65_000, socketBufferBytes: 0 };
+  expect(settings.jaeger).toEqual({
+    grpc: {
+      endpoint: "localhost:14250",
+      transport: "tcp",
+      tls: undefined,
+      maxRecvMessageBytes: 4 * 1024 * 1024,
+      maxConcurrentStreams: 0,
+    },
+    thriftHttp: {
+      endpoint: "localhost:14268",
+      tls: undefined,
+      cors: undefined,
+      maxRequestBodyBytes: 20 * 1024 * 1024,
+    },
+    thriftCompact: { endpoint: "localhost:6831", ...udp },
+    thriftBinary: { endpoint: "localhost:6832", ...udp },
+  });
+});
+
+test("fields of Jaeger's doors arrive", () => {
+  const { settings } = load(
+    withReceivers(`
+    jaeger:
+      protocols:
+        grpc: { endpoint: "0.0.0.0:1", max_recv_msg_size_mib: 16 }
+        thrift_http: { endpoint: "0.0.0.0:2", max_request_body_size: 5 }
+        thrift_compact: { endpoint: "0.0.0.0:3", queue_size: 7, max_packet_size: 1000, socket_buffer_size: 9, workers: 1 }
+    jaeger/other: { protocols: { thrift_binary: { endpoint: "0.0.0.0:4" } } }`),
+  );
+  expect(settings.jaeger).toMatchObject({
+    grpc: { endpoint: "0.0.0.0:1", maxRecvMessageBytes: 16 * 1024 * 1024 },
+    thriftHttp: { endpoint: "0.0.0.0:2", maxRequestBodyBytes: 5 },
+    thriftCompact: {
+      endpoint: "0.0.0.0:3",
+      queueSize: 7,
+      maxPacketBytes: 1000,
+      socketBufferBytes: 9,
+    },
+    thriftBinary: { endpoint: "0.0.0.0:4" },
+  });
+});
+
+test("doors that do not open yet warn and do not prevent the start", () => {
+  const { warnings } = load(withReceivers("{ zipkin: , opencensus: }"));
   expect(warnings).toEqual([
-    "distributor.receivers.jaeger (grpc, thrift_compact) is not open yet: its spans are not received",
     "distributor.receivers.zipkin is not open yet: its spans are not received",
     "accepted but without effect: distributor.receivers.opencensus",
   ]);
@@ -98,6 +150,18 @@ test.each([
   [
     "{ jaeger: { protocols: } }",
     "must specify at least one protocol when using the Jaeger receiver",
+  ],
+  [
+    "{ jaeger: { protocols: { grpc: } }, jaeger/b: { protocols: { grpc: } } }",
+    "distributor.receivers.jaeger/b: only one Jaeger receiver with protocol grpc",
+  ],
+  [
+    "{ jaeger: { protocols: { thrift_compact: { endpoint: h } } } }",
+    '"h" is not of the form host:port',
+  ],
+  [
+    "{ jaeger: { protocols: { thrift_binary: { max_packet_size: 70000 } } } }",
+    "70000 is not between 0 and 65535",
   ],
   ["{ nope: }", "unknown receiver type nope"],
   ["{ constructor: }", "unknown receiver type constructor"],

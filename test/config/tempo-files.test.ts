@@ -152,7 +152,6 @@ test("what the Helm charts render starts with the arguments that they pass", () 
   expect(settings.retention.retentionMs).toBe(24 * 3_600_000);
   expect(settings.perTenantOverrideFile).toBe("/conf/overrides.yaml");
   expect(warnings).toEqual([
-    "distributor.receivers.jaeger (grpc, thrift_binary, thrift_compact, thrift_http) is not open yet: its spans are not received",
     "accepted but without effect: distributor.receivers.opencensus, metrics_generator",
   ]);
 });

@@ -91,7 +91,12 @@ const httpServer: readonly KeySpec[] = [
 
 const udp: readonly KeySpec[] = [
   key("endpoint", "string", undefined, "`host:port`."),
-  ...ignored("queue_size=1000 max_packet_size=65000 workers=10 socket_buffer_size=0"),
+  key("queue_size", "int", 1000, "Datagrams that may wait to be stored; further ones are dropped."),
+  key("max_packet_size", "int", 65000, "Bytes of one datagram; what is longer is dropped.", {
+    max: 65535,
+  }),
+  key("socket_buffer_size", "int", 0, "Bytes of the receive buffer; 0 = the system's default."),
+  ...ignored("workers=10"),
 ];
 
 /** Relative to `distributor.receivers.otlp`. */
