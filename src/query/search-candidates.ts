@@ -1,6 +1,7 @@
 import type { SqlValue } from "../drivers/duckdb/database.ts";
 import type { SegmentMeta } from "../schema/segment-meta.ts";
 import { type CompiledSearch, leafNumbers } from "./compiled-search.ts";
+import { newestSlices, type Slice } from "./newest-slices.ts";
 import type { QueryRun } from "./query-context.ts";
 import { readSegments, timestampSql } from "./segment-sql.ts";
 import { satisfiedSql } from "./spanset-tree.ts";
@@ -96,40 +97,38 @@ function newestRowsSql(
 }
 
 /**
- * Traces that satisfy the tree within the newest 1, 3, 7, … segments, so that leaves may match in
- * different segments. A trace that needs an older segment starts there or earlier, so it comes
- * after every trace that starts later than all segments left.
+ * Traces that satisfy the tree within growing slices of the newest, so that leaves may match in
+ * different segments. A trace that needs an older part starts there or earlier, so it comes after
+ * every trace of the slice.
  */
 async function* groupedTraces(scan: CandidateScan): CandidateSource {
-  const all = scan.segments.length;
   let traceLimit = Math.min(scan.limit * 2, scan.limit + MAX_EXTRA_ROWS) + 16;
-  for (let size = 1; ; ) {
-    const slice = scan.segments.slice(0, Math.min(size, all));
-    const left = startOfRest(scan.segments, slice.length);
-    let cut: TraceKey | undefined;
-    let found: TraceKey[] = [];
-    if (slice.length > 0) {
-      scan.onRead(slice);
-      const rows = await scan.run.rows(groupedTracesSql(scan, slice, traceLimit));
-      found = rows.map(keyOf);
-      if (rows.length === traceLimit) cut = found.at(-1);
+  for (const slice of newestSlices(scan.segments, scan.range)) {
+    const left = startBefore(slice.fromUnixNano);
+    for (;;) {
+      let cut: TraceKey | undefined;
+      let found: TraceKey[] = [];
+      if (slice.segments.length > 0) {
+        scan.onRead(slice.segments);
+        const rows = await scan.run.rows(groupedTracesSql(scan, slice, traceLimit));
+        found = rows.map(keyOf);
+        if (rows.length === traceLimit) cut = found.at(-1);
+      }
+      yield { found, boundary: earlierOf(cut, left) };
+      if (cut === undefined || (left !== undefined && compareTraces(left, cut) < 0)) break;
+      traceLimit *= 4;
     }
-    yield { found, boundary: earlierOf(cut, left) };
-    if (left === undefined && cut === undefined) return;
-    if (cut !== undefined && (left === undefined || compareTraces(cut, left) <= 0)) traceLimit *= 4;
-    else size = size * 2 + 1;
   }
 }
 
-function groupedTracesSql(
-  scan: CandidateScan,
-  slice: readonly SegmentMeta[],
-  traceLimit: number,
-): string {
+function groupedTracesSql(scan: CandidateScan, slice: Slice, traceLimit: number): string {
   const { search, range } = scan;
   const some = leafNumbers(search).map((leaf) => `leaf${leaf}`);
-  const selects = groupByShape(scan, slice).map(({ segments, leaves, inside }) => {
+  const selects = groupByShape(scan, slice.segments).map(({ segments, leaves, inside }) => {
     const conditions: string[] = [];
+    if (slice.fromUnixNano !== undefined) {
+      conditions.push(`trace_start >= ${timestampSql(slice.fromUnixNano)}`);
+    }
     // The bounds on a trace's duration need all of its parts, also those without a match.
     if (search.duration === undefined) {
       conditions.push(some.join(" OR "));
@@ -200,4 +199,9 @@ function startOfRest(segments: readonly SegmentMeta[], from: number): TraceKey |
   const next = segments[from];
   // The empty id sorts before all others of the same start.
   return next === undefined ? undefined : { traceId: "", startUnixNano: next.maxTraceStart };
+}
+
+/** The same for parts that start before that time; `undefined` = there are no others. */
+function startBefore(unixNano: bigint | undefined): TraceKey | undefined {
+  return unixNano === undefined ? undefined : { traceId: "", startUnixNano: unixNano - 1n };
 }
