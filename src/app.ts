@@ -1,4 +1,3 @@
-import { queryGrpcService } from "./api/grpc/health.ts";
 import { buildApi } from "./app/api.ts";
 import { Core } from "./app/core.ts";
 import { type Doors, openDoors } from "./app/doors.ts";
@@ -62,7 +61,7 @@ export async function startApp(parts: AppParts): Promise<App> {
     registerMetrics(metrics, storage, core);
     const opening = core;
     const cutHead = (signal: AbortSignal) => opening.cutHead(signal);
-    const { api, requests } = buildApi({
+    const { api, grpc } = buildApi({
       config,
       files,
       storage,
@@ -81,7 +80,7 @@ export async function startApp(parts: AppParts): Promise<App> {
           monotonicMs: systemClock.monotonicMs,
         },
         api: (request, env) => api.fetch(request, env),
-        grpc: queryGrpcService(readiness, requests.grpc),
+        grpc,
         report: (error) => log.error("request failed", { error }),
       },
       { server: settings.server, otlp: settings.otlp },

@@ -1,4 +1,6 @@
 import { Hono } from "hono";
+import { queryGrpcService } from "../api/grpc/health.ts";
+import { streamingQuerier } from "../api/grpc/streaming-querier.ts";
 import { queryRoutes } from "../api/http/query-routes.ts";
 import { sqlRoutes } from "../api/http/sql.ts";
 import type { StatusParts } from "../api/http/status-routes.ts";
@@ -11,9 +13,11 @@ import { SegmentReaders } from "../query/segment-readers.ts";
 import { DEFAULT_SQL_SETTINGS } from "../query/sql/settings.ts";
 import { SqlQuery } from "../query/sql/sql-query.ts";
 import { systemClock } from "../runtime/clock.ts";
+import type { GrpcService } from "../runtime/grpc/service.ts";
 import { availableCores, platformInfo } from "../runtime/process-stats.ts";
+import { connectHandlers, connectRoutes } from "../server/connect.ts";
 import type { Readiness } from "../server/readiness.ts";
-import { type RequestMetrics, requestMetrics } from "../server/request-metrics.ts";
+import { requestMetrics } from "../server/request-metrics.ts";
 import { textNotFound } from "../server/text-error.ts";
 import { segmentPath } from "../storage/segments/segment-writer.ts";
 import type { Logger } from "../telemetry/logger.ts";
@@ -34,11 +38,8 @@ export type ApiParts = {
 /** Spill of one ad-hoc SQL query. */
 const SQL_TEMP_BYTES = 4 * 1024 ** 3;
 
-/** Everything that the HTTP port answers, and the request metrics it shares with gRPC. */
-export function buildApi(parts: ApiParts): {
-  readonly api: Hono;
-  readonly requests: RequestMetrics;
-} {
+/** The query API: everything that the HTTP port answers, and the services of gRPC. */
+export function buildApi(parts: ApiParts): { readonly api: Hono; readonly grpc: GrpcService } {
   const { config, files, storage, cutHead, log, metrics } = parts;
   const { settings, overrides } = config;
   const { catalog, queries } = storage;
@@ -72,13 +73,26 @@ export function buildApi(parts: ApiParts): {
   const apiPrefix = settings.server.httpApiPrefix;
   const { maxStatementBytes } = DEFAULT_SQL_SETTINGS;
   const requests = requestMetrics(metrics, log, systemClock.monotonicMs);
+  const streams = connectHandlers(
+    streamingQuerier({
+      engine,
+      log,
+      tenantRules,
+      maxPacketBytes: settings.server.grpcStreamPacketBytes,
+    }),
+    {
+      maxRecvMessageBytes: settings.server.grpcMaxRecvMessageBytes,
+      maxSendMessageBytes: settings.server.grpcMaxSendMessageBytes,
+    },
+  );
   const api = new Hono();
   api.use(requests.http);
+  if (settings.server.streamOverHttpEnabled) api.route("/", connectRoutes(streams));
   const prefix = settings.server.httpPathPrefix || "/";
   api.route(prefix, sqlRoutes({ sql, log, tenantRules, apiPrefix, maxStatementBytes }));
   api.route(prefix, queryRoutes({ engine, log, tenantRules, apiPrefix, status: statusOf(parts) }));
   api.notFound(textNotFound);
-  return { api, requests };
+  return { api, grpc: queryGrpcService(parts.readiness, streams, requests.grpc) };
 }
 
 function statusOf({ config, metrics, readiness }: ApiParts): StatusParts {

@@ -151,6 +151,7 @@ function serverSettings(values: ConfigValues, listenAddress: string): ServerSett
     grpcMaxRecvMessageBytes: values.number("server.grpc_server_max_recv_msg_size"),
     grpcMaxSendMessageBytes: values.number("server.grpc_server_max_send_msg_size"),
     grpcMaxConcurrentStreams: values.number("server.grpc_server_max_concurrent_streams"),
+    grpcStreamPacketBytes: values.number("query_frontend.max_grpc_streaming_packet_size"),
     gracefulShutdownTimeoutMs: ms("graceful_shutdown_timeout"),
     shutdownDelayMs: values.durationMs("shutdown_delay"),
     registerInstrumentation: values.bool("server.register_instrumentation"),

@@ -1,6 +1,8 @@
 import { type ConnectRouter, createConnectRouter } from "@connectrpc/connect";
 import { createFetchHandler, type UniversalHandler } from "@connectrpc/connect/protocol";
 import { compressionGzip } from "@connectrpc/connect-node";
+import { Hono } from "hono";
+import type { HonoEnv } from "./body.ts";
 
 export type ConnectLimits = {
   readonly maxRecvMessageBytes: number;
@@ -26,16 +28,19 @@ export function connectHandlers(
 }
 
 /**
- * The same handler behind `fetch`, for gRPC-Web and Connect over any version of HTTP. gRPC itself
- * is refused there (415): a `Response` has no trailers.
+ * The same handlers as routes, for gRPC-Web and Connect over any version of HTTP. gRPC itself is
+ * refused there (415): a `Response` has no trailers.
  */
-export function connectFetchHandler(
-  handler: UniversalHandler,
-): (request: Request) => Promise<Response> {
-  const answer = createFetchHandler(handler);
-  return async (request) => {
-    const type = request.headers.get("content-type") ?? "";
-    const needsTrailers = /^application\/grpc(?!-web)/.test(type);
-    return needsTrailers ? new Response(null, { status: 415 }) : await answer(request);
-  };
+export function connectRoutes(handlers: readonly UniversalHandler[]): Hono<HonoEnv> {
+  const app = new Hono<HonoEnv>();
+  for (const handler of handlers) {
+    const answer = createFetchHandler(handler);
+    app.all(handler.requestPath, async (c) => {
+      const type = c.req.header("content-type") ?? "";
+      if (/^application\/grpc(?!-web)/.test(type)) return new Response(null, { status: 415 });
+      c.env?.keepOpen?.();
+      return await answer(c.req.raw);
+    });
+  }
+  return app;
 }

@@ -37,6 +37,8 @@ export type ServerSettings = {
   readonly grpcMaxRecvMessageBytes: number;
   readonly grpcMaxSendMessageBytes: number;
   readonly grpcMaxConcurrentStreams: number;
+  /** Largest message of a streamed answer; 0 = off. */
+  readonly grpcStreamPacketBytes: number;
   readonly gracefulShutdownTimeoutMs: number;
   /** `/ready` answers 503 for this long after SIGTERM before the doors close. */
   readonly shutdownDelayMs: number;

@@ -9,7 +9,7 @@ import {
 import { afterEach, expect, test } from "vitest";
 import { TraceService } from "../../gen/opentelemetry/proto/collector/trace/v1/trace_service_pb.ts";
 import { GrpcCode } from "../../src/runtime/grpc/status.ts";
-import { connectFetchHandler, connectHandlers } from "../../src/server/connect.ts";
+import { connectHandlers, connectRoutes } from "../../src/server/connect.ts";
 import { eventually, Sockets } from "./support.ts";
 
 const sockets = new Sockets();
@@ -24,11 +24,7 @@ async function serve(routes: (router: ConnectRouter) => void, observed: unknown[
     maxSendMessageBytes: 1_000_000,
   });
   const { port } = await sockets.listen({
-    fetch: async (request) => {
-      const { pathname } = new URL(request.url);
-      const handler = universal.find(({ requestPath }) => requestPath === pathname);
-      return handler === undefined ? new Response("hello") : connectFetchHandler(handler)(request);
-    },
+    fetch: (request, env) => connectRoutes(universal).fetch(request, env),
     grpc: {
       universal,
       methods: [{ path: "/t.S/M", maxMessageBytes: 100, handle: async (message) => message }],

@@ -1,4 +1,4 @@
-import type { GrpcMethod, GrpcService } from "../../runtime/grpc/service.ts";
+import type { GrpcMethod, GrpcService, UniversalHandler } from "../../runtime/grpc/service.ts";
 import { GrpcCode, type GrpcStatus } from "../../runtime/grpc/status.ts";
 import { mapError } from "../../server/error-map.ts";
 import type { Readiness } from "../../server/readiness.ts";
@@ -21,9 +21,10 @@ export function healthMethod(readiness: Readiness): GrpcMethod {
 /** The gRPC services of the query port. */
 export function queryGrpcService(
   readiness: Readiness,
+  universal: readonly UniversalHandler[],
   observe: NonNullable<GrpcService["observe"]>,
 ): GrpcService {
-  return { methods: [healthMethod(readiness)], toStatus: queryStatus, observe };
+  return { methods: [healthMethod(readiness)], universal, toStatus: queryStatus, observe };
 }
 
 function queryStatus(error: unknown): GrpcStatus {

@@ -40,7 +40,13 @@ export const queryFrontendKeys: readonly KeySpec[] = prefixed("query_frontend", 
   key("max_outstanding_per_tenant", "int", 2000, "Waiting queries of a tenant, then 429."),
   ...warned(
     `metrics.max_duration=24h metrics.max_exemplars=100 metrics.max_intervals=10000
-    metrics.max_response_series=0 max_grpc_streaming_packet_size=2097152`,
+    metrics.max_response_series=0`,
+  ),
+  key(
+    "max_grpc_streaming_packet_size",
+    "int",
+    2097152,
+    "Bytes of one message of a streamed answer; larger results come in several. 0 = off.",
   ),
   ...warned("mcp_server.enabled=false"),
   ...refused("trace_by_id.external_enabled=false", "Answers would lack the other system's spans."),

@@ -1,0 +1,57 @@
+import type {
+  SearchRequest,
+  SearchTagsRequest,
+  SearchTagValuesRequest,
+} from "../../../gen/tempopb/tempo_pb.ts";
+
+/*
+ * The messages as parameters of the HTTP routes, so that both ask, check and refuse alike. 0 and ""
+ * stand for an absent field, as in every proto3 message.
+ */
+
+export function searchParams(message: SearchRequest): URLSearchParams {
+  const params = new URLSearchParams();
+  put(params, "q", message.Query);
+  put(params, "tags", logfmt(message.Tags));
+  put(params, "minDuration", milliseconds(message.MinDurationMs));
+  put(params, "maxDuration", milliseconds(message.MaxDurationMs));
+  put(params, "limit", message.Limit);
+  put(params, "spss", message.SpansPerSpanSet);
+  put(params, "start", message.start);
+  put(params, "end", message.end);
+  return params;
+}
+
+export function tagsParams(message: SearchTagsRequest): URLSearchParams {
+  const params = new URLSearchParams();
+  put(params, "scope", message.scope);
+  put(params, "q", message.query);
+  put(params, "limit", message.maxTagsPerScope);
+  put(params, "start", message.start);
+  put(params, "end", message.end);
+  return params;
+}
+
+export function tagValuesParams(message: SearchTagValuesRequest): URLSearchParams {
+  const params = new URLSearchParams();
+  put(params, "q", message.query);
+  put(params, "limit", message.maxTagValues);
+  put(params, "start", message.start);
+  put(params, "end", message.end);
+  return params;
+}
+
+function put(params: URLSearchParams, name: string, value: string | number): void {
+  if (value !== "" && value !== 0) params.set(name, String(value));
+}
+
+function milliseconds(value: number): string {
+  return value === 0 ? "" : `${value}ms`;
+}
+
+/** Keys that logfmt cannot hold are refused where it is parsed. */
+function logfmt(tags: Readonly<Record<string, string>>): string {
+  return Object.entries(tags)
+    .map(([key, value]) => `${key}=${JSON.stringify(value)}`)
+    .join(" ");
+}
