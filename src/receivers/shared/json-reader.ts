@@ -26,11 +26,11 @@ const Byte = {
  */
 export class JsonReader {
   pos = 0;
-  /** What `string` read last: `text[start .. end]`, in UTF-8. */
+  /** What `string`, `nextKey` or `numberBytes` read last: `text[start .. end]`, in UTF-8. */
   text: Uint8Array;
   start = 0;
   end = 0;
-  readonly #bytes: Uint8Array;
+  #bytes: Uint8Array;
   readonly #names: (string | undefined)[] = new Array<undefined>(256).fill(undefined);
   readonly #unescaped = new WireWriter(256);
   #depth = 0;
@@ -38,8 +38,16 @@ export class JsonReader {
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
     this.text = bytes;
+    this.reset(bytes);
+  }
+
+  /** Begins with another text. */
+  reset(bytes: Uint8Array): void {
+    this.#bytes = bytes;
+    this.text = bytes;
+    this.#depth = 0;
     // A byte order mark is no JSON, but some senders write one.
-    if (bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) this.pos = 3;
+    this.pos = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
   }
 
   /** The first byte of the next token, or -1 at the end. */
@@ -77,11 +85,19 @@ export class JsonReader {
    * object. Names longer than any we know are given as "". `first` is true for the first call.
    */
   nextName(first: boolean): string | undefined {
+    return this.nextKey(first) ? this.#name() : undefined;
+  }
+
+  /**
+   * As `nextName`, for objects whose names are data: the name is left in `text`, `start` and `end`.
+   * Returns false at the end of the object.
+   */
+  nextKey(first: boolean): boolean {
     let b = this.peek();
     if (b === Byte.closeBrace) {
       this.pos++;
       this.#depth--;
-      return undefined;
+      return false;
     }
     if (!first) {
       if (b !== Byte.comma) throw this.#expected("',' or '}'");
@@ -92,7 +108,7 @@ export class JsonReader {
     this.string();
     if (this.peek() !== Byte.colon) throw this.#expected("':'");
     this.pos++;
-    return this.#name();
+    return true;
   }
 
   beginArray(): void {
@@ -150,6 +166,15 @@ export class JsonReader {
 
   /** The text of a number. */
   number(): string {
+    this.numberBytes();
+    const { text, start, end } = this;
+    return end - start <= MAX_NAME_LENGTH
+      ? latin1(text, start, end)
+      : decoder.decode(text.subarray(start, end));
+  }
+
+  /** Reads a number's text into `text`, `start`, `end`. */
+  numberBytes(): void {
     const bytes = this.#bytes;
     this.peek();
     const start = this.pos;
@@ -166,10 +191,10 @@ export class JsonReader {
       if (bytes[pos] === 0x2b || bytes[pos] === Byte.minus) pos++;
       pos = this.#someDigits(pos);
     }
+    this.text = bytes;
+    this.start = start;
+    this.end = pos;
     this.pos = pos;
-    return pos - start <= MAX_NAME_LENGTH
-      ? latin1(bytes, start, pos)
-      : decoder.decode(bytes.subarray(start, pos));
   }
 
   boolean(): boolean {
@@ -202,8 +227,13 @@ export class JsonReader {
         this.takeNull();
         return;
       default:
-        this.number();
+        this.numberBytes();
     }
+  }
+
+  /** Throws unless nothing follows but white space. */
+  expectEnd(): void {
+    if (this.peek() >= 0) throw this.#expected("the end");
   }
 
   error(message: string, at = this.pos): DecodeError {
