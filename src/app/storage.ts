@@ -1,5 +1,5 @@
 import type { Settings } from "../config/settings.ts";
-import type { Database } from "../drivers/duckdb/database.ts";
+import type { ScratchDatabase } from "../drivers/duckdb/database.ts";
 import { openDatabase } from "../drivers/duckdb/node-database.ts";
 import { type Files, joinPath } from "../drivers/files/files.ts";
 import { availableCores } from "../runtime/process-stats.ts";
@@ -14,7 +14,7 @@ import type { Logger } from "../telemetry/logger.ts";
 export type Storage = {
   readonly catalog: Catalog;
   /** The instance that queries run in. */
-  readonly queries: Database;
+  readonly queries: ScratchDatabase;
   close(): Promise<void>;
 };
 

@@ -1,4 +1,10 @@
-import type { Database, OnChunk, QueryOptions, SqlValue } from "../drivers/duckdb/database.ts";
+import type {
+  OnChunk,
+  QueryOptions,
+  ScratchDatabase,
+  SqlValue,
+} from "../drivers/duckdb/database.ts";
+import type { ScratchColumn, ScratchTable } from "../drivers/duckdb/scratch-table.ts";
 import { isPintailError, PintailError } from "../errors.ts";
 import type { SegmentMeta } from "../schema/segment-meta.ts";
 import type { Catalog } from "../storage/catalog/catalog.ts";
@@ -10,7 +16,7 @@ import type { QueryLimits, QuerySettings } from "./settings.ts";
 /** What the read path is built from. */
 export type QueryContext = {
   readonly catalog: Catalog;
-  readonly database: Database;
+  readonly database: ScratchDatabase;
   /** Path of a segment's file as DuckDB opens it. */
   segmentPath(meta: SegmentMeta): string;
   /** Reads few rows faster than the database; without it, the database reads them all. */
@@ -42,6 +48,8 @@ export interface QueryRun {
   segments(tenant: string): readonly SegmentMeta[];
   rows(sql: string, options?: { maxRows?: number }): Promise<SqlValue[][]>;
   chunks(sql: string, onChunk: OnChunk): Promise<void>;
+  /** A table for the run's own queries; whoever makes it disposes of it. */
+  scratchTable(columns: readonly ScratchColumn[]): Promise<ScratchTable>;
   /** Throws `canceled` or `timeout` when it is time to stop: for work that is not the database's. */
   throwIfOver(): void;
   /** Calls `visit` for each item; lets other requests have the thread now and then. */
@@ -187,6 +195,10 @@ class Attempt implements QueryRun {
     } finally {
       recorder?.addStatement({ sql, durationMs: performance.now() - began, rowCount, error });
     }
+  }
+
+  scratchTable(columns: readonly ScratchColumn[]): Promise<ScratchTable> {
+    return this.context.database.scratchTable(columns, this.#bounds());
   }
 
   throwIfOver(): void {

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { ExportTraceServiceRequestSchema } from "../../gen/opentelemetry/proto/collector/trace/v1/trace_service_pb.ts";
-import type { Database } from "../../src/drivers/duckdb/database.ts";
+import type { ScratchDatabase } from "../../src/drivers/duckdb/database.ts";
 import { openDatabase } from "../../src/drivers/duckdb/node-database.ts";
 import { nodeFiles } from "../../src/drivers/files/node-files.ts";
 import { SpanBatch } from "../../src/model/span-batch.ts";
@@ -32,7 +32,7 @@ export const TEST_LIMITS: QueryLimits = {
 /** Real segments in a temporary folder, read by a real database, listed by a catalog in memory. */
 export class SegmentStore {
   readonly dir: string;
-  readonly database: Database;
+  readonly database: ScratchDatabase;
   readonly segments: SegmentMeta[] = [];
   /** Mutable, so that a test can set what it is about. */
   limits: QueryLimits = TEST_LIMITS;
@@ -48,7 +48,7 @@ export class SegmentStore {
   /** Called before a snapshot is read. */
   onSnapshot: () => void = () => {};
 
-  constructor(dir: string, database: Database) {
+  constructor(dir: string, database: ScratchDatabase) {
     this.dir = dir;
     this.database = database;
     this.settings = {
@@ -136,7 +136,7 @@ export class SegmentStore {
   }
 
   #context(): QueryContext {
-    const database: Database = {
+    const database: ScratchDatabase = {
       rows: (sql, options) => {
         this.statements.push(sql);
         return this.database.rows(sql, options);
@@ -145,6 +145,7 @@ export class SegmentStore {
         this.statements.push(sql);
         return this.database.chunks(sql, onChunk, options);
       },
+      scratchTable: (columns, options) => this.database.scratchTable(columns, options),
       [Symbol.asyncDispose]: async () => {},
     };
     return {

@@ -1,3 +1,5 @@
+import type { ScratchColumn, ScratchTable } from "./scratch-table.ts";
+
 /**
  * What Pintail needs of DuckDB, so that nothing else imports its client.
  *
@@ -55,4 +57,14 @@ export interface WritableDatabase extends Database {
    * rejects, except that after `unavailable` the disk may hold either.
    */
   transaction(statements: readonly string[]): Promise<void>;
+}
+
+/** A database in memory that takes tables from queries for the time that they run. */
+export interface ScratchDatabase extends Database {
+  /**
+   * Makes a table of these columns, at least one; `maxRows` bounds their length. Rejects as a query
+   * does, and leaves nothing then. A query that runs after the
+   * database had to be opened again no longer finds the table, and rejects with `unavailable`.
+   */
+  scratchTable(columns: readonly ScratchColumn[], options?: QueryOptions): Promise<ScratchTable>;
 }

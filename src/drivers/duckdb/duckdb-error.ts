@@ -1,13 +1,16 @@
 import { type ErrorKind, isPintailError, PintailError } from "../../errors.ts";
+import { LOST_SCRATCH_TABLE } from "./scratch-table.ts";
 
 const RETRY_MS = 1000;
 
 /** Tried in order on DuckDB's message. */
 const PATTERNS: readonly { readonly pattern: RegExp; readonly kind: ErrorKind }[] = [
   { pattern: /^Out of Memory Error/, kind: "limited" },
+  { pattern: /^Failed to append: .*failed to (offload|allocate|pin)/, kind: "limited" },
   { pattern: /^INTERRUPT Error/, kind: "canceled" },
   { pattern: /No space left on device|Disk quota exceeded/, kind: "unavailable" },
   { pattern: /Could not set lock on file|Conflicting lock is held/, kind: "unavailable" },
+  { pattern: LOST_SCRATCH_TABLE, kind: "unavailable" },
   { pattern: /No files found that match|No such file or directory/, kind: "not_found" },
   { pattern: /No magic bytes found|too small to be a Parquet file/, kind: "corrupt" },
   { pattern: /Could not read enough bytes|TProtocolException|Corrupt|corrupt/, kind: "corrupt" },

@@ -1,11 +1,26 @@
 import duckdb from "@duckdb/node-bindings";
 import { PintailError } from "../../errors.ts";
 import { ConnectionPool } from "./connection-pool.ts";
-import type { OnChunk, QueryOptions, SqlValue, WritableDatabase } from "./database.ts";
+import type {
+  OnChunk,
+  QueryOptions,
+  ScratchDatabase,
+  SqlValue,
+  WritableDatabase,
+} from "./database.ts";
 import { Deadline } from "./deadline.ts";
 import { duckdbError, invalidatesDatabase } from "./duckdb-error.ts";
 import { typeName, type VectorValues, vectorReader } from "./read-vector.ts";
 import { assertReadOnly, SANDBOX_SETTINGS, type SandboxSettings } from "./sandbox.ts";
+import {
+  createScratchSql,
+  dropScratchSql,
+  fillScratchTable,
+  newScratchName,
+  type ScratchColumn,
+  type ScratchTable,
+  scratchRowCount,
+} from "./scratch-table.ts";
 import { quoteSetting, type SettingValue } from "./settings-sql.ts";
 
 export type DatabaseSettings = {
@@ -43,7 +58,9 @@ const OPEN_SETTINGS = {
  * Opens a database. Rejects with `unavailable` while another process has the file, `corrupt` when
  * it is none of DuckDB's.
  */
-export async function openDatabase(settings: DatabaseSettings): Promise<WritableDatabase> {
+export async function openDatabase(
+  settings: DatabaseSettings,
+): Promise<WritableDatabase & ScratchDatabase> {
   return open(settings, undefined);
 }
 
@@ -70,7 +87,8 @@ async function open(settings: DatabaseSettings, sandbox: SandboxSettings | undef
   } catch (e) {
     throw duckdbError(e);
   }
-  return new NodeDatabase(pool, sandbox !== undefined);
+  const inMemory = settings.path === undefined && settings.readOnly !== true;
+  return new NodeDatabase(pool, sandbox !== undefined, inMemory);
 }
 
 async function openInstance(settings: DatabaseSettings, statements: readonly string[]) {
@@ -109,13 +127,15 @@ function settingStatements(
   return values.map(([name, value]) => `SET GLOBAL ${name} = ${quoteSetting(value)}`);
 }
 
-class NodeDatabase implements WritableDatabase {
+class NodeDatabase implements WritableDatabase, ScratchDatabase {
   readonly #pool: ConnectionPool;
   readonly #sandboxed: boolean;
+  readonly #inMemory: boolean;
 
-  constructor(pool: ConnectionPool, sandboxed: boolean) {
+  constructor(pool: ConnectionPool, sandboxed: boolean, inMemory: boolean) {
     this.#pool = pool;
     this.#sandboxed = sandboxed;
+    this.#inMemory = inMemory;
   }
 
   async rows(sql: string, options: QueryOptions = {}): Promise<SqlValue[][]> {
@@ -145,6 +165,41 @@ class NodeDatabase implements WritableDatabase {
       }
       await readResult(result, deadline, onChunk);
     });
+  }
+
+  async scratchTable(
+    columns: readonly ScratchColumn[],
+    options: QueryOptions = {},
+  ): Promise<ScratchTable> {
+    if (this.#sandboxed || !this.#inMemory) throw new Error("no scratch tables in this database");
+    const rowCount = scratchRowCount(columns);
+    const { maxRows } = options;
+    if (maxRows !== undefined && rowCount > maxRows) {
+      throw new PintailError("limited", `a scratch table of ${rowCount} rows of ${maxRows}`);
+    }
+    const name = newScratchName();
+    await this.#run(options, async (connection, deadline) => {
+      deadline.throwIfExpired();
+      await duckdb.query(connection, createScratchSql(name, columns));
+      try {
+        await fillScratchTable(connection, name, columns, async () => {
+          await new Promise((resolve) => setImmediate(resolve));
+          deadline.throwIfExpired();
+        });
+        deadline.throwIfExpired();
+      } catch (e) {
+        await duckdb.query(connection, dropScratchSql(name)).catch(() => {});
+        throw e;
+      }
+    });
+    return { name, rowCount, [Symbol.asyncDispose]: () => this.#dropScratchTable(name) };
+  }
+
+  /** The table goes with its database: a failure means that this one is closed or broken. */
+  async #dropScratchTable(name: string): Promise<void> {
+    await this.#run({}, (connection) => duckdb.query(connection, dropScratchSql(name))).catch(
+      () => {},
+    );
   }
 
   transaction(statements: readonly string[]): Promise<void> {
@@ -204,8 +259,10 @@ class NodeDatabase implements WritableDatabase {
 
 /** `Parser Error: …`, `IO Error: …`: what DuckDB says; the rest is a bug of ours or the caller's. */
 function isOfDuckdb(e: unknown): boolean {
-  return e instanceof Error && /^[A-Za-z]+( [A-Za-z]+)* ?Error: /.test(e.message);
+  return e instanceof Error && OF_DUCKDB.test(e.message);
 }
+
+const OF_DUCKDB = /^([A-Za-z]+( [A-Za-z]+)* ?Error|Failed to append): /;
 
 /** Repeats the interrupt until the query settles, once the deadline has expired. */
 async function interruptible<T>(
