@@ -1,39 +1,22 @@
-/** The bytes are not Thrift of the expected shape. */
-export class ThriftError extends Error {
-  constructor(message: string) {
-    super(message);
-    this.name = "ThriftError";
-  }
-}
-
-/** Type bytes of the binary protocol. */
-export const ThriftType = {
-  stop: 0,
-  bool: 2,
-  byte: 3,
-  double: 4,
-  i16: 6,
-  i32: 8,
-  i64: 10,
-  /** Strings too. */
-  binary: 11,
-  struct: 12,
-  map: 13,
-  set: 14,
-  list: 15,
-} as const;
-
-/** How deep values that nobody asked for may nest. */
-const MAX_SKIP_DEPTH = 32;
+import {
+  MAX_SKIP_DEPTH,
+  methodName,
+  ThriftError,
+  type ThriftReader,
+  ThriftType,
+} from "./thrift-reader.ts";
 
 /** The least bytes that a value of each type takes; 0 = no such type. */
-const LEAST_BYTES = [0, 0, 1, 1, 8, 0, 2, 0, 4, 0, 8, 4, 1, 6, 5, 5] as const;
+const LEAST_BYTES = [0, 0, 1, 1, 8, 0, 2, 0, 4, 0, 8, 4, 1, 6, 5, 5, 16] as const;
+
+/** The upper half of a strict message's first word. */
+const VERSION_1 = 0x8001;
 
 /**
  * A cursor over data in Thrift's binary protocol (big endian). Every read is checked against the end
  * of the data and throws a `ThriftError` rather than go past it. No read allocates.
  */
-export class ThriftBinaryReader {
+export class ThriftBinaryReader implements ThriftReader {
   bytes = new Uint8Array(0);
   view = new DataView(this.bytes.buffer);
   pos = 0;
@@ -55,6 +38,22 @@ export class ThriftBinaryReader {
     this.pos = 0;
   }
 
+  /** Strict headers begin with a version, which is negative as a number; old ones with the name. */
+  message(): string {
+    const first = this.i32();
+    if (first < 0) {
+      if (first >>> 16 !== VERSION_1) throw new ThriftError("message of an unknown version");
+      this.binary();
+    } else {
+      this.pos -= 4;
+      this.binary();
+      this.byte();
+    }
+    const name = methodName(this.bytes, this.start, this.end);
+    this.i32();
+    return name;
+  }
+
   /** The type of a struct's next field, whose id is left in `fieldId`; `stop` at the struct's end. */
   field(): number {
     const type = this.byte();
@@ -70,7 +69,7 @@ export class ThriftBinaryReader {
   }
 
   bool(): boolean {
-    return this.byte() !== 0;
+    return this.byte() === 1;
   }
 
   /** Unsigned. */
@@ -141,6 +140,7 @@ export class ThriftBinaryReader {
       case ThriftType.i32:
       case ThriftType.i64:
       case ThriftType.double:
+      case ThriftType.uuid:
         this.#take(LEAST_BYTES[type]);
         return;
       case ThriftType.binary:

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { ThriftBinaryReader, ThriftError, ThriftType } from "../../src/util/thrift-binary.ts";
+import { ThriftBinaryReader } from "../../src/util/thrift-binary.ts";
+import { ThriftError, ThriftType } from "../../src/util/thrift-reader.ts";
 
 function reader(...bytes: number[]): ThriftBinaryReader {
   const r = new ThriftBinaryReader();
@@ -59,4 +60,12 @@ test("skipping stops at a depth, not at the end of the stack", () => {
   const nested: number[] = [];
   for (let i = 0; i < 10_000; i++) nested.push(ThriftType.list, 0, 0, 0, 1);
   expect(() => reader(...nested).skip(ThriftType.list)).toThrow("nest deeper");
+});
+
+test("a message names its method, with a strict header or an old one", () => {
+  const ping = [0, 0, 0, 4, 0x70, 0x69, 0x6e, 0x67];
+  expect(reader(0x80, 1, 0, 4, ...ping, 0, 0, 0, 0).message()).toBe("ping");
+  expect(reader(...ping, 4, 0, 0, 0, 0).message()).toBe("ping");
+  expect(() => reader(0x80, 2, 0, 4, ...ping, 0, 0, 0, 0).message()).toThrow("unknown version");
+  expect(() => reader(...ping, 4, 0, 0, 0).message()).toThrow(ThriftError);
 });
