@@ -6,7 +6,8 @@ export function valueText(value: AnyValueLike): string {
   if ("intValue" in value) return value.intValue;
   if ("boolValue" in value) return String(value.boolValue);
   if ("doubleValue" in value) {
-    const text = String(value.doubleValue + 0);
+    // As far as the order of additions does not tell.
+    const text = String(Number(value.doubleValue.toPrecision(12)) + 0);
     return /^-?\d+$/.test(text) ? `${text}.0` : text;
   }
   const values = value.arrayValue.values.map(valueText);

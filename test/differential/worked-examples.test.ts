@@ -96,7 +96,7 @@ describe.each([1])("the engine answers likewise over %i segments", (segmentCount
   });
 
   const searches = EXAMPLES.filter(({ kind }) => kind === "search");
-  test.each(searches)("$number: $query", async (example, context) => {
+  test.for(searches)("$number: $query", async (example, context) => {
     const options = { limit: 20, spansPerSpanset: 0 };
     const found = await engineSearch(store, example.query, options).catch((error: unknown) => {
       context.skip(isUnsupported(error));
