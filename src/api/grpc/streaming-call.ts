@@ -40,5 +40,5 @@ function toConnectError(
   }
   const { message, unexpected } = mapError(error);
   if (unexpected) log.error("request failed", { error });
-  return new ConnectError(message.slice(0, MAX_MESSAGE_CHARS), code);
+  return new ConnectError(message.slice(0, MAX_MESSAGE_CHARS).toWellFormed(), code);
 }

@@ -1,5 +1,6 @@
 import type { Context } from "hono";
 import type { QueryEngine } from "../../query/query-context.ts";
+import type { HonoEnv } from "../../server/body.ts";
 import { type ReadTenantRules, readTenants, tenantHeaderValues } from "../../server/tenant.ts";
 import { textErrorResponse } from "../../server/text-error.ts";
 import type { Logger } from "../../telemetry/logger.ts";
@@ -19,6 +20,8 @@ export type ApiRequest = {
   readonly rawPath: string;
   /** At least one. */
   readonly tenants: readonly string[];
+  /** The answer is a stream that may last. */
+  readonly keepOpen: () => void;
 };
 
 export type ApiHandler = (request: ApiRequest) => Promise<Response> | Response;
@@ -28,12 +31,19 @@ export function apiRoute(
   parts: QueryRouteParts,
   handler: ApiHandler,
 ): (c: Context) => Promise<Response> {
-  return async (c) => {
+  return async (c: Context<HonoEnv>) => {
     const request = c.req.raw;
     try {
       const tenants = readTenants(tenantHeaderValues(request.headers), parts.tenantRules);
       const url = new URL(request.url);
-      return await handler({ request, params: url.searchParams, rawPath: url.pathname, tenants });
+      return await handler({
+        request,
+        params: url.searchParams,
+        rawPath: url.pathname,
+        tenants,
+        // Tests and other hosts have no `env`.
+        keepOpen: () => c.env?.keepOpen?.(),
+      });
     } catch (error) {
       return textErrorResponse(error, parts.log);
     }

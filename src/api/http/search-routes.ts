@@ -1,16 +1,27 @@
 import { toBinary } from "@bufbuild/protobuf";
 import { SearchResponseSchema } from "../../../gen/tempopb/tempo_pb.ts";
 import { searchTraces } from "../../query/search.ts";
+import type { SearchResult } from "../../query/search-result.ts";
 import { searchRequest } from "../search-request.ts";
+import { searchUpdates } from "../stream/search-updates.ts";
 import { jsonText } from "../wire/json-text.ts";
 import { searchResponseToJson, searchResponseToMessage } from "../wire/search-response.ts";
+import { eventStream, wantsEvents } from "./event-stream.ts";
+import { queryEvents } from "./query-events.ts";
 import { answer, answerFormat, JSON_TYPE, PROTOBUF } from "./respond.ts";
 import type { ApiHandler, QueryRouteParts } from "./route-context.ts";
 
 /** `/api/search`: TraceQL (`q`), legacy tags (`tags`), or all traces of the range. */
-export function searchRoute({ engine }: QueryRouteParts): ApiHandler {
-  return async ({ params, tenants, request }) => {
+export function searchRoute({ engine, log }: QueryRouteParts): ApiHandler {
+  return async (api) => {
+    const { params, tenants, request } = api;
     const { request: search, limits } = searchRequest(engine.context, params, tenants);
+    if (wantsEvents(api)) {
+      const toJson = (result: SearchResult) => searchResponseToJson(result, limits);
+      return eventStream(api, (signal) =>
+        queryEvents(searchUpdates(engine, search, signal), toJson, log),
+      );
+    }
     const result = await searchTraces(engine, { ...search, signal: request.signal });
     if (answerFormat(request.headers.get("accept")) === "protobuf") {
       const message = searchResponseToMessage(result, limits);

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import { drained, LazyAbort, STALLED_MS } from "../http/fetch-bridge.ts";
 import { flatten } from "../http/http2.ts";
 import type { UniversalHandler, UniversalResponse } from "./service.ts";
-import { GrpcCode } from "./status.ts";
+import { GrpcCode, percentEncode } from "./status.ts";
 
 /**
  * Serves one stream with a universal handler. Never rejects; calls `ended` once with the gRPC code
@@ -106,5 +106,9 @@ function toHeaders(headers: IncomingHttpHeaders): Headers {
 }
 
 function toRecord(headers: Headers): Record<string, string> {
-  return Object.fromEntries(headers);
+  const record = Object.fromEntries(headers);
+  const message = record["grpc-message"];
+  // Connect escapes more than gRPC asks for, which some clients (grpc-js) show as it came.
+  if (message !== undefined) record["grpc-message"] = percentEncode(decodeURIComponent(message));
+  return record;
 }
