@@ -115,7 +115,7 @@ export type ScalarExpr =
       readonly left: ScalarExpr;
       readonly right: ScalarExpr;
     }
-  /** `({…} | count())`: parses, and is always refused by the checker. */
+  /** `({…} | count())`: an aggregate over what a pipeline of its own leaves. */
   | {
       readonly type: "scalar-pipeline";
       readonly stages: readonly Stage[];

@@ -1,10 +1,21 @@
-import type { Aggregate, Query, ScalarExpr, ScalarFilter, SpansetExpr, Stage } from "../ast.ts";
+import type {
+  Aggregate,
+  Query,
+  ScalarExpr,
+  ScalarFilter,
+  SpansetExpr,
+  SpansetOp,
+  Stage,
+} from "../ast.ts";
 import { printAggregate, printStage } from "../print.ts";
 import { notSupportedYet, TraceQLError } from "../traceql-error.ts";
 import { fieldsOf, foldScalar, foldSpanset } from "../walk.ts";
 import { checkField, checkFieldRef, checkFilter, shown } from "./field.ts";
 import { checkMetrics, checkSecondStages } from "./metrics.ts";
 import { isNumericType } from "./types.ts";
+
+/** Operators within each other on one side of a scalar filter: SQL is nested as deeply. */
+const MAX_SCALAR_DEPTH = 48;
 
 /**
  * Throws for a query that parses but means nothing: `TraceQLError` where types, regular expressions
@@ -55,20 +66,37 @@ function checkSpanset(expr: SpansetExpr): void {
   foldSpanset<void>(expr, (node) => {
     if (node.type === "filter") checkFilter(node.expr);
     else if (node.type === "pipeline") checkStages(node.stages);
+    else if (!isLogic(node.op) && (holdsSeveral(node.left) || holdsSeveral(node.right))) {
+      throw new TraceQLError(
+        `${node.op} needs one spanset on each side, add | coalesce() after by(): ${clipped(printStage(node))}`,
+      );
+    }
   });
 }
 
-function checkScalarFilter(stage: ScalarFilter): void {
-  checkScalar(stage.left);
-  checkScalar(stage.right);
-  if (stage.left.type !== "aggregate") {
-    throw notSupportedYet(
-      `scalar filter whose left side is not one aggregate, ${clipped(printStage(stage))},`,
-    );
+function isLogic(op: SpansetOp): boolean {
+  return op === "&&" || op === "||";
+}
+
+/** Whether a trace may have several spansets there: operators give one, groups stay apart. */
+function holdsSeveral(expr: SpansetExpr): boolean {
+  if (expr.type !== "pipeline") return false;
+  let several = false;
+  for (const stage of expr.stages) {
+    if (stage.type === "group") several = true;
+    else if (stage.type === "coalesce") several = false;
+    else if (stage.type === "pipeline") several ||= holdsSeveral(stage);
   }
-  if (stage.right.type !== "scalar-static") {
+  return several;
+}
+
+/** A filter of literals alone, `4 < 5`, says nothing about spans. */
+function checkScalarFilter(stage: ScalarFilter): void {
+  const left = checkScalar(stage.left);
+  const right = checkScalar(stage.right);
+  if (!left && !right) {
     throw notSupportedYet(
-      `scalar filter whose right side is not a literal, ${clipped(printStage(stage))},`,
+      `scalar filter with no aggregate on either side, ${clipped(printStage(stage))},`,
     );
   }
 }
@@ -77,12 +105,29 @@ function clipped(text: string): string {
   return text.length > 200 ? `${text.slice(0, 200)}…` : text;
 }
 
-function checkScalar(expr: ScalarExpr): void {
-  foldScalar<void>(expr, (node) => {
-    if (node.type === "aggregate") checkAggregate(node);
-    if (node.type === "scalar-pipeline") {
-      checkStages(node.stages);
-      checkAggregate(node.aggregate);
+/** Whether `expr` holds an aggregate. */
+function checkScalar(expr: ScalarExpr): boolean {
+  const depth = foldScalar<number>(expr, (_, depths) => 1 + Math.max(0, ...depths));
+  if (depth > MAX_SCALAR_DEPTH) {
+    throw new TraceQLError(
+      `scalar expression nested too deeply: ${depth} levels, the limit is ${MAX_SCALAR_DEPTH}`,
+    );
+  }
+  return foldScalar<boolean>(expr, (node, results) => {
+    switch (node.type) {
+      case "aggregate":
+        checkAggregate(node);
+        return true;
+      case "scalar-pipeline":
+        checkStages(node.stages);
+        checkAggregate(node.aggregate);
+        return true;
+      case "scalar-static":
+        return false;
+      case "scalar-op":
+        return results.some((found) => found);
+      default:
+        return node satisfies never;
     }
   });
 }

@@ -46,9 +46,8 @@ export function checkField(expr: FieldExpr): StaticType {
   });
 }
 
-/** Throws for the fields of parent spans, which the language has and we do not offer. */
+/** Throws for the parent span itself, which is no value: attributes of it are. */
 export function checkFieldRef(field: FieldRef): void {
-  if (field.type === "parent-attribute") throw notSupportedYet("scope parent");
   if (field.type === "intrinsic" && field.name === "parent") {
     throw notSupportedYet("intrinsic parent");
   }

@@ -17,7 +17,10 @@ export type Pipeline = {
   readonly leaves: readonly FieldExpr[];
   /** Values of one span that `by()` and aggregates read, each once. */
   readonly values: readonly FieldExpr[];
+  /** The first one is a spanset expression, `{}` where the query leaves it out. */
   readonly stages: readonly PipelineStage[];
+  /** Leaves of the first stage: spans that match none of these play no part in the rest. */
+  readonly seeds: readonly number[];
   /** Every field that the pipeline mentions, each once, in order of mention: what results echo. */
   readonly fields: readonly FieldRef[];
   /**
@@ -52,6 +55,7 @@ export type SpansetNode =
       readonly left: SpansetNode;
       readonly right: SpansetNode;
     }
+  /** Its stages begin with a spanset expression. */
   | { readonly type: "pipeline"; readonly stages: readonly PipelineStage[] };
 
 export type ScalarNode =
@@ -69,7 +73,10 @@ export type ScalarNode =
       readonly left: ScalarNode;
       readonly right: ScalarNode;
     }
-  /** Of the spans that the stages leave of the same input, whatever their spansets. */
+  /**
+   * Of the spans that the stages leave of the same input, whatever their spansets. Nil where they
+   * leave none. The stages begin with a spanset expression.
+   */
   | {
       readonly type: "pipeline";
       readonly stages: readonly PipelineStage[];

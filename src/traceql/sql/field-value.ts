@@ -1,4 +1,4 @@
-import type { StoredAttributeType } from "../../schema/columns.ts";
+import type { AttributeScopeName, StoredAttributeType } from "../../schema/columns.ts";
 import {
   EVENTS_COLUMN,
   EXACT_TIME_COLUMNS,
@@ -9,6 +9,7 @@ import type { FieldRef, IntrinsicName } from "../ast.ts";
 import { spanIdText, traceIdText } from "./id.ts";
 import { jsonArray } from "./json-array.ts";
 import type { LambdaNames } from "./names.ts";
+import { parentColumn } from "./parent-join.ts";
 import type { AttributeHome, SegmentShape } from "./segment-shape.ts";
 import { quoteIdentifier, rawSql, type Sql, sql } from "./sql.ts";
 import {
@@ -44,6 +45,7 @@ export function linksColumn(): Sql {
 
 /** Which list a field is read from, if any. */
 export function listOfField(field: FieldRef): "event" | "link" | undefined {
+  if (field.type === "parent-attribute") return undefined;
   const scope =
     field.type === "intrinsic" ? field.name.slice(0, field.name.indexOf(":")) : field.scope;
   return scope === "event" || scope === "link" ? scope : undefined;
@@ -55,28 +57,52 @@ export function fieldValue(field: FieldRef, source: FieldSource): Value {
     case "intrinsic":
       return intrinsicValue(field.name, source);
     case "attribute":
-      switch (field.scope) {
-        case "any":
-          return hiding(
-            attributeValue(source.shape.homes("span", field.key), field.key),
-            resourceValue(field.key, source.shape),
-          );
-        case "resource":
-          return resourceValue(field.key, source.shape);
-        case "span":
-        case "instrumentation":
-          return attributeValue(source.shape.homes(field.scope, field.key), field.key);
-        case "event":
-        case "link":
-          return listAttributeValue(field.scope, field.key, source);
-        default:
-          return field satisfies never;
+      if (field.scope === "event" || field.scope === "link") {
+        return listAttributeValue(field.scope, field.key, source);
       }
+      return scopedValue(field.scope, field.key, source.shape, OWN);
     case "parent-attribute":
-      throw new Error("a field of the parent span was not refused by the checker");
+      return scopedValue(field.scope, field.key, source.shape, PARENT);
     default:
       return field satisfies never;
   }
+}
+
+/** Whose attributes: the row's own span, or its parent, whose columns stand beside (`parentColumn`). */
+export type Owner = { readonly column: (name: string) => string; readonly exists: boolean };
+export const OWN: Owner = { column: (name) => name, exists: true };
+export const PARENT: Owner = { column: parentColumn, exists: false };
+
+function scopedValue(
+  scope: "any" | "span" | "resource" | "instrumentation",
+  key: string,
+  shape: SegmentShape,
+  owner: Owner,
+): Value {
+  switch (scope) {
+    case "any":
+      return hiding(
+        attributeValue(homesOf(shape, "span", key, owner), key),
+        resourceValue(key, shape, owner),
+      );
+    case "resource":
+      return resourceValue(key, shape, owner);
+    case "span":
+    case "instrumentation":
+      return attributeValue(homesOf(shape, scope, key, owner), key);
+    default:
+      return scope satisfies never;
+  }
+}
+
+/** The homes of an attribute of `owner`: a parent's attributes rest as those of any other span. */
+export function homesOf(
+  shape: SegmentShape,
+  scope: AttributeScopeName,
+  key: string,
+  owner: Owner,
+): readonly AttributeHome[] {
+  return shape.homes(scope, key).map((home) => ({ ...home, column: owner.column(home.column) }));
 }
 
 function intrinsicValue(name: IntrinsicName, source: FieldSource): Value {
@@ -194,17 +220,17 @@ function valueOfHomes(
   return { ...ABSENT, scalars, ...json };
 }
 
-/** `service.name` is never absent: without one of another type it is the string column. */
-function resourceValue(key: string, shape: SegmentShape): Value {
-  const homes = shape.homes("resource", key);
+/** `service.name` is never absent where there is a span: without one of another type it is the string column. */
+function resourceValue(key: string, shape: SegmentShape, owner: Owner): Value {
+  const homes = homesOf(shape, "resource", key, owner);
   if (key !== "service.name") return attributeValue(homes, key);
   const others = attributeValue(
     homes.filter((home) => home.type !== "string"),
     key,
   );
   const taken = occupied(others);
-  const name = column("service_name");
-  if (taken === undefined) return scalar("string", name, true);
+  const name = quoteIdentifier(owner.column("service_name"));
+  if (taken === undefined) return scalar("string", name, owner.exists);
   const string = sql`CASE WHEN NOT ${taken} THEN ${name} END`;
   return { ...others, scalars: { ...others.scalars, string } };
 }
@@ -217,14 +243,48 @@ const STRUCT_FIELDS: Readonly<Record<StoredAttributeType, Sql>> = {
   json: rawSql("json"),
 };
 
+/** The value of the first event or link that has the field, for rows of which any may have it. */
+export function firstListValue(
+  list: "event" | "link",
+  field: FieldRef,
+  { shape, names, context }: FieldSource,
+): Value {
+  if (!(list === "event" ? shape.hasEvents : shape.hasLinks)) return ABSENT;
+  const items = list === "event" ? eventsColumn() : linksColumn();
+  const item = names.next();
+  const inner: FieldSource = { shape, names, context: { ...context, [list]: item } };
+  const value = fieldValue(field, inner);
+  if (field.type === "intrinsic") {
+    const type = scalarTypes(value)[0]!;
+    return scalar(
+      type,
+      sql`list_transform(${items}, lambda ${item}: ${value.scalars[type]!})[1]`,
+      false,
+    );
+  }
+  const there = occupied(value);
+  if (field.type !== "attribute" || there === undefined) return ABSENT;
+  const attributes = sql`list_filter(${items}, lambda ${item}: ${there})[1].attributes`;
+  return entryValue(attributes, shape.listTypes(list, field.key), field.key, names);
+}
+
 /** An attribute of the event or link at hand. */
 function listAttributeValue(scope: "event" | "link", key: string, source: FieldSource): Value {
   const item = source.context[scope];
   if (item === undefined) throw new Error(`a field of scope ${scope} outside its context`);
   const types = source.shape.listTypes(scope, key);
+  return entryValue(sql`${item}.attributes`, types, key, source.names);
+}
+
+function entryValue(
+  attributes: Sql,
+  types: readonly StoredAttributeType[],
+  key: string,
+  names: LambdaNames,
+): Value {
   if (types.length === 0) return ABSENT;
-  const name = source.names.next();
-  const found = sql`list_filter(${item}.attributes, lambda ${name}: ${name}.key = ${key})[1]`;
+  const name = names.next();
+  const found = sql`list_filter(${attributes}, lambda ${name}: ${name}.key = ${key})[1]`;
   return valueOfHomes(types.map((type) => ({ type, sql: sql`(${found}).${STRUCT_FIELDS[type]}` })));
 }
 
@@ -264,10 +324,12 @@ function hidingArrays(span: Value["array"], resource: Value["array"], hides: Sql
   const inherited = {
     nonEmpty: sql`(NOT ${hides} AND ${resource.nonEmpty})`,
     any: sql`(NOT ${hides} AND ${resource.any})`,
+    json: sql`CASE WHEN NOT ${hides} THEN ${resource.json} END`,
   };
   if (span === undefined) return inherited;
   return {
     nonEmpty: sql`(${span.nonEmpty} OR ${inherited.nonEmpty})`,
     any: sql`(${span.any} OR ${inherited.any})`,
+    json: sql`CASE WHEN ${hides} THEN ${span.json} ELSE ${resource.json} END`,
   };
 }

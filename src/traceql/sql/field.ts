@@ -1,4 +1,4 @@
-import type { FieldRef, KindWord, StatusWord } from "../ast.ts";
+import type { AttributeScope, FieldRef, KindWord, StatusWord } from "../ast.ts";
 import { formatDuration } from "../duration.ts";
 import { KIND_CODES, STATUS_CODES } from "../words.ts";
 import {
@@ -6,8 +6,11 @@ import {
   type FieldSource,
   fieldValue,
   homeSql,
+  homesOf,
   linksColumn,
   listOfField,
+  OWN,
+  PARENT,
 } from "./field-value.ts";
 import { LambdaNames } from "./names.ts";
 import type { AttributeHome, SegmentShape } from "./segment-shape.ts";
@@ -35,10 +38,10 @@ export function fieldToSql(field: FieldRef, shape: SegmentShape): Sql | undefine
   if (list !== undefined) return listFieldToSql(list, field, shape, names);
   const source: FieldSource = { shape, names, context: {} };
   if (field.type === "intrinsic") return intrinsicSql(field, source);
-  if (field.type === "parent-attribute") return undefined;
-  if (field.scope !== "any") return attributeSql(field, source);
-  const span = attributeSql({ ...field, scope: "span" }, source);
-  const resource = attributeSql({ ...field, scope: "resource" }, source);
+  const { scope } = field;
+  if (scope !== "any") return attributeSql(scope, field, source);
+  const span = attributeSql("span", field, source);
+  const resource = attributeSql("resource", field, source);
   if (span === undefined) return resource;
   const hides = occupied(fieldValue({ ...field, scope: "span" }, source));
   if (resource === undefined || hides === undefined) return span;
@@ -56,14 +59,18 @@ function intrinsicSql(field: FieldRef, source: FieldSource): Sql | undefined {
 }
 
 function attributeSql(
-  field: FieldRef & { type: "attribute" },
+  scope: AttributeScope,
+  field: Exclude<FieldRef, { type: "intrinsic" }>,
   source: FieldSource,
 ): Sql | undefined {
-  const { scope, key } = field;
   if (scope !== "span" && scope !== "resource" && scope !== "instrumentation") return undefined;
-  const homes = source.shape.homes(scope, key);
+  const { key } = field;
+  const owner = field.type === "attribute" ? OWN : PARENT;
+  const homes = homesOf(source.shape, scope, key, owner);
   if (scope === "resource" && key === "service.name") {
-    const string = fieldValue(field, source).scalars.string;
+    const resource: FieldRef =
+      field.type === "attribute" ? { ...field, scope } : { ...field, scope };
+    const string = fieldValue(resource, source).scalars.string;
     const others = homes.filter((home) => home.type !== "string");
     return echoStruct(others, key, string);
   }
@@ -76,7 +83,7 @@ function echoStruct(homes: readonly AttributeHome[], key: string, string: Sql | 
   return structOf(parts);
 }
 
-function structOf(parts: Partial<Record<string, Sql>>): Sql {
+export function structOf(parts: Partial<Record<string, Sql>>): Sql {
   const of = (name: string) => parts[name] ?? NULL;
   return sql`CAST({'s': ${of("s")}, 'i': ${of("i")}, 'd': ${of("d")}, 'b': ${of("b")}, 'j': ${of("j")}} AS ${rawSql(ECHO_TYPE)})`;
 }
@@ -187,7 +194,7 @@ function plainValue(value: unknown): AnyValueLike | undefined {
 const ELEMENT_KEYS = ["stringValue", "intValue", "doubleValue", "boolValue"] as const;
 
 /** A homogeneous array with elements; every other stored value is not queryable and not shown. */
-function decodeArray(json: string): AnyValueLike | undefined {
+export function decodeArray(json: string): AnyValueLike | undefined {
   const parsed = JSON.parse(json) as { arrayValue?: { values?: Record<string, unknown>[] } };
   const elements = parsed.arrayValue?.values ?? [];
   const key = ELEMENT_KEYS.find((name) => elements[0] !== undefined && name in elements[0]);

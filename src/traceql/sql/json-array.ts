@@ -34,6 +34,7 @@ export function jsonArray(json: Sql): Pick<Value, "lists" | "array"> {
       nonEmpty: sql`COALESCE(${count} > 0 AND ${homogeneous}, FALSE)`,
       // Without the list itself there is no count: then an array is an empty one.
       any: sql`COALESCE(${homogeneous}, json_type(${json}, '$.arrayValue') = 'OBJECT', FALSE)`,
+      json,
     },
   };
 }

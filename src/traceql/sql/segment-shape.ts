@@ -82,7 +82,7 @@ function keyId(scope: string, key: string): string {
 function wantedKeys(fields: readonly FieldRef[]): ReadonlySet<string> {
   const wanted = new Set<string>();
   for (const field of fields) {
-    if (field.type !== "attribute") continue;
+    if (field.type === "intrinsic") continue;
     const scopes = field.scope === "any" ? ["span", "resource"] : [field.scope];
     for (const scope of scopes) wanted.add(keyId(scope, field.key));
   }

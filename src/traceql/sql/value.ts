@@ -27,9 +27,9 @@ export type Value = {
   readonly numbers?: Sql;
   /**
    * Short tests, never NULL, that stand for all of `lists`: an array with elements is there, or any
-   * array at all. An empty one is neither present nor nil.
+   * array at all. An empty one is neither present nor nil. `json` is its OTLP/JSON text where `any`.
    */
-  readonly array?: { readonly nonEmpty: Sql; readonly any: Sql };
+  readonly array?: { readonly nonEmpty: Sql; readonly any: Sql; readonly json: Sql };
   /** The scalar is never NULL. */
   readonly present: boolean;
   /** The string is the text of an id; `raw` is the stored form: UUID, or a UBIGINT or NULL for 0. */

@@ -63,6 +63,10 @@ describe("what parses but is wrong", () => {
     ["{} | compare({ 5 })", "must be boolean"],
     ["{ .a } >> { 5 }", "must be boolean"],
     ["({ 5 } | count() > 1) && {}", "must be boolean"],
+    ["({} | by(kind)) > {}", "coalesce()"],
+    ["{} >> ({} | by(kind) | count() > 1)", "coalesce()"],
+    ["{} &~ ({} | by(kind) | coalesce() | by(name))", "coalesce()"],
+    ["({} | by(kind) | avg(name) > 1 | coalesce()) > {}", "must be numeric"],
   ])("%s: %s", (text, part) => {
     const { kind, message } = refusal(text);
     expect(kind).toBe("invalid");
@@ -73,16 +77,9 @@ describe("what parses but is wrong", () => {
 describe("what has no meaning yet", () => {
   test.each([
     ["{ parent = 5 }", "parent"],
-    ["{ parent.a = 5 }", "parent"],
-    ["{ parent.span.a = 5 }", "parent"],
-    ["{} | select(parent.resource.a)", "parent"],
-    ["{} | rate() by(parent.a)", "parent"],
-    ["4 < 5", "left side"],
-    ["{} | max(.x) + 1 > 2", "left side"],
-    ["({} | count()) > 3", "left side"],
-    ["({} | count()) > ({} | count())", "left side"],
-    ["{} | count() > 1 + 1", "right side"],
-    ["{} | min(.x) < max(.x)", "right side"],
+    ["{} | select(parent)", "parent"],
+    ["4 < 5", "no aggregate"],
+    ["{} | 4 + 1 > 5 * 2", "no aggregate"],
     ["{} | rate() by(.a, .b, .c, .d, .e, .f)", "group by 6 values"],
     ["{} | histogram_over_time(duration) by(.a, .b, .c, .d, .e)", "group by 5 values"],
     ["{} | avg_over_time(duration) by(.a, .b, .c, .d, .e)", "group by 5 values"],
@@ -108,6 +105,19 @@ test.each([
   "{ .a =~ `x{1000}` }",
   "{} | count() > -5",
   "{} | avg(.a * 2) > 5ms",
+  "{ parent.a = 5 && parent.span.a = nil }",
+  "{} | select(parent.resource.a)",
+  "{} | by(parent.a) | max(parent.b) > 1",
+  "{} | rate() by(parent.a)",
+  "{} | max(.x) + 1 > 2",
+  "{} | 4 < count()",
+  "({} | count()) > 3",
+  "({} | count()) > ({} | count())",
+  "{} | count() > 1 + 1",
+  "{} | min(.x) < max(.x)",
+  "({} | by(kind)) && ({} | by(name))",
+  "({} | by(kind) | coalesce()) > {}",
+  "({} | by(kind)) || {}",
 ])("%s is accepted", (text) => {
   expect(() => checkQuery(parseQuery(text))).not.toThrow();
 });

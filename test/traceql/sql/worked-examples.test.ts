@@ -9,131 +9,8 @@ import { decodeEchoValue, fieldToSql } from "../../../src/traceql/sql/field.ts";
 import { filterToSql } from "../../../src/traceql/sql/filter.ts";
 import { mayMatch } from "../../../src/traceql/sql/prune.ts";
 import { shapeOf } from "../../../src/traceql/sql/segment-shape.ts";
-import {
-  A_SPAN,
-  arrayOf,
-  createStoredTable,
-  type Database,
-  openTestDatabase,
-  type TestSpan,
-} from "./stored-table.ts";
-
-const MS = 1_000_000n;
-const T1 = {
-  ...A_SPAN,
-  traceId: "a1".padStart(32, "0"),
-  traceDuration: 1000n * MS,
-  rootName: "GET /cart",
-  rootService: "shop",
-};
-const at = (ms: bigint) => A_SPAN.start + ms * MS;
-const SHOP = { "service.name": "shop", region: "eu" };
-
-const SPANS: readonly TestSpan[] = [
-  {
-    ...T1,
-    label: "S1",
-    spanId: 0x11n,
-    name: "GET /cart",
-    resource: SHOP,
-    kind: 2,
-    duration: 1000n * MS,
-    attributes: { code: 200n, flag: true, tags: arrayOf("a", "b") },
-    nested: [1, 10, -1],
-    childCount: 2,
-  },
-  {
-    ...T1,
-    label: "S2",
-    spanId: 0x12n,
-    parentSpanId: 0x11n,
-    name: "auth",
-    resource: { "service.name": "auth", region: "eu" },
-    kind: 3,
-    status: 1,
-    start: at(50n),
-    duration: 200n * MS,
-    attributes: { code: 200n, retry: 1n, region: "override" },
-    nested: [2, 3, 1],
-  },
-  {
-    ...T1,
-    label: "S3",
-    spanId: 0x13n,
-    parentSpanId: 0x11n,
-    name: "pay",
-    resource: { "service.name": "pay", region: "us" },
-    kind: 3,
-    status: 2,
-    statusMessage: "declined",
-    start: at(300n),
-    duration: 500n * MS,
-    attributes: { code: 502n, retry: 3n, tags: arrayOf("b", "c") },
-    nested: [4, 9, 1],
-    childCount: 2,
-    events: [
-      { name: "exception", time: at(320n), attributes: { "exc.type": "Timeout" } },
-      { name: "log", time: at(330n), attributes: { level: "warn" } },
-    ],
-  },
-  {
-    ...T1,
-    label: "S4",
-    spanId: 0x14n,
-    parentSpanId: 0x13n,
-    name: "db.query",
-    resource: { "service.name": "pay", region: "us" },
-    kind: 3,
-    start: at(320n),
-    duration: 100n * MS,
-    attributes: { rows: 1.5 },
-    nested: [5, 6, 4],
-  },
-  {
-    ...T1,
-    label: "S5",
-    spanId: 0x15n,
-    parentSpanId: 0x13n,
-    name: "db.query",
-    resource: { "service.name": "pay", region: "us" },
-    kind: 3,
-    status: 2,
-    start: at(450n),
-    duration: 300n * MS,
-    attributes: { retry: 2n, flag: false },
-    nested: [7, 8, 4],
-  },
-  {
-    ...T1,
-    label: "S6",
-    spanId: 0x16n,
-    parentSpanId: 0x19n,
-    name: "late",
-    resource: { "service.name": "mail" },
-    kind: 5,
-    start: at(900n),
-    duration: 50n * MS,
-    attributes: { code: "200" },
-    links: [{ traceId: "b2".padStart(32, "0"), spanId: 7n, attributes: { ref: "x" } }],
-  },
-  {
-    ...A_SPAN,
-    label: "S7",
-    traceId: "b2".padStart(32, "0"),
-    spanId: 0x17n,
-    name: "GET /cart",
-    resource: SHOP,
-    kind: 2,
-    status: 1,
-    start: at(61_000n),
-    duration: 2n * MS,
-    traceDuration: 2n * MS,
-    rootName: "GET /cart",
-    rootService: "shop",
-    attributes: { code: 500n },
-    nested: [1, 2, -1],
-  },
-];
+import { createStoredTable, type Database, openTestDatabase } from "./stored-table.ts";
+import { WORKED_SPANS } from "./worked-spans.ts";
 
 const CASES = readFileSync(new URL("../../corpus/traceql/filters.tsv", import.meta.url), "utf8")
   .split("\n")
@@ -148,7 +25,7 @@ describe.each([
   let meta: SegmentMeta;
   beforeAll(async () => {
     db = await openTestDatabase();
-    meta = await createStoredTable(db, "spans", SPANS, dedication);
+    meta = await createStoredTable(db, "spans", WORKED_SPANS, dedication);
   });
   afterAll(() => db.close());
 
@@ -174,8 +51,8 @@ describe.each([
     const plan = planSearch(query);
     const leaves = await Promise.all(plan.leaves.map((leaf) => matching(leaf, plan)));
     const found: string[] = [];
-    for (const trace of new Set(SPANS.map((span) => span.traceId))) {
-      const labels = new Set(SPANS.filter((s) => s.traceId === trace).map((s) => s.label));
+    for (const trace of new Set(WORKED_SPANS.map((span) => span.traceId))) {
+      const labels = new Set(WORKED_SPANS.filter((s) => s.traceId === trace).map((s) => s.label));
       const of = (tree: SearchTree): string[] => {
         if (tree.type === "leaf") return leaves[tree.index]!.filter((label) => labels.has(label));
         const left = of(tree.left);

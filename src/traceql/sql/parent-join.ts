@@ -1,0 +1,75 @@
+import type { FieldRef } from "../ast.ts";
+import type { SegmentShape } from "./segment-shape.ts";
+import { quoteIdentifier } from "./sql.ts";
+
+/** The column that holds a parent's `name` beside the child's own columns. */
+export function parentColumn(name: string): string {
+  return `parent:${name}`;
+}
+
+/** Stored columns that `parent.…` fields read, under their own names; empty when there are none. */
+function parentSources(fields: readonly FieldRef[], shape: SegmentShape): string[] {
+  const columns = new Set<string>();
+  for (const field of fields) {
+    if (field.type !== "parent-attribute") continue;
+    const scopes = field.scope === "any" ? (["span", "resource"] as const) : [field.scope];
+    for (const scope of scopes) {
+      for (const home of shape.homes(scope, field.key)) columns.add(home.column);
+      if (scope === "resource" && field.key === "service.name") columns.add("service_name");
+    }
+  }
+  return [...columns].sort();
+}
+
+/**
+ * `from` with each row's parent beside it: the columns that `parent.…` fields among `fields` read,
+ * as `parentColumn` names them, NULL where there is no parent. `from` itself when no field needs it.
+ *
+ * `from` is any text that may follow FROM without an alias: rows of the stored form, whole traces
+ * with the numbers of the whole trace, each span once. Row for row the result has all its columns
+ * once more, so conditions on traces belong inside `from`: it is read three times, twice in full.
+ *
+ * A connected span's parent has its `nested_parent` as `nested_left`. Elsewhere the parent is found
+ * by id; of two spans that share it a server span's parent is the client one, any other span's the
+ * server one, and of more than two none.
+ */
+export function withParents(
+  from: string,
+  fields: readonly FieldRef[],
+  shape: SegmentShape,
+): string {
+  if (!fields.some((field) => field.type === "parent-attribute")) return from;
+  const sources = parentSources(fields, shape).map((name) => quoteIdentifier(name).text);
+  if (sources.length === 0) return from;
+  const shown = parentSources(fields, shape).map(
+    (name) =>
+      `pt_parent.${quoteIdentifier(name).text} AS ${quoteIdentifier(parentColumn(name)).text}`,
+  );
+  const columns = sources.join(", ");
+  // One key for both ways to find a parent: numbers of connected spans are positive, ids become
+  // negative, one for the server spans among the children and one for all others.
+  const ownKey = `CASE WHEN nested_parent > 0 THEN CAST(nested_parent AS HUGEINT)
+    WHEN nested_parent = 0 AND parent_span_id IS NOT NULL
+    THEN -2 * CAST(parent_span_id AS HUGEINT) - 1 - CAST(kind = ${SERVER} AS HUGEINT) END`;
+  const byNumber = `SELECT trace_id AS pt_trace, CAST(nested_left AS HUGEINT) AS pt_key,
+      2 AS pt_twins, ${columns}
+    FROM ${from} WHERE nested_left > 0`;
+  // Two copies of one sort could both be the parent: one is as good as the other.
+  const byId = `SELECT DISTINCT ON (trace_id, pt_key) trace_id AS pt_trace,
+      -2 * CAST(span_id AS HUGEINT) - 1 - CAST(pt_for_server AS HUGEINT) AS pt_key,
+      pt_twins, ${columns}
+    FROM (SELECT *, unnest([FALSE, TRUE]) AS pt_for_server
+      FROM (SELECT trace_id, span_id, kind, ${columns},
+          count(*) OVER (PARTITION BY trace_id, span_id) AS pt_twins
+        FROM ${from} WHERE nested_left = 0)
+      WHERE pt_twins <= 2)
+    WHERE pt_twins = 1 OR kind = CASE WHEN pt_for_server THEN ${CLIENT} ELSE ${SERVER} END`;
+  return `(SELECT pt_child.* EXCLUDE (pt_own_key), ${shown.join(", ")}
+    FROM (SELECT *, ${ownKey} AS pt_own_key FROM ${from}) AS pt_child
+    LEFT JOIN (${byNumber} UNION ALL ${byId}) AS pt_parent
+    ON pt_child.trace_id = pt_parent.pt_trace AND pt_child.pt_own_key = pt_parent.pt_key
+      AND (pt_parent.pt_twins = 2 OR pt_child.parent_span_id <> pt_child.span_id))`;
+}
+
+const SERVER = 2;
+const CLIENT = 3;
