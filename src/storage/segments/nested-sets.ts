@@ -9,6 +9,9 @@ export type NestedSets = {
   readonly childCount: Int32Array;
 };
 
+/** What tells how spans hang together. */
+export type SpanLinks = Pick<SpanBatch, "spanId" | "parentSpanId" | "kind">;
+
 const KIND_SERVER = 2;
 const KIND_CLIENT = 3;
 /** Up to this size looking through the trace is quicker than a sorted index of its ids. */
@@ -22,7 +25,7 @@ const NONE = -1;
  * trace in which an id occurs more than twice, or that has no root, stays 0. No recursion and no
  * hashing: chains, cycles and chosen ids cost at most n log n.
  */
-export function nestedSets(batch: SpanBatch, order: SpanOrder): NestedSets {
+export function nestedSets(batch: SpanLinks, order: SpanOrder): NestedSets {
   const { rowCount, traceCount, traceRows } = order;
   const sets: NestedSets = {
     left: new Int32Array(rowCount),
@@ -39,7 +42,7 @@ class TraceTree {
   readonly #spans: Uint32Array;
   readonly #idLo: Uint32Array;
   readonly #idHi: Uint32Array;
-  readonly #batch: SpanBatch;
+  readonly #batch: SpanLinks;
   readonly #sets: NestedSets;
   /** By row: the parent's row, or NONE. */
   readonly #parentRow: Int32Array;
@@ -51,7 +54,7 @@ class TraceTree {
   #found = NONE;
   #foundToo = NONE;
 
-  constructor(batch: SpanBatch, order: SpanOrder, sets: NestedSets) {
+  constructor(batch: SpanLinks, order: SpanOrder, sets: NestedSets) {
     const { spans, rowCount } = order;
     this.#batch = batch;
     this.#spans = spans;

@@ -4,6 +4,12 @@ import { TIME_MAX_UNIX_NANO } from "../../schema/columns.ts";
 export const TIME_MAX_LO = Number(TIME_MAX_UNIX_NANO & 0xffffffffn);
 export const TIME_MAX_HI = Number(TIME_MAX_UNIX_NANO >> 32n);
 
+/** What spans and traces are ordered by. */
+export type OrderedSpans = Pick<
+  SpanBatch,
+  "spanCount" | "traceCount" | "traceIndex" | "traceIds" | "start" | "spanId"
+>;
+
 /** The rows of a segment: which span each is, and where traces begin. */
 export type SpanOrder = {
   readonly rowCount: number;
@@ -23,7 +29,7 @@ export type SpanOrder = {
  * Orders traces by stored start, newest first, then by id; the spans of one by start, then id, then
  * arrival. Only traces are sorted as a whole: spans merely within theirs.
  */
-export function orderSpans(batch: SpanBatch): SpanOrder {
+export function orderSpans(batch: OrderedSpans): SpanOrder {
   const { spanCount, traceCount: allTraces, traceIndex, start } = batch;
   const ends = new Uint32Array(allTraces + 1);
   for (let i = 0; i < spanCount; i++) ends[traceIndex[i]! + 1]!++;
@@ -77,7 +83,7 @@ export function isAfterTimeMax(lo: number, hi: number): boolean {
 
 type Comparator = (a: number, b: number) => number;
 
-function spanComparator({ start, spanId }: SpanBatch): Comparator {
+function spanComparator({ start, spanId }: OrderedSpans): Comparator {
   return (a, b) =>
     start[2 * a + 1]! - start[2 * b + 1]! ||
     start[2 * a]! - start[2 * b]! ||
@@ -86,7 +92,7 @@ function spanComparator({ start, spanId }: SpanBatch): Comparator {
     a - b;
 }
 
-function traceComparator({ traceIds }: SpanBatch, lo: Uint32Array, hi: Uint32Array): Comparator {
+function traceComparator({ traceIds }: OrderedSpans, lo: Uint32Array, hi: Uint32Array): Comparator {
   return (a, b) => {
     const time = hi[b]! - hi[a]! || lo[b]! - lo[a]!;
     if (time !== 0) return time;

@@ -2,17 +2,13 @@ import { AttributeType } from "../../model/attribute-columns.ts";
 import type { SpanBatch } from "../../model/span-batch.ts";
 import type { StringTable } from "../../model/string-table.ts";
 import type { SpanOrder } from "./span-order.ts";
+import { type TraceSummaries, traceSummaries } from "./trace-summary.ts";
 
 /** What each of the segment's traces repeats on its rows, beside `trace_start`. */
-export type TraceColumns = {
-  readonly durationLo: Uint32Array;
-  readonly durationHi: Uint32Array;
+export type TraceColumns = TraceSummaries & {
   /** String ids; 0 without a root. */
   readonly rootService: Uint32Array;
   readonly rootName: Uint32Array;
-  /** Latest end of all spans, unsigned and not clamped. */
-  readonly maxEndLo: number;
-  readonly maxEndHi: number;
 };
 
 /** `serviceOf` gives the service name's string id of a resource. */
@@ -21,45 +17,16 @@ export function traceColumns(
   order: SpanOrder,
   serviceOf: Uint32Array,
 ): TraceColumns {
-  const { traceCount, traceRows, spans } = order;
-  const durationLo = new Uint32Array(traceCount);
-  const durationHi = new Uint32Array(traceCount);
-  const rootService = new Uint32Array(traceCount);
-  const rootName = new Uint32Array(traceCount);
-  let maxEndLo = 0;
-  let maxEndHi = 0;
-  for (let t = 0; t < traceCount; t++) {
-    const first = spans[traceRows[t]!]!;
-    let endLo = 0;
-    let endHi = 0;
-    let root = -1;
-    for (let row = traceRows[t]!; row < traceRows[t + 1]!; row++) {
-      const span = spans[row]!;
-      const lo = batch.end[2 * span]!;
-      const hi = batch.end[2 * span + 1]!;
-      if (hi > endHi || (hi === endHi && lo > endLo)) {
-        endLo = lo;
-        endHi = hi;
-      }
-      if (root < 0 && isTraceRoot(batch, span)) root = span;
-    }
-    const startLo = batch.start[2 * first]!;
-    const low = endLo - startLo;
-    const high = endHi - batch.start[2 * first + 1]! - (low < 0 ? 1 : 0);
-    if (high >= 0) {
-      durationLo[t] = high > 0x7fffffff ? 0xffffffff : low;
-      durationHi[t] = Math.min(high, 0x7fffffff);
-    }
-    if (root >= 0) {
-      rootService[t] = serviceOf[batch.resource[root]!]!;
-      rootName[t] = batch.name[root]!;
-    }
-    if (endHi > maxEndHi || (endHi === maxEndHi && endLo > maxEndLo)) {
-      maxEndLo = endLo;
-      maxEndHi = endHi;
-    }
+  const summaries = traceSummaries(batch, order, (span) => isTraceRoot(batch, span));
+  const rootService = new Uint32Array(order.traceCount);
+  const rootName = new Uint32Array(order.traceCount);
+  for (let t = 0; t < order.traceCount; t++) {
+    const root = summaries.root[t]!;
+    if (root < 0) continue;
+    rootService[t] = serviceOf[batch.resource[root]!]!;
+    rootName[t] = batch.name[root]!;
   }
-  return { durationLo, durationHi, rootService, rootName, maxEndLo, maxEndHi };
+  return { ...summaries, rootService, rootName };
 }
 
 /**
@@ -86,8 +53,8 @@ function isChildOfLink(batch: SpanBatch, link: number): boolean {
   const { offsets, keys, types, values } = batch.linkAttributes;
   // From the end: the last of equal keys counts.
   for (let i = offsets[link + 1]! - 1; i >= offsets[link]!; i--) {
-    if (types[i] !== AttributeType.string || !isText(batch.strings, keys[i]!, REF_TYPE)) continue;
-    return isText(batch.strings, values[2 * i]!, CHILD_OF);
+    if (!isText(batch.strings, keys[i]!, REF_TYPE)) continue;
+    return types[i] === AttributeType.string && isText(batch.strings, values[2 * i]!, CHILD_OF);
   }
   return false;
 }
