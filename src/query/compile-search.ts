@@ -1,20 +1,19 @@
 import { PintailError } from "../errors.ts";
 import type { SegmentMeta } from "../schema/segment-meta.ts";
-import type { FieldExpr, FieldRef, IntrinsicName } from "../traceql/ast.ts";
+import type { FieldRef, IntrinsicName } from "../traceql/ast.ts";
 import { checkQuery } from "../traceql/check/check.ts";
 import { foldConstants } from "../traceql/fold.ts";
 import { parseQuery } from "../traceql/parser.ts";
-import { planSearch, type SearchTree } from "../traceql/plan/search-plan.ts";
+import type { Pipeline } from "../traceql/plan/pipeline.ts";
+import { planPipeline } from "../traceql/plan/plan-pipeline.ts";
 import { decodeEchoValue, fieldToSql } from "../traceql/sql/field.ts";
 import { filterToSql } from "../traceql/sql/filter.ts";
 import { keysOf, mayMatch } from "../traceql/sql/prune.ts";
 import { type SegmentShape, shapeOf } from "../traceql/sql/segment-shape.ts";
 import { checkSqlLength } from "../traceql/sql/sql.ts";
+import { valueToSql } from "../traceql/sql/value-to-sql.ts";
 import { fieldsOf } from "../traceql/walk.ts";
 import type { CompiledSearch, DurationBounds, EchoField, SearchShape } from "./compiled-search.ts";
-
-/** Each leaf is a column of several statements. */
-const MAX_LEAVES = 256;
 
 /**
  * A TraceQL query as a search; `undefined` when it is false for all data. Throws `invalid` with
@@ -25,13 +24,9 @@ export function compileSearch(text: string, maxQueryBytes: number): CompiledSear
   try {
     const query = parseQuery(text);
     checkQuery(query);
-    const { leaves, tree, fields, constantFalse } = planSearch(query);
-    if (leaves.length > MAX_LEAVES) {
-      const message = `query has ${leaves.length} spanset filters, the limit is ${MAX_LEAVES}`;
-      throw new PintailError("invalid", message);
-    }
-    if (constantFalse) return undefined;
-    return compileFilters({ leaves, tree, fields, wantsSpans: true, duration: undefined });
+    const pipeline = planPipeline(query);
+    if (pipeline.constantFalse) return undefined;
+    return compilePipeline({ pipeline, wantsSpans: true, duration: undefined });
   } catch (error) {
     throw invalidQuery(error);
   }
@@ -53,9 +48,7 @@ function invalidQuery(error: unknown): unknown {
 }
 
 export type SearchToCompile = {
-  readonly leaves: readonly FieldExpr[];
-  readonly tree: SearchTree;
-  readonly fields: readonly FieldRef[];
+  readonly pipeline: Pipeline;
   readonly wantsSpans: boolean;
   readonly duration: DurationBounds | undefined;
 };
@@ -71,18 +64,17 @@ const NEVER_ECHOED: ReadonlySet<IntrinsicName> = new Set<IntrinsicName>([
   "span:id",
 ]);
 
-export function compileFilters({
-  leaves: written,
-  tree,
-  fields,
+export function compilePipeline({
+  pipeline: planned,
   wantsSpans,
   duration,
 }: SearchToCompile): CompiledSearch {
-  const leaves = written.map(foldConstants);
+  const pipeline = { ...planned, leaves: planned.leaves.map(foldConstants) };
+  const { leaves, values, fields } = pipeline;
   const echoed = fields.filter(
     (field) => field.type !== "intrinsic" || !NEVER_ECHOED.has(field.name),
   );
-  const used = [...leaves.flatMap((leaf) => fieldsOf(leaf)), ...echoed];
+  const used = [...[...leaves, ...values].flatMap((expr) => fieldsOf(expr)), ...echoed];
   const usedKeys = keysOf(used);
   // Many segments share a shape; compiling for each of them would cost more than the query.
   const compiled = new Map<string, SearchShape>();
@@ -90,10 +82,11 @@ export function compileFilters({
   const compiledFor = (segmentShape: SegmentShape): SearchShape => {
     let found = compiled.get(segmentShape.key);
     if (found === undefined) {
-      found = compileShape(segmentShape, leaves, echoed);
+      found = compileShape(segmentShape, pipeline, echoed);
       compiled.set(segmentShape.key, found);
       // A statement may hold every shape once.
-      for (const text of [...found.leaves, ...found.echo]) textLength += text.length;
+      for (const text of [...found.leaves, ...found.values, ...found.echo])
+        textLength += text.length;
       checkSqlLength(textLength);
     }
     return found;
@@ -113,8 +106,7 @@ export function compileFilters({
     return known;
   };
   return {
-    leafCount: leaves.length,
-    tree,
+    pipeline,
     echo: echoed.map(echoField),
     showsName: fields.some((field) => field.type === "intrinsic" && field.name === "name"),
     shape: (meta) => prepare(meta).shape,
@@ -125,14 +117,16 @@ export function compileFilters({
 }
 
 function compileShape(
-  shape: SegmentShape,
-  leaves: readonly FieldExpr[],
+  segment: SegmentShape,
+  { leaves, values }: Pipeline,
   echoed: readonly FieldRef[],
 ): SearchShape {
   return {
-    key: shape.key,
-    leaves: leaves.map((leaf) => filterToSql(leaf, shape).text),
-    echo: echoed.map((field) => fieldToSql(field, shape)?.text ?? "NULL"),
+    key: segment.key,
+    segment,
+    leaves: leaves.map((leaf) => filterToSql(leaf, segment).text),
+    values: values.map((value) => valueToSql(value, segment).text),
+    echo: echoed.map((field) => fieldToSql(field, segment)?.text ?? "NULL"),
   };
 }
 

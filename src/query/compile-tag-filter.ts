@@ -2,7 +2,8 @@ import type { SegmentMeta } from "../schema/segment-meta.ts";
 import type { FieldExpr, FieldRef, Static } from "../traceql/ast.ts";
 import { formatDuration } from "../traceql/duration.ts";
 import { extractTagFilter, fixedValue } from "../traceql/lenient.ts";
-import { checkQuerySize, compileFilters } from "./compile-search.ts";
+import { checkQuerySize, compilePipeline } from "./compile-search.ts";
+import { pipelineOfFilters } from "./pipeline-of-filters.ts";
 import type { TagFilter } from "./tag-filter.ts";
 import { floatText, type TagValue } from "./tag-value.ts";
 
@@ -51,10 +52,8 @@ const NOTHING: TagFilter = {
 };
 
 function filterOf(expr: FieldExpr): TagFilter {
-  const compiled = compileFilters({
-    leaves: [expr],
-    tree: { type: "leaf", index: 0 },
-    fields: [],
+  const compiled = compilePipeline({
+    pipeline: pipelineOfFilters([expr]),
     wantsSpans: false,
     duration: undefined,
   });

@@ -1,12 +1,12 @@
 import type { SqlValue } from "../drivers/duckdb/database.ts";
 import type { SegmentMeta } from "../schema/segment-meta.ts";
-import type { SearchTree } from "../traceql/plan/search-plan.ts";
+import type { Pipeline } from "../traceql/plan/pipeline.ts";
 import type { AnyValueLike } from "../traceql/sql/field.ts";
+import type { SegmentShape } from "../traceql/sql/segment-shape.ts";
 
 /** A search as SQL, still open to which segments it runs over. */
 export type CompiledSearch = {
-  readonly leafCount: number;
-  readonly tree: SearchTree;
+  readonly pipeline: Pipeline;
   /** What result spans show. */
   readonly echo: readonly EchoField[];
   /** Result spans show their name. */
@@ -23,8 +23,11 @@ export type CompiledSearch = {
 
 export type SearchShape = {
   readonly key: string;
+  readonly segment: SegmentShape;
   /** A boolean SQL expression over a segment's columns for each leaf. */
   readonly leaves: readonly string[];
+  /** A SQL expression of `ECHO_TYPE` for each value of the pipeline. */
+  readonly values: readonly string[];
   /** A SQL expression for each echo field, NULL = absent; types do not depend on the segment. */
   readonly echo: readonly string[];
 };
@@ -39,6 +42,6 @@ export type DurationBounds = {
   readonly maxNanos: bigint | undefined;
 };
 
-export function leafNumbers(search: Pick<CompiledSearch, "leafCount">): number[] {
-  return Array.from({ length: search.leafCount }, (_, leaf) => leaf);
+export function leafNumbers({ pipeline }: Pick<CompiledSearch, "pipeline">): number[] {
+  return pipeline.leaves.map((_, leaf) => leaf);
 }

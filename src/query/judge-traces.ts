@@ -4,7 +4,8 @@ import type { CompiledSearch } from "./compiled-search.ts";
 import type { Judge } from "./newest-traces.ts";
 import type { QueryRun } from "./query-context.ts";
 import type { FoundTrace } from "./search-result.ts";
-import { fetchServiceStats, fetchSpansets } from "./search-spansets.ts";
+import { fetchSpansets } from "./search-spansets.ts";
+import { fetchServiceStats } from "./service-stats.ts";
 import type { TimeRange } from "./time-range.ts";
 import { findTraceParts, type WholeTrace } from "./trace-parts.ts";
 

@@ -1,4 +1,4 @@
-import type { CandidateSource } from "./search-candidates.ts";
+import type { CandidateSource } from "./candidates/candidate-scan.ts";
 import type { FoundTrace } from "./search-result.ts";
 import { compareTraces, earlierOf, type TraceKey } from "./trace-key.ts";
 

@@ -1,17 +1,19 @@
 import type { SqlValue } from "../drivers/duckdb/database.ts";
 import type { SegmentMeta } from "../schema/segment-meta.ts";
 import type { AnyValueLike } from "../traceql/sql/field.ts";
+import { type PipelineSql, pipelineToSql } from "../traceql/sql/pipeline-to-sql.ts";
 import type { AnswerBudget } from "./answer-budget.ts";
-import { type CompiledSearch, leafNumbers } from "./compiled-search.ts";
+import { baseSpansSql, byShape, type SpanSource } from "./base-spans.ts";
+import type { CompiledSearch } from "./compiled-search.ts";
 import type { QueryRun } from "./query-context.ts";
-import type { FoundAttribute, FoundSpan, FoundSpanset, ServiceStats } from "./search-result.ts";
-import { ofTracesSql, readSegments } from "./segment-sql.ts";
-import { contributesSql } from "./spanset-tree.ts";
+import type { FoundAttribute, FoundSpan, FoundSpanset } from "./search-result.ts";
+import { readSegments } from "./segment-sql.ts";
 import type { WholeTrace } from "./trace-parts.ts";
+import { segmentsOf, whereOf } from "./traces-where.ts";
 
 /**
- * The matching spans of each trace, at most `spanLimit` of them (0 = all). The leaves are decided
- * over whole traces, whichever segments hold them.
+ * The spansets of each trace that the pipeline leaves, by the start of their first spans, with at most
+ * `spanLimit` spans each (0 = all). Traces without any are absent.
  */
 export async function fetchSpansets(
   run: QueryRun,
@@ -20,33 +22,69 @@ export async function fetchSpansets(
   spanLimit: number,
   budget: AnswerBudget,
 ): Promise<Map<string, FoundSpanset[]>> {
-  const spansets = new Map<string, { spans: FoundSpan[]; matchedCount: number }>();
-  await run.chunks(spansetsSql(run, search, traces, spanLimit), ({ rowCount, columns }) => {
+  const pipeline = pipelineToSql(search.pipeline, "spans", { output: "spansets" });
+  const found = new Map<string, SpansetRows[]>();
+  let current: SpansetRows | undefined;
+  const sql = spansetsSql(pipeline, search, sourcesOf(run, search, traces), spanLimit);
+  await run.chunks(sql, ({ rowCount, columns }) => {
     for (let r = 0; r < rowCount; r++) {
       const row = columns.map((column) => column[r] ?? null);
       const traceId = row[0] as string;
-      let spanset = spansets.get(traceId);
-      if (spanset === undefined) {
-        spanset = { spans: [], matchedCount: Number(row[1]) };
-        spansets.set(traceId, spanset);
+      const spanset = row[1] as bigint;
+      if (current?.traceId !== traceId || current.spanset !== spanset) {
+        const attributes = readAttributes(pipeline, row);
+        budget.take(attributesBytes(attributes));
+        const matchedCount = Number(row[2]);
+        current = { traceId, spanset, spans: [], matchedCount, attributes };
+        const ofTrace = found.get(traceId);
+        if (ofTrace === undefined) found.set(traceId, [current]);
+        else ofTrace.push(current);
       }
-      const span = readSpan(search, row);
+      const span = readSpan(search, row, FIXED_COLUMNS + pipeline.attributes.length);
       budget.take(spanBytes(span));
-      spanset.spans.push(span);
+      current.spans.push(span);
     }
   });
   return new Map(
-    Array.from(spansets, ([traceId, spanset]) => [traceId, [{ ...spanset, attributes: [] }]]),
+    Array.from(found, ([traceId, spansets]) => [
+      traceId,
+      spansets.sort(byFirstSpan).map(({ spans, matchedCount, attributes }) => ({
+        spans,
+        matchedCount,
+        attributes,
+      })),
+    ]),
   );
 }
 
-const SPAN_COLUMNS = 6;
+type SpansetRows = FoundSpanset & {
+  readonly traceId: string;
+  readonly spanset: bigint;
+  readonly spans: FoundSpan[];
+};
 
-function readSpan(search: CompiledSearch, row: readonly SqlValue[]): FoundSpan {
-  const [, , spanId, name, start, duration] = row;
+/** No two spansets of a trace share a span. */
+function byFirstSpan({ spans: [a] }: SpansetRows, { spans: [b] }: SpansetRows): number {
+  if (a === undefined || b === undefined) throw new Error("a spanset has no span");
+  if (a.startUnixNano !== b.startUnixNano) return a.startUnixNano < b.startUnixNano ? -1 : 1;
+  return a.spanId < b.spanId ? -1 : a.spanId > b.spanId ? 1 : 0;
+}
+
+/** Before the spanset's attributes, which come before the echoed fields. */
+const FIXED_COLUMNS = 7;
+
+function readAttributes(pipeline: PipelineSql, row: readonly SqlValue[]): FoundAttribute[] {
+  return pipeline.attributes.map(({ name, decode }, i) => ({
+    key: name,
+    value: decode(row[FIXED_COLUMNS + i]),
+  }));
+}
+
+function readSpan(search: CompiledSearch, row: readonly SqlValue[], echoAt: number): FoundSpan {
+  const [, , , spanId, name, start, duration] = row;
   const attributes: FoundAttribute[] = [];
   search.echo.forEach(({ key, decode }, i) => {
-    const stored = row[SPAN_COLUMNS + i];
+    const stored = row[echoAt + i];
     const value = stored === undefined || stored === null ? undefined : decode(stored);
     if (value !== undefined) attributes.push({ key, value });
   });
@@ -61,7 +99,11 @@ function readSpan(search: CompiledSearch, row: readonly SqlValue[]): FoundSpan {
 }
 
 function spanBytes({ name = "", attributes }: FoundSpan): number {
-  let bytes = 150 + name.length;
+  return 150 + name.length + attributesBytes(attributes);
+}
+
+function attributesBytes(attributes: readonly FoundAttribute[]): number {
+  let bytes = 0;
   for (const { key, value } of attributes) bytes += 50 + key.length + valueBytes(value);
   return bytes;
 }
@@ -73,117 +115,62 @@ function valueBytes(value: AnyValueLike): number {
 }
 
 function spansetsSql(
+  pipeline: PipelineSql,
+  search: CompiledSearch,
+  sources: readonly SpanSource[],
+  spanLimit: number,
+): string {
+  const shown = [
+    ...pipeline.attributes.map((_, i) => `attr${i}`),
+    ...search.echo.map((_, i) => `echo${i}`),
+  ];
+  const columns = ["spanset, matched_count, span_id, name, start_ns, duration_ns", ...shown];
+  // A span that a client sent twice counts once; which copy is shown does not depend on the files.
+  // Count and place share one window, since each window costs a sort.
+  return `WITH spans AS MATERIALIZED (SELECT * FROM (${baseSpansSql(search, sources)})
+      QUALIFY row_number() OVER (PARTITION BY trace_id, span_id, kind
+        ORDER BY start_ns, duration_ns, name, nested_left, row_id) = 1),
+    ${pipeline.ctes},
+    placed AS (SELECT found.*, spans.* EXCLUDE (trace_id, row_id), row_number() OVER in_set AS place,
+        count(*) OVER (in_set ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)
+          AS matched_count
+      FROM ${pipeline.relation} AS found JOIN spans USING (row_id)
+      WINDOW in_set AS (PARTITION BY found.trace_id, spanset ORDER BY start_ns, span_id, kind))
+    SELECT trace_id, ${columns.join(", ")} FROM placed
+    ${spanLimit > 0 ? `WHERE place <= ${spanLimit}` : ""} ORDER BY trace_id, spanset, place`;
+}
+
+/** Row ids have the number of the file in front. */
+const FILE_ROWS = 2n ** 32n;
+
+function sourcesOf(
   run: QueryRun,
   search: CompiledSearch,
   traces: readonly WholeTrace[],
-  spanLimit: number,
-): string {
-  const echoNames = search.echo.map((_, i) => `echo${i}`);
-  const leafNames = leafNumbers(search).map((leaf) => `leaf${leaf}`);
-  const selects = partsByShape(search, traces).map(({ segments, leaves, echo, where }) => {
-    const exact = segments[0]?.optionalColumns.includes("start_unix_nano") ?? false;
-    const start = exact
+): SpanSource[] {
+  let files = 0;
+  const groups = byShape(search, segmentsOf(traces), (meta) => String(hasExactTimes(meta)));
+  return groups.map((segments) => {
+    const shape = search.shape(segments[0]!);
+    const start = hasExactTimes(segments[0]!)
       ? "coalesce(start_unix_nano, epoch_ns(start_time)::UBIGINT)"
       : "epoch_ns(start_time)::UBIGINT";
-    const columns = [
-      "trace_id, span_id, kind, name, duration_ns",
-      `${start} AS start_ns`,
-      ...leaves.map((sql, i) => `coalesce(${sql}, false) AS ${leafNames[i]}`),
-      ...echo.map((sql, i) => `${sql} AS ${echoNames[i]}`),
-    ];
-    // Each leaf's text stands once: planning a long one takes longer than running it.
-    return `SELECT * FROM (SELECT ${columns.join(", ")}
-      FROM ${readSegments(run.context, segments)} WHERE ${where}) WHERE ${leafNames.join(" OR ")}`;
+    const rowId = `(${files} + file_index::BIGINT) * ${FILE_ROWS} + file_row_number`;
+    files += segments.length;
+    return {
+      from: `(SELECT *, ${rowId} AS row_id FROM ${readSegments(run.context, segments)}
+        WHERE ${whereOf(traces, segments)})`,
+      shape,
+      mayMatch: (leaf) => segments.some((meta) => search.mayMatch(leaf, meta)),
+      columns: [
+        "span_id, kind, name, duration_ns",
+        `${start} AS start_ns`,
+        ...shape.echo.map((sql, i) => `${sql} AS echo${i}`),
+      ],
+    };
   });
-  // One filter needs no look at the whole trace.
-  const single = search.tree.type === "leaf";
-  const traceFlags = leafNames.map((name) => `bool_or(${name}) AS trace_${name}`);
-  const contributes = contributesSql(
-    search.tree,
-    (leaf) => `leaf${leaf}`,
-    (leaf) => `trace_leaf${leaf}`,
-  );
-  const columns = ["trace_id, matched_count, span_id, name, start_ns, duration_ns", ...echoNames];
-  // A span that a client sent twice counts once; which copy is shown does not depend on the files.
-  // Count and place share one window, since each window costs a sort.
-  return `WITH found AS ${single ? "NOT " : ""}MATERIALIZED (
-      SELECT * FROM (${selects.join(" UNION ALL ")})
-      QUALIFY row_number() OVER (PARTITION BY trace_id, span_id, kind
-        ORDER BY start_ns, duration_ns, name) = 1),
-    ${single ? "" : `per_trace AS (SELECT trace_id, ${traceFlags.join(", ")} FROM found GROUP BY trace_id),`}
-    matched AS (SELECT found.*, row_number() OVER in_trace AS place,
-        count(*) OVER (in_trace ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)
-          AS matched_count
-      FROM found ${single ? "" : "JOIN per_trace USING (trace_id)"} WHERE ${contributes}
-      WINDOW in_trace AS (PARTITION BY trace_id ORDER BY start_ns, span_id, kind))
-    SELECT ${columns.join(", ")} FROM matched
-    ${spanLimit > 0 ? `WHERE place <= ${spanLimit}` : ""} ORDER BY trace_id, place`;
 }
 
-/** Spans and failed spans by service, over all spans of each trace. */
-export async function fetchServiceStats(
-  run: QueryRun,
-  traces: readonly WholeTrace[],
-  budget: AnswerBudget,
-): Promise<Map<string, Map<string, ServiceStats>>> {
-  const segments = segmentsOf(traces);
-  const rows = await run.rows(
-    `SELECT trace_id, service_name, count(*), count(*) FILTER (failed)
-      FROM (SELECT trace_id, span_id, kind, min(service_name) AS service_name,
-          bool_or(status = 2) AS failed
-        FROM ${readSegments(run.context, segments)} WHERE ${whereOf(traces, segments)}
-        GROUP BY trace_id, span_id, kind)
-      GROUP BY trace_id, service_name ORDER BY trace_id, service_name`,
-  );
-  const stats = new Map<string, Map<string, ServiceStats>>();
-  for (const [traceId, service, spanCount, errorCount] of rows) {
-    budget.take(50 + (service as string).length);
-    const ofTrace = stats.get(traceId as string) ?? new Map<string, ServiceStats>();
-    stats.set(traceId as string, ofTrace);
-    ofTrace.set(service as string, {
-      spanCount: Number(spanCount),
-      errorCount: Number(errorCount),
-    });
-  }
-  return stats;
-}
-
-type PartsGroup = {
-  readonly segments: SegmentMeta[];
-  readonly leaves: readonly string[];
-  readonly echo: readonly string[];
-  readonly where: string;
-};
-
-function partsByShape(search: CompiledSearch, traces: readonly WholeTrace[]): PartsGroup[] {
-  const groups = new Map<string, Omit<PartsGroup, "where">>();
-  for (const meta of segmentsOf(traces)) {
-    const shape = search.shape(meta);
-    const exact = meta.optionalColumns.includes("start_unix_nano");
-    const key = `${exact} ${shape.key}`;
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, { ...shape, segments: [meta] });
-    else group.segments.push(meta);
-  }
-  return Array.from(groups.values(), (group) => ({
-    ...group,
-    where: whereOf(traces, group.segments),
-  }));
-}
-
-function segmentsOf(traces: readonly WholeTrace[]): SegmentMeta[] {
-  const segments = new Set<SegmentMeta>();
-  for (const trace of traces) for (const { meta } of trace.parts) segments.add(meta);
-  return [...segments];
-}
-
-function whereOf(traces: readonly WholeTrace[], segments: readonly SegmentMeta[]): string {
-  const wanted = new Set(segments);
-  return ofTracesSql(
-    traces.flatMap(({ traceId, parts }) =>
-      parts
-        .filter(({ meta }) => wanted.has(meta))
-        .map(({ startUnixNano }) => ({ traceId, startUnixNano })),
-    ),
-  );
+function hasExactTimes(meta: SegmentMeta): boolean {
+  return meta.optionalColumns.includes("start_unix_nano");
 }

@@ -1,13 +1,13 @@
 import type { SegmentMeta } from "../schema/segment-meta.ts";
+import { findCandidates } from "./candidates/find-candidates.ts";
 import { type CompiledSearch, leafNumbers } from "./compiled-search.ts";
 import { judgeOf } from "./judge-traces.ts";
 import { mergeTenants } from "./merge-tenants.ts";
 import { newestTraces } from "./newest-traces.ts";
 import type { QueryEngine, QueryRun } from "./query-context.ts";
 import type { QueryRecorder } from "./query-recorder.ts";
-import { findCandidates } from "./search-candidates.ts";
 import type { FoundTrace, SearchResult, SearchStats } from "./search-result.ts";
-import { satisfied } from "./spanset-tree.ts";
+import { maySatisfy } from "./spanset-tree.ts";
 import { segmentOverlaps, type TimeRange } from "./time-range.ts";
 
 export type SearchRequest = {
@@ -110,14 +110,16 @@ async function searchTenant(
   return { traces, stats: stats(segments.length) };
 }
 
-/** Segments where some leaf may match; none when the leaves that may cannot satisfy the tree. */
+/** Segments that may hold spans for the pipeline; none when what there is cannot satisfy it. */
 function possible(search: CompiledSearch, segments: readonly SegmentMeta[]): SegmentMeta[] {
-  const leaves = leafNumbers(search);
-  const somewhere = leaves.map((leaf) => segments.some((meta) => search.mayMatch(leaf, meta)));
-  if (!satisfied(search.tree, (leaf) => somewhere[leaf] ?? false)) return [];
+  const { stages, seeds } = search.pipeline;
+  const somewhere = leafNumbers(search).map((leaf) =>
+    segments.some((meta) => search.mayMatch(leaf, meta)),
+  );
+  if (!maySatisfy(stages, (leaf) => somewhere[leaf] ?? false)) return [];
   // Bounds on the duration need all parts of a trace.
   if (search.duration !== undefined) return [...segments];
-  return segments.filter((meta) => leaves.some((leaf) => search.mayMatch(leaf, meta)));
+  return segments.filter((meta) => seeds.some((leaf) => search.mayMatch(leaf, meta)));
 }
 
 function sum<T>(items: readonly T[], size: (item: T) => number): number {

@@ -1,41 +1,62 @@
-import type { SearchTree } from "../traceql/plan/search-plan.ts";
+import type { Pipeline, PipelineStage, SpansetNode } from "../traceql/plan/pipeline.ts";
+import { foldTree } from "../traceql/walk.ts";
 
-/** Whether the tree holds, given which leaves do. */
-export function satisfied(tree: SearchTree, flag: (leaf: number) => boolean): boolean {
-  if (tree.type === "leaf") return flag(tree.index);
-  const parts = operandsOf(tree);
-  return tree.type === "and"
-    ? parts.every((operand) => satisfied(operand, flag))
-    : parts.some((operand) => satisfied(operand, flag));
-}
-
-/** SQL: does a trace satisfy the tree, given for each leaf whether some span of it matches. */
-export function satisfiedSql(tree: SearchTree, traceFlag: (leaf: number) => string): string {
-  if (tree.type === "leaf") return traceFlag(tree.index);
-  const parts = operandsOf(tree).map((operand) => satisfiedSql(operand, traceFlag));
-  return `(${parts.join(tree.type === "and" ? " AND " : " OR ")})`;
-}
+type OpNode = SpansetNode & { readonly type: "op" };
 
 /**
- * SQL: is a span part of the result. It is when it matches a leaf and the trace satisfies every
- * `&&` above that leaf: `({a} && {b}) || {c}` returns no `a` span where there is no `b`.
+ * The tree of a pipeline that is nothing but filters joined by `&&` and `||`, each of which judges a
+ * span by itself; `undefined` for all others.
  */
-export function contributesSql(
-  tree: SearchTree,
-  spanFlag: (leaf: number) => string,
-  traceFlag: (leaf: number) => string,
-): string {
-  if (tree.type === "leaf") return spanFlag(tree.index);
-  const parts = operandsOf(tree).map((operand) => contributesSql(operand, spanFlag, traceFlag));
-  const some = `(${parts.join(" OR ")})`;
-  return tree.type === "or" ? some : `(${satisfiedSql(tree, traceFlag)} AND ${some})`;
+export function treeOfFilters({ stages, needsWholeTraces }: Pipeline): SpansetNode | undefined {
+  const [first] = stages;
+  if (needsWholeTraces || stages.length !== 1 || first?.type !== "spanset") return undefined;
+  const plain = foldTree<SpansetNode, boolean>(first.expr, operandsOf, (node, operands) => {
+    if (node.type === "op") return isLogic(node) && operands.every((operand) => operand);
+    return node.type === "leaf";
+  });
+  return plain ? first.expr : undefined;
+}
+
+/** SQL: does a trace satisfy a tree of filters, given for each leaf whether some span matches it. */
+export function satisfiedSql(tree: SpansetNode, traceFlag: (leaf: number) => string): string {
+  if (tree.type === "leaf") return traceFlag(tree.leaf);
+  if (tree.type !== "op") throw new Error("a tree of filters holds a pipeline");
+  const parts = chainOf(tree).map((operand) => satisfiedSql(operand, traceFlag));
+  return `(${parts.join(tree.op === "&&" ? " AND " : " OR ")})`;
+}
+
+/** Whether some trace may be left by the stages, given which leaves have a match somewhere. */
+export function maySatisfy(
+  stages: readonly PipelineStage[],
+  flag: (leaf: number) => boolean,
+): boolean {
+  return stages.every((stage) => stage.type !== "spanset" || mayHold(stage.expr, flag));
+}
+
+function mayHold(root: SpansetNode, flag: (leaf: number) => boolean): boolean {
+  return foldTree<SpansetNode, boolean>(root, operandsOf, (node, operands) => {
+    if (node.type === "leaf") return flag(node.leaf);
+    if (node.type === "pipeline") return maySatisfy(node.stages, flag);
+    const [left = false, right = false] = operands;
+    if (node.op === "||") return left || right;
+    // A negated operator gives all of its right side where the left one is empty.
+    return node.op.startsWith("!") ? right : left && right;
+  });
+}
+
+function operandsOf(node: SpansetNode): readonly SpansetNode[] {
+  return node.type === "op" ? [node.left, node.right] : [];
+}
+
+function isLogic({ op }: OpNode): boolean {
+  return op === "&&" || op === "||";
 }
 
 /** The operands of a chain of one operator: chains may be far longer than SQL may be deep. */
-function operandsOf(tree: Exclude<SearchTree, { type: "leaf" }>): SearchTree[] {
-  const operands: SearchTree[] = [];
-  let node: SearchTree = tree;
-  while (node.type === tree.type) {
+function chainOf(tree: OpNode): SpansetNode[] {
+  const operands: SpansetNode[] = [];
+  let node: SpansetNode = tree;
+  while (node.type === "op" && node.op === tree.op) {
     operands.push(node.right);
     node = node.left;
   }

@@ -1,5 +1,5 @@
-import type { SegmentMeta } from "../schema/segment-meta.ts";
-import type { TimeRange } from "./time-range.ts";
+import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import type { TimeRange } from "../time-range.ts";
 
 /** The newest traces of some segments: those parts of traces that start at `fromUnixNano` or later. */
 export type Slice = {

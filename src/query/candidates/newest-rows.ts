@@ -1,0 +1,74 @@
+import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import { readSegments } from "../segment-sql.ts";
+import { compareTraces, earlierOf, type TraceKey } from "../trace-key.ts";
+import {
+  type CandidatePage,
+  type CandidateScan,
+  endsAfterStartSql,
+  groupByShape,
+  keyOfRow,
+  MAX_EXTRA_ROWS,
+  startsBeforeEndSql,
+} from "./candidate-scan.ts";
+
+/** Later slices are larger: a common match ends the search in the first, a rare one needs few. */
+const FIRST_SLICE_SEGMENTS = 1;
+const SLICE_GROWTH = 4;
+const MIN_ROWS = 500;
+const ROWS_PER_TRACE = 25;
+/**
+ * The newest matching rows, without grouping: DuckDB stops reading once it has enough, which no
+ * GROUP BY allows. Returns false when too many rows fell on too few traces.
+ */
+export async function* newestRows(
+  scan: CandidateScan,
+): AsyncGenerator<CandidatePage, boolean, void> {
+  const rowLimit = Math.max(
+    MIN_ROWS,
+    Math.min(scan.limit * ROWS_PER_TRACE, scan.limit + MAX_EXTRA_ROWS),
+  );
+  let cut: TraceKey | undefined;
+  let from = 0;
+  let size = FIRST_SLICE_SEGMENTS;
+  for (;;) {
+    const slice = scan.segments.slice(from, from + size);
+    from += slice.length;
+    size *= SLICE_GROWTH;
+    const found: TraceKey[] = [];
+    if (slice.length > 0) {
+      scan.onRead(slice);
+      const rows = await scan.run.rows(newestRowsSql(scan, slice, rowLimit));
+      for (const row of rows) found.push(keyOfRow(row));
+      if (rows.length === rowLimit) cut = earlierOf(cut, found.at(-1));
+    }
+    const left = startOfRest(scan.segments, from);
+    yield { found, boundary: earlierOf(cut, left) };
+    if (left === undefined) return cut === undefined;
+    // What comes after the cut cannot be decided here, and older segments only hold later traces.
+    if (cut !== undefined && compareTraces(cut, left) <= 0) return false;
+  }
+}
+
+function newestRowsSql(
+  scan: CandidateScan,
+  slice: readonly SegmentMeta[],
+  rowLimit: number,
+): string {
+  const selects = groupByShape(scan, slice).map(({ segments, leaves, inside }) => {
+    const conditions = [leaves[0] ?? "true"];
+    if (!inside && scan.range !== undefined) {
+      conditions.push(startsBeforeEndSql(scan.range), endsAfterStartSql(scan.range));
+    }
+    return `SELECT trace_id, trace_start FROM ${readSegments(scan.run.context, segments)}
+      WHERE ${conditions.map((sql) => `(${sql})`).join(" AND ")}`;
+  });
+  return `SELECT trace_id, epoch_ns(trace_start) FROM (${selects.join(" UNION ALL ")})
+    ORDER BY trace_start DESC, trace_id LIMIT ${rowLimit}`;
+}
+
+/** Before every trace that starts no later than the segments from `from` on. */
+function startOfRest(segments: readonly SegmentMeta[], from: number): TraceKey | undefined {
+  const next = segments[from];
+  // The empty id sorts before all others of the same start.
+  return next === undefined ? undefined : { traceId: "", startUnixNano: next.maxTraceStart };
+}

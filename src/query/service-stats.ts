@@ -1,0 +1,34 @@
+import type { AnswerBudget } from "./answer-budget.ts";
+import type { QueryRun } from "./query-context.ts";
+import type { ServiceStats } from "./search-result.ts";
+import { readSegments } from "./segment-sql.ts";
+import type { WholeTrace } from "./trace-parts.ts";
+import { segmentsOf, whereOf } from "./traces-where.ts";
+
+/** Spans and failed spans by service, over all spans of each trace. */
+export async function fetchServiceStats(
+  run: QueryRun,
+  traces: readonly WholeTrace[],
+  budget: AnswerBudget,
+): Promise<Map<string, Map<string, ServiceStats>>> {
+  const segments = segmentsOf(traces);
+  const rows = await run.rows(
+    `SELECT trace_id, service_name, count(*), count(*) FILTER (failed)
+      FROM (SELECT trace_id, span_id, kind, min(service_name) AS service_name,
+          bool_or(status = 2) AS failed
+        FROM ${readSegments(run.context, segments)} WHERE ${whereOf(traces, segments)}
+        GROUP BY trace_id, span_id, kind)
+      GROUP BY trace_id, service_name ORDER BY trace_id, service_name`,
+  );
+  const stats = new Map<string, Map<string, ServiceStats>>();
+  for (const [traceId, service, spanCount, errorCount] of rows) {
+    budget.take(50 + (service as string).length);
+    const ofTrace = stats.get(traceId as string) ?? new Map<string, ServiceStats>();
+    stats.set(traceId as string, ofTrace);
+    ofTrace.set(service as string, {
+      spanCount: Number(spanCount),
+      errorCount: Number(errorCount),
+    });
+  }
+  return stats;
+}
