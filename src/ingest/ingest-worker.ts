@@ -3,6 +3,7 @@ import type { BatchDecoder, NewBatchDecoder, TruncatedAttributes } from "../mode
 import { DecodeError } from "../model/decode-error.ts";
 import type { Lsn, SegmentMeta } from "../schema/segment-meta.ts";
 import type { SegmentWriter } from "../storage/segments/segment-writer.ts";
+import { freeBuffer } from "../util/free-buffer.ts";
 import { TokenBucket } from "../util/token-bucket.ts";
 import { decompressBody } from "./decompress.ts";
 import { Heads } from "./head.ts";
@@ -36,6 +37,7 @@ export class IngestWorker {
     switch (message.type) {
       case "record":
         this.#send(this.#decode(message));
+        freeBuffer(message.body);
         return;
       case "cut": {
         // Frozen now, so that later records are not in it; written after the cut before.

@@ -1,5 +1,6 @@
 import type { Readable } from "node:stream";
 import { PintailError } from "../../errors.ts";
+import { freeBytes } from "../../util/free-buffer.ts";
 import type { ByteBudget } from "../byte-budget.ts";
 import { concatBytes } from "../concat-bytes.ts";
 
@@ -63,7 +64,13 @@ export function readBody(
         settle(() => reject(error));
       }
     };
-    const onEnd = () => settle(() => resolve(concatBytes(chunks, length)));
+    const onEnd = () =>
+      settle(() => {
+        const body = concatBytes(chunks, length);
+        // Nobody else listens, so the chunks are ours.
+        if (chunks.length > 1) for (const chunk of chunks) freeBytes(chunk);
+        resolve(body);
+      });
     const onGone = (cause?: unknown) =>
       settle(() => reject(new PintailError("canceled", "the client went away", { cause })));
     if (source.destroyed && !source.readableEnded) return onGone();
