@@ -1,0 +1,68 @@
+import { FIXED_COLUMNS } from "../../schema/columns.ts";
+import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import { quoteIdentifier } from "../../traceql/sql/sql.ts";
+import type { QueryContext } from "../query-context.ts";
+import { readSegments } from "../segment-sql.ts";
+
+/** A segment, and the number that its rows' ids begin with. */
+export type NumberedSegment = { readonly meta: SegmentMeta; readonly number: number };
+
+/** No file has more rows than fit the lower half. */
+const ROW_BITS = 32n;
+
+export function rowIdOf(segmentNumber: number, fileRowNumber: bigint): bigint {
+  return (BigInt(segmentNumber) << ROW_BITS) + fileRowNumber;
+}
+
+/**
+ * The segments' columns and `row_id`, in parentheses. DuckDB has the file's index and the row's
+ * number at hand; they cost a few nanoseconds a row, and nothing where no one asks for `row_id`.
+ */
+export function numberedRows(
+  context: Pick<QueryContext, "segmentPath">,
+  segments: readonly NumberedSegment[],
+): string {
+  const metas = segments.map(({ meta }) => meta);
+  const number = perFileSql(segments.map(({ number }) => number));
+  return `(SELECT *, (${number} << ${ROW_BITS}) + file_row_number AS row_id FROM ${readSegments(context, metas)})`;
+}
+
+/** A whole number for each of the files of a `read_parquet`, by `file_index`. */
+export function perFileSql(numbers: readonly number[]): string {
+  const first = numbers[0] ?? 0;
+  if (numbers.length === 1) return `${first}::BIGINT`;
+  if (numbers.every((number, i) => number === first + i)) {
+    return `(file_index::BIGINT + ${first})`;
+  }
+  return `list_extract([${numbers.join(", ")}]::BIGINT[], file_index::BIGINT + 1)`;
+}
+
+/** Columns that all of these segments have, in one order. */
+export function storedColumnsSql(segments: readonly SegmentMeta[]): string {
+  return commonColumns(segments).join(", ");
+}
+
+/** The same of `stored`, but those of the trace from `trace`, those of its tree from `tree`. */
+export function overlaidColumnsSql(segments: readonly SegmentMeta[]): string {
+  return commonColumns(segments)
+    .map((name) => `${SOURCE.get(name) ?? "stored"}.${name}`)
+    .join(", ");
+}
+
+const SOURCE: ReadonlyMap<string, "trace" | "tree"> = new Map([
+  ['"trace_start"', "trace"],
+  ['"trace_duration_ns"', "trace"],
+  ['"root_service_name"', "trace"],
+  ['"root_span_name"', "trace"],
+  ['"nested_left"', "tree"],
+  ['"nested_right"', "tree"],
+  ['"nested_parent"', "tree"],
+  ['"child_count"', "tree"],
+]);
+
+function commonColumns(segments: readonly SegmentMeta[]): string[] {
+  const [first, ...rest] = segments.map((meta) => new Set(meta.optionalColumns));
+  const common = [...(first ?? [])].filter((name) => rest.every((names) => names.has(name)));
+  const names = [...FIXED_COLUMNS.map(({ name }) => name), ...common];
+  return names.map((name) => quoteIdentifier(name).text);
+}

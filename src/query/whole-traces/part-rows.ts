@@ -1,0 +1,100 @@
+import type { SqlValue } from "../../drivers/duckdb/database.ts";
+import type { SpanLinks } from "../../storage/segments/nested-sets.ts";
+import type { OrderedSpans } from "../../storage/segments/span-order.ts";
+import type { SpanTimes } from "../../storage/segments/trace-summary.ts";
+import { Growing } from "./growing.ts";
+
+export type RootNames = { readonly serviceName: string; readonly name: string };
+
+/** Rows as those who write segments have them, and where each comes from. */
+export type PartSpans = OrderedSpans &
+  SpanLinks &
+  SpanTimes & {
+    readonly rank: Int32Array;
+    readonly fileRowNumber: BigInt64Array;
+    /** Spans that may be their trace's root. */
+    readonly roots: ReadonlyMap<number, RootNames>;
+    /** By `traceIndex`. */
+    readonly traceNos: Int32Array;
+  };
+
+/** Rows of whole traces, trace by trace. */
+export class PartRows {
+  readonly traceNo = new Growing((length) => new Int32Array(length));
+  readonly rank = new Growing((length) => new Int32Array(length));
+  readonly fileRowNumber = new Growing((length) => new BigInt64Array(length));
+  readonly spanId = new Growing((length) => new BigUint64Array(length));
+  readonly parentSpanId = new Growing((length) => new BigUint64Array(length));
+  readonly kind = new Growing((length) => new Int32Array(length));
+  readonly start = new Growing((length) => new BigUint64Array(length));
+  readonly end = new Growing((length) => new BigUint64Array(length));
+  readonly roots = new Map<number, RootNames>();
+
+  get rowCount(): number {
+    return this.traceNo.length;
+  }
+
+  get lastTraceNo(): number {
+    return this.traceNo.values()[this.rowCount - 1] ?? -1;
+  }
+
+  /**
+   * Rows `from` to `to` of trace number, segment's rank, row number, span id, parent span id or
+   * NULL, kind, start, end, and the root's service and span name, NULL for spans that are none.
+   */
+  add(columns: readonly (readonly SqlValue[])[], from: number, to: number): void {
+    const [traceNo, rank, rowNumber, spanId, parentId, kind, start, end, service, name] = columns;
+    for (let row = from; row < to; row++) {
+      if (service![row] !== null) {
+        const names = { serviceName: service![row] as string, name: name![row] as string };
+        this.roots.set(this.rowCount, names);
+      }
+      this.traceNo.push(traceNo![row] as number);
+      this.rank.push(Number(rank![row]));
+      this.fileRowNumber.push(rowNumber![row] as bigint);
+      this.spanId.push(spanId![row] as bigint);
+      this.parentSpanId.push((parentId![row] as bigint | null) ?? 0n);
+      this.kind.push(kind![row] as number);
+      this.start.push(start![row] as bigint);
+      this.end.push(end![row] as bigint);
+    }
+  }
+
+  /** The rows of these numbers, in order. */
+  spans(rows: Uint32Array): PartSpans {
+    const traceNo = this.traceNo.values();
+    const traceIndex = new Uint32Array(rows.length);
+    const traceNos: number[] = [];
+    const roots = new Map<number, RootNames>();
+    for (const [i, row] of rows.entries()) {
+      const no = traceNo[row]!;
+      if (traceNos.at(-1) !== no) traceNos.push(no);
+      traceIndex[i] = traceNos.length - 1;
+      const names = this.roots.get(row);
+      if (names !== undefined) roots.set(i, names);
+    }
+    return {
+      spanCount: rows.length,
+      traceCount: traceNos.length,
+      traceIndex,
+      // How traces are ordered among each other does not matter here.
+      traceIds: new Uint8Array(16 * traceNos.length),
+      spanId: words(this.spanId.values(), rows),
+      parentSpanId: words(this.parentSpanId.values(), rows),
+      kind: Int32Array.from(rows, (row) => this.kind.values()[row]!),
+      start: words(this.start.values(), rows),
+      end: words(this.end.values(), rows),
+      rank: Int32Array.from(rows, (row) => this.rank.values()[row]!),
+      fileRowNumber: BigInt64Array.from(rows, (row) => this.fileRowNumber.values()[row]!),
+      roots,
+      traceNos: Int32Array.from(traceNos),
+    };
+  }
+}
+
+/** As pairs of (lo, hi), which is how they lie in memory. */
+function words(values: BigUint64Array, rows: Uint32Array): Uint32Array<ArrayBuffer> {
+  const picked = new BigUint64Array(rows.length);
+  for (const [i, row] of rows.entries()) picked[i] = values[row]!;
+  return new Uint32Array(picked.buffer);
+}

@@ -1,0 +1,147 @@
+import type { ScratchTable } from "../../drivers/duckdb/scratch-table.ts";
+import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import type { QueryContext } from "../query-context.ts";
+import { ofTracesSql } from "../segment-sql.ts";
+import type { TraceKey } from "../trace-key.ts";
+import { numberedRows, overlaidColumnsSql, storedColumnsSql } from "./overlay-sql.ts";
+import { inRangesSql, type StartRange } from "./start-ranges.ts";
+
+/** Columns that tell of the whole trace; the others tell of one span. */
+export const TRACE_COLUMNS = [
+  "trace_start",
+  "trace_duration_ns",
+  "root_service_name",
+  "root_span_name",
+] as const;
+export const TREE_COLUMNS = [
+  "nested_left",
+  "nested_right",
+  "nested_parent",
+  "child_count",
+] as const;
+
+/** What the database holds of split traces while a query runs. */
+export type OverlayTables = {
+  /** `trace_id`, `trace_no` */
+  readonly ids: ScratchTable;
+  /** `trace_no`, `TRACE_COLUMNS` */
+  readonly traces: ScratchTable;
+  /** `row_id`, `trace_no`, `TREE_COLUMNS`: the traces' rows, each span once. */
+  readonly rows: ScratchTable;
+};
+
+export type OverlayParts = {
+  readonly context: Pick<QueryContext, "segmentPath">;
+  /** All that are to be read; a segment's place here is the upper half of its rows' ids. */
+  readonly segments: readonly SegmentMeta[];
+  /** Whose rows of other traces are wanted too: all of them, or only of the traces with these keys. */
+  readonly others:
+    | { readonly type: "all"; readonly of: ReadonlySet<SegmentMeta> }
+    | { readonly type: "traces"; readonly keys: ReadonlyMap<SegmentMeta, readonly TraceKey[]> };
+  /** Where the parts that split traces have in a segment start, as stored there. */
+  readonly partStarts: ReadonlyMap<SegmentMeta, readonly StartRange[]>;
+  readonly splitTraceCount: number;
+  readonly tables: OverlayTables | undefined;
+};
+
+/**
+ * Rows of segments that can be judged trace by trace: where a trace lies in several segments, its
+ * rows say of the trace (start, duration, root, nested sets, child counts) what they would if it
+ * lay in one, its rows are all there, and a span that was stored twice is there once.
+ *
+ * A query reads `segments`, grouped as it likes, each group by one `SELECT … FROM ${from(group)}`,
+ * and joins the SELECTs by UNION ALL: a trace's rows may come from several of them.
+ */
+export class TraceOverlay implements AsyncDisposable {
+  readonly #parts: OverlayParts;
+  readonly #numberOf: ReadonlyMap<SegmentMeta, number>;
+
+  constructor(parts: OverlayParts) {
+    this.#parts = parts;
+    this.#numberOf = new Map(parts.segments.map((meta, number) => [meta, number]));
+  }
+
+  /**
+   * The segments that the overlay was made for, in their order, then those that hold further parts
+   * of their traces: of the latter `from` gives nothing but these parts.
+   */
+  get segments(): readonly SegmentMeta[] {
+    return this.#parts.segments;
+  }
+
+  /** Traces whose columns were put together from several segments. */
+  get splitTraceCount(): number {
+    return this.#parts.splitTraceCount;
+  }
+
+  /**
+   * Whether rows of the segment may differ from those stored in it. What the catalog knows of the
+   * values of trace columns (`TRACE_COLUMNS`, `TREE_COLUMNS`) does not hold for these, so that no
+   * condition on them rules the segment out.
+   */
+  isOverlaid(meta: SegmentMeta): boolean {
+    return this.#parts.partStarts.has(meta);
+  }
+
+  /**
+   * What to read these segments from, in parentheses, to be given an alias or not: all fixed
+   * columns, those optional ones that all of them have, and `row_id`, a BIGINT that no other row of
+   * the overlay's segments has (the same segment's rows are numbered without gaps in file order).
+   * A column costs nothing when it is not asked for. Throws for a segment that is not the overlay's.
+   */
+  from(segments: readonly SegmentMeta[]): string {
+    const { context, others, tables } = this.#parts;
+    const numbered = segments
+      .map((meta) => ({ meta, number: this.#number(meta) }))
+      .sort((a, b) => a.number - b.number);
+    const read = (some: typeof numbered) => numberedRows(context, some);
+    const columns = storedColumnsSql(segments);
+    const selects: string[] = [];
+
+    const plain = numbered.filter(({ meta }) => this.#hasOthers(meta) && !this.isOverlaid(meta));
+    const mixed = numbered.filter(({ meta }) => this.#hasOthers(meta) && this.isOverlaid(meta));
+    if (others.type === "traces") {
+      const some = [...plain, ...mixed];
+      const keys = some.flatMap(({ meta }) => others.keys.get(meta) ?? []);
+      if (some.length > 0)
+        selects.push(`SELECT ${columns}, row_id FROM ${read(some)} WHERE ${ofTracesSql(keys)}`);
+    } else {
+      if (plain.length > 0) selects.push(`SELECT ${columns}, row_id FROM ${read(plain)}`);
+      if (mixed.length > 0 && tables !== undefined) {
+        selects.push(
+          `SELECT ${columns}, row_id FROM ${read(mixed)} ANTI JOIN ${tables.ids.name} USING (trace_id)`,
+        );
+      }
+    }
+    const split = numbered.filter(({ meta }) => this.isOverlaid(meta));
+    if (split.length > 0 && tables !== undefined) {
+      const starts = split.flatMap(({ meta }) => this.#parts.partStarts.get(meta) ?? []);
+      selects.push(`SELECT ${overlaidColumnsSql(segments)}, stored.row_id
+        FROM (SELECT * FROM ${read(split)} WHERE ${inRangesSql(starts)}) stored
+        JOIN ${tables.rows.name} tree USING (row_id) JOIN ${tables.traces.name} trace USING (trace_no)`);
+    }
+    if (selects.length === 0)
+      return `(SELECT ${columns}, row_id FROM ${read(numbered)} WHERE false)`;
+    return `(${selects.join(" UNION ALL ")})`;
+  }
+
+  /** Never rejects; queries that read from the overlay must have ended. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const { tables } = this.#parts;
+    if (tables === undefined) return;
+    await tables.rows[Symbol.asyncDispose]();
+    await tables.traces[Symbol.asyncDispose]();
+    await tables.ids[Symbol.asyncDispose]();
+  }
+
+  #hasOthers(meta: SegmentMeta): boolean {
+    const { others } = this.#parts;
+    return others.type === "all" ? others.of.has(meta) : others.keys.has(meta);
+  }
+
+  #number(meta: SegmentMeta): number {
+    const number = this.#numberOf.get(meta);
+    if (number === undefined) throw new Error(`segment ${meta.id} is not of this overlay`);
+    return number;
+  }
+}
