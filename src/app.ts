@@ -51,6 +51,7 @@ export async function startApp(parts: AppParts): Promise<App> {
   const storage = await openStorage({ files, log, nowMs: systemClock.nowUnixMs }, settings);
   let core: Core | undefined;
   let doors: Doors | undefined;
+  let stopStreams = (): void => {};
   const closeAll = async (): Promise<void> => {
     await doors?.close(Math.min(MAX_DOOR_CLOSE_MS, settings.server.gracefulShutdownTimeoutMs));
     await core?.close();
@@ -61,15 +62,19 @@ export async function startApp(parts: AppParts): Promise<App> {
     registerMetrics(metrics, storage, core);
     const opening = core;
     const cutHead = (signal: AbortSignal) => opening.cutHead(signal);
-    const { api, grpc } = buildApi({
+    const { api, grpc, stop } = buildApi({
       config,
       files,
       storage,
       cutHead,
+      onCommitted: (listener) => {
+        opening.onCommitted = listener;
+      },
       metrics,
       readiness,
       log,
     });
+    stopStreams = stop;
     doors = await openDoors(
       {
         ingest: core.ingest,
@@ -101,6 +106,7 @@ export async function startApp(parts: AppParts): Promise<App> {
         if (settings.server.shutdownDelayMs > 0) {
           await new Promise((resolve) => setTimeout(resolve, settings.server.shutdownDelayMs));
         }
+        stopStreams();
         await closeAll();
       })();
       return stopping;

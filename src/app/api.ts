@@ -12,9 +12,12 @@ import { QueryEngine } from "../query/query-context.ts";
 import { SegmentReaders } from "../query/segment-readers.ts";
 import { DEFAULT_SQL_SETTINGS } from "../query/sql/settings.ts";
 import { SqlQuery } from "../query/sql/sql-query.ts";
+import { DEFAULT_TAIL_SETTINGS } from "../query/tail/settings.ts";
+import { Tails } from "../query/tail/tails.ts";
 import { systemClock } from "../runtime/clock.ts";
 import type { GrpcService } from "../runtime/grpc/service.ts";
 import { availableCores, platformInfo } from "../runtime/process-stats.ts";
+import type { SegmentMeta } from "../schema/segment-meta.ts";
 import { connectHandlers, connectRoutes } from "../server/connect.ts";
 import type { Readiness } from "../server/readiness.ts";
 import { requestMetrics } from "../server/request-metrics.ts";
@@ -24,12 +27,15 @@ import type { Logger } from "../telemetry/logger.ts";
 import type { MetricRegistry } from "../telemetry/metrics.ts";
 import { EMULATED_TEMPO, VERSION } from "../version.ts";
 import type { Storage } from "./storage.ts";
+import { tailMetrics } from "./tempo-metrics.ts";
 
 export type ApiParts = {
   readonly config: LoadedConfig;
   readonly files: Files;
   readonly storage: Storage;
   readonly cutHead: (signal: AbortSignal) => Promise<void>;
+  /** Calls back with segments when queries find them. */
+  readonly onCommitted: (listener: (segments: readonly SegmentMeta[]) => void) => void;
   readonly metrics: MetricRegistry;
   readonly readiness: Readiness;
   readonly log: Logger;
@@ -39,7 +45,12 @@ export type ApiParts = {
 const SQL_TEMP_BYTES = 4 * 1024 ** 3;
 
 /** The query API: everything that the HTTP port answers, and the services of gRPC. */
-export function buildApi(parts: ApiParts): { readonly api: Hono; readonly grpc: GrpcService } {
+export function buildApi(parts: ApiParts): {
+  readonly api: Hono;
+  readonly grpc: GrpcService;
+  /** Ends streams that have no end of their own. */
+  readonly stop: () => void;
+} {
   const { config, files, storage, cutHead, log, metrics } = parts;
   const { settings, overrides } = config;
   const { catalog, queries } = storage;
@@ -70,16 +81,16 @@ export function buildApi(parts: ApiParts): { readonly api: Hono; readonly grpc: 
     { catalog, isolated, segmentPath: pathOf, cutHead },
     DEFAULT_SQL_SETTINGS,
   );
+  const { onDropped, watch } = tailMetrics(metrics);
+  const tails = new Tails({ engine, log, onDropped }, DEFAULT_TAIL_SETTINGS);
+  parts.onCommitted((segments) => tails.onCommit(segments));
+  watch(() => tails.count);
   const apiPrefix = settings.server.httpApiPrefix;
   const { maxStatementBytes } = DEFAULT_SQL_SETTINGS;
+  const routeParts = { engine, log, tenantRules };
   const requests = requestMetrics(metrics, log, systemClock.monotonicMs);
   const streams = connectHandlers(
-    streamingQuerier({
-      engine,
-      log,
-      tenantRules,
-      maxPacketBytes: settings.server.grpcStreamPacketBytes,
-    }),
+    streamingQuerier({ ...routeParts, maxPacketBytes: settings.server.grpcStreamPacketBytes }),
     {
       maxRecvMessageBytes: settings.server.grpcMaxRecvMessageBytes,
       maxSendMessageBytes: settings.server.grpcMaxSendMessageBytes,
@@ -90,9 +101,10 @@ export function buildApi(parts: ApiParts): { readonly api: Hono; readonly grpc: 
   if (settings.server.streamOverHttpEnabled) api.route("/", connectRoutes(streams));
   const prefix = settings.server.httpPathPrefix || "/";
   api.route(prefix, sqlRoutes({ sql, log, tenantRules, apiPrefix, maxStatementBytes }));
-  api.route(prefix, queryRoutes({ engine, log, tenantRules, apiPrefix, status: statusOf(parts) }));
+  api.route(prefix, queryRoutes({ ...routeParts, tails, apiPrefix, status: statusOf(parts) }));
   api.notFound(textNotFound);
-  return { api, grpc: queryGrpcService(parts.readiness, streams, requests.grpc) };
+  const grpc = queryGrpcService(parts.readiness, streams, requests.grpc);
+  return { api, grpc, stop: () => tails.close() };
 }
 
 function statusOf({ config, metrics, readiness }: ApiParts): StatusParts {

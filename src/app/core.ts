@@ -10,6 +10,7 @@ import { replay } from "../ingest/replay.ts";
 import type { IngestSettings } from "../ingest/settings.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { spawnWorker, workerOnDemand } from "../runtime/worker.ts";
+import type { SegmentMeta } from "../schema/segment-meta.ts";
 import type { Catalog } from "../storage/catalog/catalog.ts";
 import { type CompactionMetrics, Compactor } from "../storage/compaction/compactor.ts";
 import type { FromCompactionWorker, ToCompactionWorker } from "../storage/compaction/messages.ts";
@@ -67,6 +68,8 @@ export class Core {
   readonly compactor: Compactor;
   readonly retention: Retention;
   readonly #stopWorkers: () => Promise<void>;
+  /** Told the segments of each cut once queries find them. Set it when all is connected. */
+  onCommitted: (segments: readonly SegmentMeta[]) => void = () => {};
   readonly #timers: ReturnType<typeof setInterval>[] = [];
 
   /** Recovers the WAL and replays what is in no segment; resolves when all of it is. */
@@ -144,7 +147,14 @@ export class Core {
     this.wal = wal;
     this.#channel = new IngestChannel(ingestWorker);
     this.cutter = new Cutter(
-      { cut: (walRange) => this.#channel.cut(walRange), catalog, log, monotonicMs, after },
+      {
+        cut: (walRange) => this.#channel.cut(walRange),
+        catalog,
+        onCommitted: (segments) => this.onCommitted(segments),
+        log,
+        monotonicMs,
+        after,
+      },
       {
         cutAfterMs: settings.ingest.cutAfterMs,
         cutAfterBytes: CUT_AFTER_BYTES,

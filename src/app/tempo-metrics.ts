@@ -55,6 +55,23 @@ export function ingestMetrics(registry: MetricRegistry): IngestMetrics {
   };
 }
 
+/** `watch` is given what counts the open tails. */
+export function tailMetrics(registry: MetricRegistry): {
+  readonly onDropped: (spans: number) => void;
+  readonly watch: (countOpen: () => number) => void;
+} {
+  const dropped = registry.counter({
+    name: "pintail_tail_dropped_spans_total",
+    help: "Spans that a live tail's client did not take in time.",
+  });
+  dropped.inc({}, 0);
+  const open = registry.gauge({ name: "pintail_tails", help: "Open live tails." });
+  return {
+    onDropped: (spans) => dropped.inc({}, spans),
+    watch: (countOpen) => registry.onCollect(() => open.set({}, countOpen())),
+  };
+}
+
 export function compactionMetrics(registry: MetricRegistry): CompactionMetrics {
   const labels = ["level"] as const;
   const blocks = registry.counter({

@@ -5,6 +5,8 @@ import type { Logger } from "../telemetry/logger.ts";
 export type CutterParts = {
   readonly cut: (walRange: WalRange) => Promise<readonly SegmentMeta[]>;
   readonly catalog: Catalog;
+  /** Told the segments of each cut once they are in the catalog. */
+  readonly onCommitted?: (segments: readonly SegmentMeta[]) => void;
   readonly log: Logger;
   readonly monotonicMs: () => number;
   /** Calls back once after `delayMs`; returns a function that takes it back. */
@@ -157,6 +159,7 @@ export class Cutter {
     await this.#parts.catalog.commit({ add: metas, cutTo });
     this.#uncommitted = undefined;
     this.#cutTo = cutTo;
+    this.#parts.onCommitted?.(metas);
   }
 }
 

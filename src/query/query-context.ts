@@ -35,6 +35,11 @@ export type RunOptions = {
   /** For the query's own work, waiting for its turn not counted; 0 = off. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
+  /**
+   * Not what a user waits for: it queues apart from its tenant's queries, and what the catalog has
+   * is enough, so the head is not cut for it.
+   */
+  readonly background?: boolean | undefined;
   /** Told every statement of the run. */
   readonly recorder?: QueryRecorder | undefined;
 };
@@ -55,6 +60,9 @@ export interface QueryRun {
   /** Calls `visit` for each item; lets other requests have the thread now and then. */
   forEach<T>(items: readonly T[], visit: (item: T) => void): Promise<void>;
 }
+
+/** No tenant's name. */
+const BACKGROUND = "";
 
 /** Longest work on the main thread without a pause, besides one item's. */
 const TURN_MS = 20;
@@ -88,7 +96,8 @@ export class QueryEngine {
           }, apiTimeoutMs)
         : undefined;
     try {
-      return await this.#gate.run(options.tenants.join("|"), whole.signal, () =>
+      const queue = options.background ? BACKGROUND : options.tenants.join("|");
+      return await this.#gate.run(queue, whole.signal, () =>
         this.#attempts(options, whole.signal, work),
       );
     } catch (error) {
@@ -116,7 +125,7 @@ export class QueryEngine {
     work: (run: QueryRun) => Promise<T>,
   ): Promise<T> {
     const deadlineMs = options.timeoutMs > 0 ? performance.now() + options.timeoutMs : undefined;
-    await this.context.cutHead(signal);
+    if (!options.background) await this.context.cutHead(signal);
     const attempt = () => work(new Attempt(this.context, options, signal, deadlineMs));
     try {
       return await attempt();

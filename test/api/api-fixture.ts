@@ -1,5 +1,7 @@
 import type { Hono } from "hono";
 import { queryRoutes } from "../../src/api/http/query-routes.ts";
+import { DEFAULT_TAIL_SETTINGS } from "../../src/query/tail/settings.ts";
+import { Tails } from "../../src/query/tail/tails.ts";
 import { Readiness } from "../../src/server/readiness.ts";
 import { silentLogger } from "../../src/telemetry/logger.ts";
 import type { SegmentStore } from "../query/segment-store.ts";
@@ -17,8 +19,10 @@ export function apiOf(
   store: SegmentStore,
   options: { apiPrefix?: string; multitenancyEnabled?: boolean; readiness?: Readiness } = {},
 ): Hono {
+  const engine = store.engine();
   return queryRoutes({
-    engine: store.engine(),
+    engine,
+    tails: new Tails({ engine, log: silentLogger }, DEFAULT_TAIL_SETTINGS),
     log: silentLogger,
     tenantRules: {
       multitenancyEnabled: options.multitenancyEnabled ?? false,

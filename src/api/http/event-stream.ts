@@ -16,18 +16,18 @@ export function wantsEvents({ request, params }: ApiRequest): boolean {
 
 /**
  * The events as `text/event-stream`. Never compressed, since a compressor holds back what it has.
- * An event is asked for when the client took those before; the signal given to `open` aborts when
+ * Events are asked for when the client took those before; the signal given to `open` aborts when
  * the client goes away.
  */
 export function eventStream(
   { keepOpen, request }: ApiRequest,
-  open: (signal: AbortSignal) => AsyncGenerator<ServerEvent, void, void>,
+  open: (signal: AbortSignal) => AsyncGenerator<readonly ServerEvent[], void, void>,
 ): Response {
   keepOpen();
   const gone = new AbortController();
   const events = open(AbortSignal.any([gone.signal, request.signal]));
   const encoder = new TextEncoder();
-  let next: Promise<IteratorResult<ServerEvent, void>> | undefined;
+  let next: Promise<IteratorResult<readonly ServerEvent[], void>> | undefined;
   const body = new ReadableStream<Uint8Array<ArrayBuffer>>(
     {
       start(controller) {
@@ -43,7 +43,7 @@ export function eventStream(
         }
         next = undefined;
         if (result.done === true) controller.close();
-        else controller.enqueue(encoder.encode(eventText(result.value)));
+        else controller.enqueue(encoder.encode(result.value.map(eventText).join("")));
       },
       async cancel() {
         gone.abort(new DOMException("the client went away", "AbortError"));

@@ -12,19 +12,15 @@ export async function* queryEvents<Partial, Result>(
   updates: AsyncIterable<Update<Partial, Result>>,
   toJson: (result: Partial | Result) => unknown,
   log: Logger,
-): AsyncGenerator<ServerEvent, void, void> {
+): AsyncGenerator<readonly ServerEvent[], void, void> {
   try {
     for await (const update of updates) {
       const result = update.type === "partial" ? update.partial : update.result;
-      yield { event: update.type, data: jsonText(toJson(result)) };
+      yield [{ event: update.type, data: jsonText(toJson(result)) }];
     }
   } catch (error) {
-    yield errorEvent(error, log);
+    const { status, message, unexpected } = mapError(error);
+    if (unexpected) log.error("request failed", { error });
+    yield [{ event: "error", data: jsonText({ status: status.http, message }) }];
   }
-}
-
-export function errorEvent(error: unknown, log: Logger): ServerEvent {
-  const { status, message, unexpected } = mapError(error);
-  if (unexpected) log.error("request failed", { error });
-  return { event: "error", data: jsonText({ status: status.http, message }) };
 }

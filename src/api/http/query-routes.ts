@@ -1,5 +1,6 @@
 import { Hono, type MiddlewareHandler } from "hono";
 import { PintailError } from "../../errors.ts";
+import type { Tails } from "../../query/tail/tails.ts";
 import { textErrorResponse, textNotFound } from "../../server/text-error.ts";
 import {
   type ApiHandler,
@@ -10,9 +11,11 @@ import {
 import { searchRoute } from "./search-routes.ts";
 import { addApiStatusRoutes, addStatusRoutes, type StatusParts } from "./status-routes.ts";
 import { tagsV1, tagsV2, tagValuesV1, tagValuesV2 } from "./tag-routes.ts";
+import { tailRoute } from "./tail-route.ts";
 import { traceV1, traceV2 } from "./trace-routes.ts";
 
 export type QueryApiParts = QueryRouteParts & {
+  readonly tails: Tails;
   readonly status: StatusParts;
   /** Prefix of `/api/…`; "" or a path that begins with "/". */
   readonly apiPrefix: string;
@@ -29,6 +32,7 @@ export function queryRoutes(parts: QueryApiParts): Hono {
   add("/api/traces/:id", traceV1(parts, idOf));
   add("/api/v2/traces/:id", traceV2(parts, idOf));
   add("/api/search", searchRoute(parts));
+  add("/api/tail", tailRoute(parts));
   add("/api/search/tags", tagsV1(parts));
   add("/api/v2/search/tags", tagsV2(parts));
   // The tag may hold slashes, escaped or not, and line breaks.

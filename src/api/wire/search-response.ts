@@ -86,7 +86,9 @@ function spansetToJson(spanset: FoundSpanset): unknown {
   };
 }
 
-function attributesToJson(attributes: readonly FoundAttribute[]): KeyValueJson[] | undefined {
+export function attributesToJson(
+  attributes: readonly FoundAttribute[],
+): KeyValueJson[] | undefined {
   if (attributes.length === 0) return undefined;
   return attributes.map(({ key, value }) => ({
     ...(key === "" ? {} : { key }),

@@ -1,0 +1,92 @@
+import { isPintailError, PintailError } from "../../errors.ts";
+import type { FieldExpr, FieldRef, IntrinsicName, Query } from "../../traceql/ast.ts";
+import { fieldText } from "../../traceql/field-text.ts";
+import { parseQuery } from "../../traceql/parser.ts";
+import { foldField } from "../../traceql/walk.ts";
+import { compileSearch } from "../compile-search.ts";
+import type { CompiledSearch } from "../compiled-search.ts";
+
+export type TailFilter = {
+  /** Equal for filters that match and show the same. */
+  readonly text: string;
+  /** `undefined`: no span can match. */
+  readonly search: CompiledSearch | undefined;
+};
+
+/**
+ * The filter of a live tail: one `{…}`, perhaps with `select()`. Throws `invalid` for what is wrong
+ * and for what cannot be told of one span alone.
+ */
+export function compileTail(text: string, maxQueryBytes: number): TailFilter {
+  // First: it bounds the text, and its errors are those of a search.
+  const search = compileSearch(text, maxQueryBytes);
+  try {
+    checkTail(parseQuery(text));
+  } catch (error) {
+    if (!isPintailError(error)) throw error;
+    throw new PintailError("invalid", `invalid live tail query: ${error.message}`, {
+      cause: error,
+    });
+  }
+  return { text, search };
+}
+
+function checkTail({ stages: [first, ...rest], metrics, second }: Query): void {
+  if (metrics !== undefined || second.length > 0) {
+    throw new PintailError("invalid", "a live tail shows spans, not metrics");
+  }
+  if (first?.type !== "filter" || rest.some(({ type }) => type !== "select")) {
+    throw new PintailError(
+      "invalid",
+      "a live tail looks at spans one by one: it takes one filter in braces, and select()",
+    );
+  }
+  const selected = rest.flatMap((stage) => (stage.type === "select" ? stage.fields : []));
+  const field = [...testedFields(first.expr), ...selected].find(needsWholeTrace);
+  if (field !== undefined) {
+    throw new PintailError(
+      "invalid",
+      `a live tail looks at spans one by one: ${fieldText(field)} needs the rest of the trace`,
+    );
+  }
+}
+
+/** Fields of the filter, without those in a test for a root span, which every span passes or fails. */
+function testedFields(expr: FieldExpr): readonly FieldRef[] {
+  return foldField<readonly FieldRef[]>(expr, (node, results) => {
+    if (node.type === "field") return [node.field];
+    return isRootTest(node) ? [] : results.flat();
+  });
+}
+
+/** `nestedSetParent < 0` as Grafana writes it, and its opposite. */
+function isRootTest(node: FieldExpr): boolean {
+  if (node.type !== "binary" || (node.op !== "<" && node.op !== ">=")) return false;
+  const { left, right } = node;
+  return (
+    left.type === "field" &&
+    left.field.type === "intrinsic" &&
+    left.field.name === "nestedSetParent" &&
+    right.type === "static" &&
+    right.value.type === "int" &&
+    right.value.value === 0n
+  );
+}
+
+const OF_WHOLE_TRACE: ReadonlySet<IntrinsicName> = new Set<IntrinsicName>([
+  "rootName",
+  "rootServiceName",
+  "traceDuration",
+  "nestedSetLeft",
+  "nestedSetRight",
+  "nestedSetParent",
+  "span:childCount",
+]);
+
+/** Fields of parents do, whichever kinds of them there are. */
+function needsWholeTrace(field: FieldRef): boolean {
+  if (field.type === "intrinsic") {
+    return OF_WHOLE_TRACE.has(field.name) || field.name.startsWith("parent");
+  }
+  return field.type !== "attribute";
+}
