@@ -75,11 +75,13 @@ async function removeStaleSocket(path: string): Promise<void> {
   if (!answers) await unlink(path);
 }
 
-function codeOf(error: unknown): unknown {
+/** The system's name of an error, such as EADDRINUSE. */
+export function codeOf(error: unknown): unknown {
   return (error as { code?: unknown } | undefined)?.code;
 }
 
-function reasonOf(error: unknown): string {
+/** Why an address could not be had, in few words. */
+export function reasonOf(error: unknown): string {
   switch (codeOf(error)) {
     case "EADDRINUSE":
       return "address already in use";
