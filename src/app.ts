@@ -88,7 +88,7 @@ export async function startApp(parts: AppParts): Promise<App> {
         grpc,
         report: (error) => log.error("request failed", { error }),
       },
-      { server: settings.server, otlp: settings.otlp },
+      { server: settings.server, otlp: settings.otlp, zipkin: settings.zipkin },
     );
   } catch (e) {
     await closeAll().catch(() => {});

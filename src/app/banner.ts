@@ -7,11 +7,15 @@ export function banner(settings: Settings, doors: Doors["listeners"]): string {
   const port = (name: string) => doors.find((door) => door.name === name)?.port;
   const host = (address: string) =>
     address === "" || address === "0.0.0.0" ? "localhost" : address;
+  const door = (what: string, url: string) =>
+    `  ${(lines.length === 1 ? "send traces" : "").padEnd(13)}  ${what.padEnd(9)}  ${url}`;
   const lines: string[] = [`Pintail ${VERSION} is ready`];
   const grpc = port("otlp/grpc");
   const http = port("otlp/http");
-  if (grpc !== undefined) lines.push(`  send traces    OTLP/gRPC  http://localhost:${grpc}`);
-  if (http !== undefined) lines.push(`                 OTLP/HTTP  http://localhost:${http}`);
+  if (grpc !== undefined) lines.push(door("OTLP/gRPC", `http://localhost:${grpc}`));
+  if (http !== undefined) lines.push(door("OTLP/HTTP", `http://localhost:${http}`));
+  const zipkin = port("zipkin");
+  if (zipkin !== undefined) lines.push(door("Zipkin", `http://localhost:${zipkin}`));
   const scheme = settings.server.httpTls === undefined ? "http" : "https";
   const url = `${scheme}://${host(settings.server.httpListenAddress)}:${port("http")}`;
   lines.push(

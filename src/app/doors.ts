@@ -3,6 +3,8 @@ import { otlpGrpcService } from "../receivers/otlp/grpc.ts";
 import { otlpHttpRoutes } from "../receivers/otlp/http.ts";
 import type { OtlpReceiverSettings } from "../receivers/otlp/settings.ts";
 import type { ReceiverDeps } from "../receivers/shared/push-outcome.ts";
+import { zipkinRoutes } from "../receivers/zipkin/http.ts";
+import type { ZipkinReceiverSettings } from "../receivers/zipkin/settings.ts";
 import { ByteBudget } from "../runtime/byte-budget.ts";
 import { parseEndpoint } from "../runtime/endpoint.ts";
 import type { GrpcService } from "../runtime/grpc/service.ts";
@@ -27,6 +29,7 @@ export type DoorParts = {
 export type DoorSettings = {
   readonly server: ServerSettings;
   readonly otlp: OtlpReceiverSettings;
+  readonly zipkin: ZipkinReceiverSettings | undefined;
 };
 
 /** Bodies and messages that are still arriving, over all doors. */
@@ -34,7 +37,7 @@ const ARRIVING_BYTES = 128 * 1024 * 1024;
 
 /** Opens all ports, or none: when one fails the others are closed again and the error is thrown. */
 export async function openDoors(parts: DoorParts, settings: DoorSettings): Promise<Doors> {
-  const { server, otlp } = settings;
+  const { server, otlp, zipkin } = settings;
   const budget = new ByteBudget(ARRIVING_BYTES);
   const listeners: (Listener & { readonly name: string })[] = [];
   const open = async (options: Omit<Parameters<typeof listen>[0], "budget" | "report">) => {
@@ -82,6 +85,15 @@ export async function openDoors(parts: DoorParts, settings: DoorSettings): Promi
         name: "otlp/http",
         endpoint: parseEndpoint(otlp.http.endpoint),
         tls: otlp.http.tls && (await loadTls(otlp.http.tls)),
+        fetch: (request, env) => routes.fetch(request, env),
+      });
+    }
+    if (zipkin !== undefined) {
+      const routes = zipkinRoutes(parts.ingest, zipkin, parts.receivers);
+      await open({
+        name: "zipkin",
+        endpoint: parseEndpoint(zipkin.endpoint),
+        tls: zipkin.tls && (await loadTls(zipkin.tls)),
         fetch: (request, env) => routes.fetch(request, env),
       });
     }

@@ -38,6 +38,7 @@ export function buildSettings(input: BuildInput): Settings {
     log: logSettings(values),
     otlp: receivers.otlp,
     jaeger: receivers.jaeger,
+    zipkin: receivers.zipkin,
     ingest: {
       walDir: paths.walDir,
       segmentDir: paths.segmentDir,

@@ -115,7 +115,6 @@ export function loadSettings(input: LoadInput): LoadResult {
         ? [`storage.trace.backend is not set: segments are kept in ${paths.segmentDir}`]
         : []),
       ...settingWarnings(values),
-      ...receivers.warnings,
       ...(unsupported.length === 0
         ? []
         : [`accepted but without effect: ${[...new Set(unsupported)].join(", ")}`]),

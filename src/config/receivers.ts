@@ -5,6 +5,7 @@ import type {
   OtlpReceiverSettings,
 } from "../receivers/otlp/settings.ts";
 import type { HttpDoorSettings } from "../receivers/shared/settings.ts";
+import type { ZipkinReceiverSettings } from "../receivers/zipkin/settings.ts";
 import type { TlsSettings } from "../server/settings.ts";
 import { ConfigValues } from "./config-values.ts";
 import { decodeBlock } from "./decode.ts";
@@ -16,7 +17,7 @@ import { isNull, type YamlNode } from "./yaml-tree.ts";
 export type Receivers = {
   readonly otlp: OtlpReceiverSettings;
   readonly jaeger: JaegerReceiverSettings;
-  readonly warnings: readonly string[];
+  readonly zipkin: ZipkinReceiverSettings | undefined;
   readonly unsupported: readonly string[];
   readonly errors: readonly string[];
 };
@@ -27,15 +28,11 @@ const JAEGER_GRPC_ENDPOINT = "localhost:14250";
 const JAEGER_HTTP_ENDPOINT = "localhost:14268";
 const JAEGER_COMPACT_ENDPOINT = "localhost:6831";
 const JAEGER_BINARY_ENDPOINT = "localhost:6832";
+const ZIPKIN_ENDPOINT = "localhost:9411";
 const GRPC_DEFAULT_MIB = 4;
 const UDP_QUEUE_SIZE = 1000;
 const UDP_MAX_PACKET_BYTES = 65_000;
 const PATH = "distributor.receivers";
-
-/** Receivers whose keys are known but whose doors do not open yet. */
-const CLOSED: Readonly<Record<string, readonly KeySpec[]>> = {
-  zipkin: zipkinReceiverKeys,
-};
 
 /**
  * `distributor.receivers`: keys `type` or `type/name`. Without the key, or with an empty one, OTLP
@@ -56,7 +53,6 @@ export function readReceivers(node: YamlNode | undefined): Receivers {
 
 class Collector {
   readonly errors: string[] = [];
-  readonly #warnings: string[] = [];
   readonly #unsupported: string[] = [];
   #grpc: GrpcReceiverSettings | undefined;
   #http: HttpReceiverSettings | undefined;
@@ -64,6 +60,7 @@ class Collector {
   #jaegerHttp: HttpDoorSettings | undefined;
   #jaegerCompact: UdpReceiverSettings | undefined;
   #jaegerBinary: UdpReceiverSettings | undefined;
+  #zipkin: ZipkinReceiverSettings | undefined;
 
   result(): Receivers {
     return {
@@ -74,7 +71,7 @@ class Collector {
         thriftCompact: this.#jaegerCompact,
         thriftBinary: this.#jaegerBinary,
       },
-      warnings: this.#warnings,
+      zipkin: this.#zipkin,
       unsupported: this.#unsupported,
       errors: this.errors,
     };
@@ -83,7 +80,6 @@ class Collector {
   receiver(name: string, line: number, node: YamlNode): void {
     const type = name.split("/", 1)[0] ?? "";
     const path = `${PATH}.${name}`;
-    const closed = Object.hasOwn(CLOSED, type) ? CLOSED[type] : undefined;
     if (type === "otlp") {
       const values = this.#decode(node, otlpReceiverKeys, path);
       const protocols = this.#protocols(node, "OTLP", path, line);
@@ -92,9 +88,9 @@ class Collector {
       const values = this.#decode(node, jaegerReceiverKeys, path);
       const protocols = this.#protocols(node, "Jaeger", path, line);
       if (values !== undefined) this.#jaeger(values, protocols, path, line);
-    } else if (closed !== undefined) {
-      this.#decode(node, closed, path);
-      this.#warnings.push(`${path} is not open yet: its spans are not received`);
+    } else if (type === "zipkin") {
+      const values = this.#decode(node, zipkinReceiverKeys, path);
+      if (values !== undefined) this.#zipkinDoor(values, path, line);
     } else if (type === "opencensus" && isNull(node)) {
       this.#unsupported.push(path);
     } else if (type === "opencensus" || type === "kafka") {
@@ -183,6 +179,16 @@ class Collector {
     return {
       ...this.#httpServer(values, `${at}.`, path, line, OTLP_HTTP_ENDPOINT),
       tracesUrlPath: route.startsWith("/") ? route : `/${route}`,
+    };
+  }
+
+  #zipkinDoor(values: ConfigValues, path: string, line: number): void {
+    if (this.#zipkin !== undefined) {
+      this.errors.push(`line ${line}: ${path}: only one Zipkin receiver is supported`);
+    }
+    this.#zipkin = {
+      ...this.#httpServer(values, "", path, line, ZIPKIN_ENDPOINT),
+      parseStringTags: values.bool("parse_string_tags"),
     };
   }
 

@@ -2,6 +2,7 @@ import type { IngestLimits, IngestSettings } from "../ingest/settings.ts";
 import type { QueryLimits, QuerySettings } from "../query/settings.ts";
 import type { JaegerReceiverSettings } from "../receivers/jaeger/settings.ts";
 import type { OtlpReceiverSettings } from "../receivers/otlp/settings.ts";
+import type { ZipkinReceiverSettings } from "../receivers/zipkin/settings.ts";
 import type { ServerSettings } from "../server/settings.ts";
 import type { RetentionSettings } from "../storage/settings.ts";
 import type { LogSettings } from "../telemetry/settings.ts";
@@ -22,6 +23,8 @@ export type Settings = {
   readonly log: LogSettings;
   readonly otlp: OtlpReceiverSettings;
   readonly jaeger: JaegerReceiverSettings;
+  /** The door is open exactly when it has settings. */
+  readonly zipkin: ZipkinReceiverSettings | undefined;
   readonly ingest: IngestSettings;
   readonly retention: RetentionSettings;
   readonly query: QuerySettings;

@@ -9,20 +9,36 @@ import type { SpanBatch } from "../model/span-batch.ts";
 import { countSpans } from "../receivers/otlp/count-spans.ts";
 import { OtlpDecoder } from "../receivers/otlp/decode.ts";
 import { otlpJsonToProtobuf } from "../receivers/otlp/json.ts";
+import { countZipkinSpans } from "../receivers/zipkin/count-spans.ts";
+import { isZipkinFormat, ZipkinDecoder } from "../receivers/zipkin/decode.ts";
 
-/** The decoders of all receivers over one batch. */
+/** The decoders of all receivers over one batch; but for OTLP's they are made when needed. */
 class AnyDecoder implements BatchDecoder {
+  readonly #batch: SpanBatch;
+  readonly #options: BatchDecoderOptions;
   readonly #otlp: OtlpDecoder;
+  #zipkin: ZipkinDecoder | undefined;
 
   constructor(batch: SpanBatch, options: BatchDecoderOptions) {
+    this.#batch = batch;
+    this.#options = options;
     this.#otlp = new OtlpDecoder(batch, options);
   }
 
   get truncated(): Readonly<TruncatedAttributes> {
-    return this.#otlp.truncated;
+    return sum([this.#otlp, this.#zipkin]);
   }
 
-  decode(format: number, body: Uint8Array, admit?: (protobufBytes: number) => void): number {
+  decode(
+    format: number,
+    body: Uint8Array,
+    admit?: (protobufBytes: number) => void,
+    receivedUnixMs?: number,
+  ): number {
+    if (isZipkinFormat(format)) {
+      this.#zipkin ??= new ZipkinDecoder(this.#batch, this.#options);
+      return this.#zipkin.decode(format, body, admit, receivedUnixMs);
+    }
     switch (format) {
       case BodyFormat.otlpProtobuf:
         admit?.(body.length);
@@ -38,6 +54,7 @@ class AnyDecoder implements BatchDecoder {
   }
 
   countSpans(format: number, body: Uint8Array): number {
+    if (isZipkinFormat(format)) return countZipkinSpans(format, body);
     switch (format) {
       case BodyFormat.otlpProtobuf:
         return countSpans(body);
@@ -52,6 +69,21 @@ class AnyDecoder implements BatchDecoder {
         return 0;
     }
   }
+}
+
+function sum(
+  decoders: readonly ({ readonly truncated: TruncatedAttributes } | undefined)[],
+): TruncatedAttributes {
+  const total = { resource: 0, scope: 0, span: 0, event: 0, link: 0 };
+  for (const decoder of decoders) {
+    if (decoder === undefined) continue;
+    total.resource += decoder.truncated.resource;
+    total.scope += decoder.truncated.scope;
+    total.span += decoder.truncated.span;
+    total.event += decoder.truncated.event;
+    total.link += decoder.truncated.link;
+  }
+  return total;
 }
 
 export function newBatchDecoder(batch: SpanBatch, options: BatchDecoderOptions): BatchDecoder {

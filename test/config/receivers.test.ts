@@ -133,12 +133,35 @@ test("fields of Jaeger's doors arrive", () => {
   });
 });
 
-test("doors that do not open yet warn and do not prevent the start", () => {
-  const { warnings } = load(withReceivers("{ zipkin: , opencensus: }"));
-  expect(warnings).toEqual([
-    "distributor.receivers.zipkin is not open yet: its spans are not received",
-    "accepted but without effect: distributor.receivers.opencensus",
-  ]);
+test("the Zipkin door is on exactly when its key is present", () => {
+  expect(load(LOCAL).settings.zipkin).toBeUndefined();
+  const door = {
+    endpoint: "localhost:9411",
+    tls: undefined,
+    cors: undefined,
+    maxRequestBodyBytes: 20 * 1024 * 1024,
+    parseStringTags: false,
+  };
+  expect(load(withReceivers("{ zipkin: }")).settings.zipkin).toEqual(door);
+  const { settings, warnings } = load(
+    withReceivers(
+      `{ zipkin: { endpoint: "0.0.0.0:1", parse_string_tags: true, max_request_body_size: 5,
+        cors: { allowed_origins: [x] }, tls: { cert_file: c, key_file: k }, idle_timeout: 1s } }`,
+    ),
+  );
+  expect(warnings).toEqual([]);
+  expect(settings.zipkin).toMatchObject({
+    endpoint: "0.0.0.0:1",
+    tls: { certFile: "c", keyFile: "k" },
+    cors: { allowedOrigins: ["x"] },
+    maxRequestBodyBytes: 5,
+    parseStringTags: true,
+  });
+});
+
+test("a block of OpenCensus without a value warns and does not prevent the start", () => {
+  const { warnings } = load(withReceivers("{ opencensus: }"));
+  expect(warnings).toEqual(["accepted but without effect: distributor.receivers.opencensus"]);
 });
 
 test.each([
@@ -163,6 +186,9 @@ test.each([
     "{ jaeger: { protocols: { thrift_binary: { max_packet_size: 70000 } } } }",
     "70000 is not between 0 and 65535",
   ],
+  ["{ zipkin: { endpoint: h } }", 'distributor.receivers.zipkin.endpoint "h" is not of the form'],
+  ["{ zipkin: { tls: { cert_file: x } } }", "zipkin.tls needs both cert_file and key_file"],
+  ["{ zipkin: , zipkin/b: }", "zipkin/b: only one Zipkin receiver is supported"],
   ["{ nope: }", "unknown receiver type nope"],
   ["{ constructor: }", "unknown receiver type constructor"],
   ["{ kafka: { brokers: [b] } }", "distributor.receivers.kafka is not supported"],
