@@ -1,7 +1,14 @@
 import type { Pipeline, PipelineStage, ScalarNode, SpansetNode } from "../plan/pipeline.ts";
 import { foldTree } from "../walk.ts";
 import type { AnyValueLike } from "./field.ts";
-import { hasAnd, joinTrees, type LeafTree, logicRows, passingSets } from "./spanset-logic.ts";
+import {
+  hasAnd,
+  joinTrees,
+  type LeafTree,
+  logicOperator,
+  logicRows,
+  passingSets,
+} from "./spanset-logic.ts";
 import { structuralOperator } from "./spanset-operators.ts";
 import {
   Ctes,
@@ -228,39 +235,18 @@ class PipelineCompiler {
           const some = goal === "sets" && node === root;
           if (op !== "&&" && op !== "||") {
             const kept = some && op.startsWith("&") ? (op.slice(1) as typeof op) : op;
-            return structuralOperator(ctes, kept, rowsOf(left), rowsOf(right), keys, columns);
+            const operands = { left: rowsOf(left), right: rowsOf(right), keys, columns };
+            return structuralOperator(ctes, kept, operands);
           }
           if (!("relation" in left) && !("relation" in right)) return joinTrees(op, left, right);
-          return this.#union(op, rowsOf(left), rowsOf(right), keys, columns, some);
+          const operands = { left: rowsOf(left), right: rowsOf(right), keys, columns };
+          return logicOperator(ctes, op, operands, some);
         }
         default:
           return node satisfies never;
       }
     });
     return rowsOf(result);
-  }
-
-  /** Each row once; when `some` will do, at least one of each spanset. */
-  #union(
-    op: "&&" | "||",
-    left: Rows,
-    right: Rows,
-    keys: readonly string[],
-    columns: readonly string[],
-    some: boolean,
-  ): Rows {
-    const rows = (mine: Rows, other: Rows): string => {
-      const own = `SELECT ${columns.join(", ")} FROM ${this.#read(mine)}`;
-      if (op === "||") return own;
-      const on = keys.map((key) => `s.${key} = t.${key}`).join(" AND ");
-      const shown = columns.map((column) => `s.${column}`).join(", ");
-      const keysOnly = `SELECT ${keys.join(", ")} FROM ${this.#read(other)}`;
-      return `SELECT ${shown} FROM (${own}) AS s SEMI JOIN (${keysOnly}) AS t ON ${on}`;
-    };
-    let text = rows(left, right);
-    if (op === "||") text += `${some ? " UNION ALL " : " UNION "}${rows(right, left)}`;
-    else if (!some) text += ` UNION ${rows(right, left)}`;
-    return { relation: this.#ctes.add(text), condition: undefined };
   }
 
   #scalarFilter(

@@ -1,4 +1,11 @@
-import { type Ctes, narrowed, type Rows, whereSql } from "./spanset-relation.ts";
+import {
+  type Ctes,
+  narrowed,
+  type Operands,
+  type Rows,
+  readRows,
+  whereSql,
+} from "./spanset-relation.ts";
 
 /** Filters of one input joined by `&&` and `||`; a chain of one operator is one node. */
 export type LeafTree =
@@ -38,6 +45,32 @@ export function logicRows(
   const passing = passingSets(ctes, tree, input, keys, flags);
   const text = `SELECT ${shown} ${rows(some)} JOIN ${ctes.read(passing)} AS t ON ${on}
     WHERE ${rowMatches(tree)}`;
+  return { relation: ctes.add(text), condition: undefined };
+}
+
+/**
+ * What `&&` or `||` of any two operands returns, each row once; when `some` will do, at least one of
+ * each spanset. Cost: two joins by `keys` and a GROUP BY of the rows.
+ */
+export function logicOperator(
+  ctes: Ctes,
+  op: "&&" | "||",
+  { left, right, keys, columns }: Operands,
+  some: boolean,
+): Rows {
+  const on = keys.map((key) => `s.${key} = t.${key}`).join(" AND ");
+  const shown = columns.map((column) => `s.${column}`).join(", ");
+  const whereBoth = (mine: Rows, other: Rows) =>
+    `SELECT ${shown} FROM (${readRows(ctes, mine, columns)}) AS s
+    SEMI JOIN (${readRows(ctes, other, keys)}) AS t ON ${on}`;
+  let text: string;
+  if (op === "&&") {
+    text = whereBoth(left, right);
+    if (!some) text += ` UNION ${whereBoth(right, left)}`;
+  } else {
+    const union = some ? "UNION ALL" : "UNION";
+    text = `${readRows(ctes, left, columns)} ${union} ${readRows(ctes, right, columns)}`;
+  }
   return { relation: ctes.add(text), condition: undefined };
 }
 

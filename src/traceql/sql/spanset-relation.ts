@@ -35,6 +35,26 @@ export function narrowed(rows: Rows, condition: string): Rows {
   };
 }
 
+/** The sides of an operator, and what its result is to have. */
+export type Operands = {
+  readonly left: Rows;
+  readonly right: Rows;
+  /** Columns that rows of one spanset agree in. */
+  readonly keys: readonly string[];
+  /** Both sides have them; `row_id` and, for structural operators, the tree's numbers among them. */
+  readonly columns: readonly string[];
+};
+
+/** A SELECT of `columns` of the rows that meet `condition` too. */
+export function readRows(
+  ctes: Ctes,
+  rows: Rows,
+  columns: readonly string[],
+  condition?: string,
+): string {
+  return `SELECT ${columns.join(", ")} FROM ${ctes.read(rows.relation)}${whereSql(rows.condition, condition)}`;
+}
+
 /** Common table expressions in order, each of which may read the ones before it. */
 export class Ctes {
   readonly #prefix: string;
