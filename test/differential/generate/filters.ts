@@ -1,4 +1,4 @@
-import type { FieldExpr } from "../../../src/traceql/ast.ts";
+import type { FieldExpr, FieldRef } from "../../../src/traceql/ast.ts";
 import { anyChoice, numericExpr, pattern } from "./fields.ts";
 import type { Random } from "./random.ts";
 
@@ -58,9 +58,17 @@ function regex(r: Random): FieldExpr {
   return {
     type: "binary",
     op: r.pick(["=~", "=~", "!~"] as const),
-    left: { type: "field", field: anyChoice(r).field },
+    left: { type: "field", field: textField(r) },
     right: { type: "static", value: pattern(r) },
   };
+}
+
+/** Mostly one that takes regular expressions. */
+function textField(r: Random): FieldRef {
+  for (let tries = 0; ; tries++) {
+    const { field, value } = anyChoice(r);
+    if (tries > 3 || field.type !== "intrinsic" || value().type === "string") return field;
+  }
 }
 
 function numeric(r: Random): FieldExpr {
@@ -86,7 +94,8 @@ function numeric(r: Random): FieldExpr {
 /** `x = 1 || x = 2`, as clients write it. */
 function chain(r: Random): FieldExpr {
   const { field, value } = anyChoice(r);
-  const op = r.pick(["=", "!=", "=~", "!~"] as const);
+  const text = field.type !== "intrinsic" || value().type === "string";
+  const op = r.pick(text ? (["=", "!=", "=~", "!~"] as const) : (["=", "!="] as const));
   const test = (): FieldExpr => ({
     type: "binary",
     op,

@@ -11,6 +11,7 @@ export type OracleSpan = PlainSpan & {
   /** The parent's left, −1 for roots, 0 = not connected. */
   parentLeft: number;
   childCount: number;
+  /** By id alone, whether or not the trace has numbers. */
   parent: OracleSpan | undefined;
 };
 
@@ -69,21 +70,20 @@ function order<T>(a: T, b: T): number {
 }
 
 function numberTree(spans: readonly OracleSpan[]): void {
-  const roots = spans.filter((s) => s.parentSpanId === "");
-  if (roots.length === 0) return;
   const holders = (id: string) => spans.filter((s) => s.spanId === id);
-  if (spans.some((s) => holders(s.spanId).length > 2)) return;
   for (const span of spans) {
     if (span.parentSpanId === "") continue;
     let found = holders(span.parentSpanId);
-    if (found.length === 2) {
+    if (found.length > 1) {
       const wanted = span.kind === SERVER ? CLIENT : SERVER;
-      found = found.filter((s) => s.kind === wanted);
+      found = found.length === 2 ? found.filter((s) => s.kind === wanted) : [];
     }
-    if (found[0] === undefined || found[0] === span) continue;
-    span.parent = found[0];
-    span.parent.childCount++;
+    if (found[0] !== span) span.parent = found[0];
   }
+  // `parent.x` needs no numbers; all else does.
+  const roots = spans.filter((s) => s.parentSpanId === "");
+  if (roots.length === 0 || spans.some((s) => holders(s.spanId).length > 2)) return;
+  for (const span of spans) if (span.parent !== undefined) span.parent.childCount++;
   let counter = 1;
   const visit = (span: OracleSpan, parentLeft: number): void => {
     span.left = counter++;
