@@ -1,31 +1,13 @@
-import { existsSync } from "node:fs";
-import { join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 import { eventually, foundIds, metric, spansOf } from "../support/e2e-answers.ts";
 import { grpcClient } from "../support/e2e-grpc.ts";
 import { aRequest, aSpan, attributes, encodeRequest, hex } from "../support/otlp-builder.ts";
 import { PintailProcess } from "../support/pintail-process.ts";
-
-const BIN = resolve(import.meta.dirname, "../../node_modules/.bin");
-
-/** Command line of a runtime: named by a variable, or installed from npm. */
-function runtime(name: string, variable: string, args: readonly string[]): string[] | undefined {
-  const given = process.env[variable];
-  const binary = given !== undefined && given !== "" ? given : join(BIN, name);
-  return existsSync(binary) ? [binary, ...args] : undefined;
-}
-
-const RUNTIMES: Record<string, string[] | undefined> = {
-  Node: [process.execPath],
-  Bun: runtime("bun", "PINTAIL_BUN", ["run"]),
-  Deno: runtime("deno", "PINTAIL_DENO", ["run", "--allow-all", "--no-prompt"]),
-};
+import { RUNTIMES } from "../support/runtimes.ts";
 
 for (const [name, command] of Object.entries(RUNTIMES)) {
   if (command === undefined) {
-    console.log(
-      `skipped ${name}: neither ${join(BIN, name.toLowerCase())} nor PINTAIL_${name.toUpperCase()}`,
-    );
+    console.log(`skipped ${name}: neither installed from npm nor PINTAIL_${name.toUpperCase()}`);
   }
 }
 
