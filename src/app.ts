@@ -88,7 +88,12 @@ export async function startApp(parts: AppParts): Promise<App> {
         grpc,
         report: (error) => log.error("request failed", { error }),
       },
-      { server: settings.server, otlp: settings.otlp, zipkin: settings.zipkin },
+      {
+        server: settings.server,
+        otlp: settings.otlp,
+        jaeger: settings.jaeger,
+        zipkin: settings.zipkin,
+      },
     );
   } catch (e) {
     await closeAll().catch(() => {});

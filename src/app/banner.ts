@@ -2,6 +2,14 @@ import type { Settings } from "../config/settings.ts";
 import { VERSION } from "../version.ts";
 import type { Doors } from "./doors.ts";
 
+/** What stands before the port of each. */
+const JAEGER_DOORS = [
+  ["jaeger/grpc", "gRPC http://localhost:"],
+  ["jaeger/thrift_http", "http://localhost:"],
+  ["jaeger/thrift_compact", "UDP, compact, localhost:"],
+  ["jaeger/thrift_binary", "UDP, binary, localhost:"],
+] as const;
+
 /** What a person wants to know at the start: where to send, where to look, where data lies. */
 export function banner(settings: Settings, doors: Doors["listeners"]): string {
   const port = (name: string) => doors.find((door) => door.name === name)?.port;
@@ -16,6 +24,10 @@ export function banner(settings: Settings, doors: Doors["listeners"]): string {
   if (http !== undefined) lines.push(door("OTLP/HTTP", `http://localhost:${http}`));
   const zipkin = port("zipkin");
   if (zipkin !== undefined) lines.push(door("Zipkin", `http://localhost:${zipkin}`));
+  for (const [name, url] of JAEGER_DOORS) {
+    const open = port(name);
+    if (open !== undefined) lines.push(door("Jaeger", `${url}${open}`));
+  }
   const scheme = settings.server.httpTls === undefined ? "http" : "https";
   const url = `${scheme}://${host(settings.server.httpListenAddress)}:${port("http")}`;
   lines.push(

@@ -1,4 +1,8 @@
 import type { Ingest } from "../ingest/ingest.ts";
+import { jaegerAgent } from "../receivers/jaeger/agent.ts";
+import { jaegerGrpcService } from "../receivers/jaeger/grpc.ts";
+import { jaegerHttpRoutes } from "../receivers/jaeger/http.ts";
+import type { JaegerReceiverSettings, UdpReceiverSettings } from "../receivers/jaeger/settings.ts";
 import { otlpGrpcService } from "../receivers/otlp/grpc.ts";
 import { otlpHttpRoutes } from "../receivers/otlp/http.ts";
 import type { OtlpReceiverSettings } from "../receivers/otlp/settings.ts";
@@ -11,6 +15,7 @@ import type { GrpcService } from "../runtime/grpc/service.ts";
 import type { FetchHandler } from "../runtime/http/handler.ts";
 import { type Listener, listen } from "../runtime/listen.ts";
 import { loadTls } from "../runtime/tls.ts";
+import { listenUdp } from "../runtime/udp.ts";
 import type { ServerSettings } from "../server/settings.ts";
 
 export type Doors = {
@@ -29,6 +34,7 @@ export type DoorParts = {
 export type DoorSettings = {
   readonly server: ServerSettings;
   readonly otlp: OtlpReceiverSettings;
+  readonly jaeger: JaegerReceiverSettings;
   readonly zipkin: ZipkinReceiverSettings | undefined;
 };
 
@@ -37,12 +43,25 @@ const ARRIVING_BYTES = 128 * 1024 * 1024;
 
 /** Opens all ports, or none: when one fails the others are closed again and the error is thrown. */
 export async function openDoors(parts: DoorParts, settings: DoorSettings): Promise<Doors> {
-  const { server, otlp, zipkin } = settings;
+  const { server, otlp, jaeger, zipkin } = settings;
   const budget = new ByteBudget(ARRIVING_BYTES);
   const listeners: (Listener & { readonly name: string })[] = [];
   const open = async (options: Omit<Parameters<typeof listen>[0], "budget" | "report">) => {
     const listener = await listen({ ...options, budget, report: parts.report });
     listeners.push(Object.assign(listener, { name: options.name }));
+  };
+  const openAgent = async (protocol: "compact" | "binary", udp: UdpReceiverSettings) => {
+    const name = `jaeger/thrift_${protocol}`;
+    const listener = await listenUdp({
+      name,
+      endpoint: parseEndpoint(udp.endpoint),
+      maxPacketBytes: udp.maxPacketBytes,
+      maxPending: udp.queueSize,
+      receiveBufferBytes: udp.socketBufferBytes,
+      report: parts.report,
+      ...jaegerAgent(parts.ingest, protocol, udp, parts.receivers),
+    });
+    listeners.push(Object.assign(listener, { name }));
   };
   const close = async (deadlineMs: number): Promise<void> => {
     await Promise.all(listeners.map((listener) => listener.close(deadlineMs)));
@@ -97,6 +116,26 @@ export async function openDoors(parts: DoorParts, settings: DoorSettings): Promi
         fetch: (request, env) => routes.fetch(request, env),
       });
     }
+    if (jaeger.grpc !== undefined) {
+      await open({
+        name: "jaeger/grpc",
+        endpoint: parseEndpoint(jaeger.grpc.endpoint, jaeger.grpc.transport),
+        tls: jaeger.grpc.tls && (await loadTls(jaeger.grpc.tls)),
+        grpc: jaegerGrpcService(parts.ingest, jaeger.grpc, parts.receivers),
+        maxConcurrentStreams: jaeger.grpc.maxConcurrentStreams,
+      });
+    }
+    if (jaeger.thriftHttp !== undefined) {
+      const routes = jaegerHttpRoutes(parts.ingest, jaeger.thriftHttp, parts.receivers);
+      await open({
+        name: "jaeger/thrift_http",
+        endpoint: parseEndpoint(jaeger.thriftHttp.endpoint),
+        tls: jaeger.thriftHttp.tls && (await loadTls(jaeger.thriftHttp.tls)),
+        fetch: (request, env) => routes.fetch(request, env),
+      });
+    }
+    if (jaeger.thriftCompact !== undefined) await openAgent("compact", jaeger.thriftCompact);
+    if (jaeger.thriftBinary !== undefined) await openAgent("binary", jaeger.thriftBinary);
   } catch (e) {
     await close(0);
     throw e;

@@ -6,11 +6,20 @@ import type {
 } from "../model/batch-decoder.ts";
 import { DecodeError } from "../model/decode-error.ts";
 import type { SpanBatch } from "../model/span-batch.ts";
+import { countProtobufSpans, scanThriftBatch } from "../receivers/jaeger/count-spans.ts";
+import { JaegerProtobufDecoder } from "../receivers/jaeger/decode-protobuf.ts";
+import { type JaegerThriftBody, JaegerThriftDecoder } from "../receivers/jaeger/decode-thrift.ts";
 import { countSpans } from "../receivers/otlp/count-spans.ts";
 import { OtlpDecoder } from "../receivers/otlp/decode.ts";
 import { otlpJsonToProtobuf } from "../receivers/otlp/json.ts";
 import { countZipkinSpans } from "../receivers/zipkin/count-spans.ts";
 import { isZipkinFormat, ZipkinDecoder } from "../receivers/zipkin/decode.ts";
+
+const THRIFT_BODIES = {
+  [BodyFormat.jaegerThrift]: "batch",
+  [BodyFormat.jaegerAgentBinary]: "binary message",
+  [BodyFormat.jaegerAgentCompact]: "compact message",
+} as const satisfies Record<number, JaegerThriftBody>;
 
 /** The decoders of all receivers over one batch; but for OTLP's they are made when needed. */
 class AnyDecoder implements BatchDecoder {
@@ -18,6 +27,8 @@ class AnyDecoder implements BatchDecoder {
   readonly #options: BatchDecoderOptions;
   readonly #otlp: OtlpDecoder;
   #zipkin: ZipkinDecoder | undefined;
+  #jaegerProtobuf: JaegerProtobufDecoder | undefined;
+  #jaegerThrift: JaegerThriftDecoder | undefined;
 
   constructor(batch: SpanBatch, options: BatchDecoderOptions) {
     this.#batch = batch;
@@ -26,7 +37,7 @@ class AnyDecoder implements BatchDecoder {
   }
 
   get truncated(): Readonly<TruncatedAttributes> {
-    return sum([this.#otlp, this.#zipkin]);
+    return sum([this.#otlp, this.#zipkin, this.#jaegerProtobuf, this.#jaegerThrift]);
   }
 
   decode(
@@ -48,6 +59,14 @@ class AnyDecoder implements BatchDecoder {
         admit?.(protobuf.length);
         return this.#otlp.decode(protobuf);
       }
+      case BodyFormat.jaegerProtobuf:
+        this.#jaegerProtobuf ??= new JaegerProtobufDecoder(this.#batch, this.#options);
+        return this.#jaegerProtobuf.decode(body, admit);
+      case BodyFormat.jaegerThrift:
+      case BodyFormat.jaegerAgentBinary:
+      case BodyFormat.jaegerAgentCompact:
+        this.#jaegerThrift ??= new JaegerThriftDecoder(this.#batch, this.#options);
+        return this.#jaegerThrift.decode(body, THRIFT_BODIES[format], admit);
       default:
         throw new Error(`no decoder for body format ${format}`);
     }
@@ -65,6 +84,12 @@ class AnyDecoder implements BatchDecoder {
           if (e instanceof DecodeError) return 0;
           throw e;
         }
+      case BodyFormat.jaegerProtobuf:
+        return countProtobufSpans(body);
+      case BodyFormat.jaegerThrift:
+      case BodyFormat.jaegerAgentBinary:
+      case BodyFormat.jaegerAgentCompact:
+        return scanThriftBatch(body, THRIFT_BODIES[format]).spanCount;
       default:
         return 0;
     }
