@@ -5,22 +5,28 @@ import { utf8Text } from "../../util/utf8-text.ts";
 export const MAX_MICROS = 2 ** 53 - 1;
 
 /**
- * The microseconds of a JSON number, fractions rounded; -1 when it is negative or beyond
+ * The microseconds of a JSON number, fractions rounded half up; -1 when it is negative or beyond
  * `MAX_MICROS`.
  */
 export function parseMicros(bytes: Uint8Array, start: number, end: number): number {
   let value = 0;
   for (let i = start; i < end; i++) {
     const digit = bytes[i]! - 0x30;
-    if (digit < 0 || digit > 9) return otherNumber(bytes, start, end);
+    if (digit < 0 || digit > 9) return otherNumber(utf8Text(bytes, start, end));
     value = value * 10 + digit;
   }
-  return value <= MAX_MICROS ? value : -1;
+  return bounded(value);
 }
 
-function otherNumber(bytes: Uint8Array, start: number, end: number): number {
-  const value = Math.round(Number(utf8Text(bytes, start, end)));
-  return value >= 0 && value <= MAX_MICROS ? value + 0 : -1;
+function otherNumber(text: string): number {
+  // As double the whole would have quarters at best, and be rounded twice.
+  const parts = /^(\d+)\.(\d)\d*$/.exec(text);
+  if (parts === null) return bounded(Math.round(Number(text)));
+  return bounded(Number(parts[1]) + (Number(parts[2]) >= 5 ? 1 : 0));
+}
+
+function bounded(micros: number): number {
+  return micros >= 0 && micros <= MAX_MICROS ? Math.abs(micros) : -1;
 }
 
 /** Writes microseconds as nanoseconds to pair `row` of a column. */
