@@ -14,19 +14,6 @@ export type SpanSource = {
   readonly columns: readonly string[];
 };
 
-/** Names of the columns that the base has beside those of `SpanSource.columns`. */
-export function pipelineColumns({ pipeline }: CompiledSearch): string[] {
-  return [
-    "trace_id",
-    "row_id",
-    "nested_left",
-    "nested_right",
-    "nested_parent",
-    ...pipeline.leaves.map((_, leaf) => `leaf${leaf}`),
-    ...pipeline.values.map((_, value) => `value${value}`),
-  ];
-}
-
 /**
  * The relation that pipelines run over (`pipelineToSql`): spans of the sources that match one of the
  * pipeline's first filters. Each condition's text stands once in it: planning a long one takes longer

@@ -1,11 +1,12 @@
 import { PintailError } from "../errors.ts";
+import type { FixedColumnName } from "../schema/columns.ts";
 import type { SegmentMeta } from "../schema/segment-meta.ts";
 import type { FieldRef, IntrinsicName } from "../traceql/ast.ts";
 import { checkQuery } from "../traceql/check/check.ts";
 import { foldConstants } from "../traceql/fold.ts";
 import { parseQuery } from "../traceql/parser.ts";
 import type { Pipeline } from "../traceql/plan/pipeline.ts";
-import { planPipeline } from "../traceql/plan/plan-pipeline.ts";
+import { planPipeline, readsWholeTrace } from "../traceql/plan/plan-pipeline.ts";
 import { decodeEchoValue, fieldToSql } from "../traceql/sql/field.ts";
 import { filterToSql } from "../traceql/sql/filter.ts";
 import { keysOf, mayMatch } from "../traceql/sql/prune.ts";
@@ -64,6 +65,11 @@ const NEVER_ECHOED: ReadonlySet<IntrinsicName> = new Set<IntrinsicName>([
   "span:id",
 ]);
 
+const ROOT_KEYS: ReadonlySet<string> = new Set<FixedColumnName>([
+  "root_service_name",
+  "root_span_name",
+]);
+
 export function compilePipeline({
   pipeline: planned,
   wantsSpans,
@@ -91,7 +97,11 @@ export function compilePipeline({
     }
     return found;
   };
-  type Prepared = { readonly shape: SearchShape; readonly possible: readonly boolean[] };
+  type Prepared = {
+    readonly shape: SearchShape;
+    readonly possible: readonly boolean[];
+    readonly possibleWhole: readonly boolean[];
+  };
   const prepared = new WeakMap<SegmentMeta, Prepared>();
   const prepare = (meta: SegmentMeta): Prepared => {
     let known = prepared.get(meta);
@@ -100,7 +110,15 @@ export function compilePipeline({
       const slim = { ...meta, keys: meta.keys.filter(({ key }) => usedKeys.has(key)) };
       const shape = compiledFor(shapeOf(slim, used));
       const possible = leaves.map((leaf, i) => shape.leaves[i] !== "FALSE" && mayMatch(leaf, slim));
-      known = { shape, possible };
+      // What the segment says of roots and holds of parents is not all that there is.
+      const open = { ...slim, keys: slim.keys.filter(({ key }) => !ROOT_KEYS.has(key)) };
+      const possibleWhole = leaves.map((leaf, i) => {
+        const wide = fieldsOf(leaf).filter(readsWholeTrace);
+        if (wide.length === 0) return possible[i] ?? false;
+        const hasParent = wide.some(({ type }) => type === "parent-attribute");
+        return (hasParent || shape.leaves[i] !== "FALSE") && mayMatch(leaf, open);
+      });
+      known = { shape, possible, possibleWhole };
       prepared.set(meta, known);
     }
     return known;
@@ -111,6 +129,7 @@ export function compilePipeline({
     showsName: fields.some((field) => field.type === "intrinsic" && field.name === "name"),
     shape: (meta) => prepare(meta).shape,
     mayMatch: (leaf, meta) => prepare(meta).possible[leaf] ?? false,
+    mayMatchWhole: (leaf, meta) => prepare(meta).possibleWhole[leaf] ?? false,
     duration,
     wantsSpans,
   };

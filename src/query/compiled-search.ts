@@ -13,8 +13,10 @@ export type CompiledSearch = {
   readonly showsName: boolean;
   /** Conditions and values for a segment; equal for all segments with the same key. */
   shape(meta: SegmentMeta): SearchShape;
-  /** False when no span of the segment can match the leaf. */
+  /** False when no span of the segment can match the leaf, judged by what the segment holds. */
   mayMatch(leaf: number, meta: SegmentMeta): boolean;
+  /** The same where traces lie in several segments and their spans are judged as of whole traces. */
+  mayMatchWhole(leaf: number, meta: SegmentMeta): boolean;
   /** Bounds on the whole trace's duration, inclusive. */
   readonly duration: DurationBounds | undefined;
   /** False: only the traces are asked for, not which spans match (the legacy search). */

@@ -7,9 +7,9 @@ import { baseSpansSql, byShape, type SpanSource } from "./base-spans.ts";
 import type { CompiledSearch } from "./compiled-search.ts";
 import type { QueryRun } from "./query-context.ts";
 import type { FoundAttribute, FoundSpan, FoundSpanset } from "./search-result.ts";
-import { readSegments } from "./segment-sql.ts";
 import type { WholeTrace } from "./trace-parts.ts";
-import { segmentsOf, whereOf } from "./traces-where.ts";
+import { overlayTraces } from "./whole-traces/open-overlay.ts";
+import type { TraceOverlay } from "./whole-traces/trace-overlay.ts";
 
 /**
  * The spansets of each trace that the pipeline leaves, by the start of their first spans, with at most
@@ -25,7 +25,8 @@ export async function fetchSpansets(
   const pipeline = pipelineToSql(search.pipeline, "spans", { output: "spansets" });
   const found = new Map<string, SpansetRows[]>();
   let current: SpansetRows | undefined;
-  const sql = spansetsSql(pipeline, search, sourcesOf(run, search, traces), spanLimit);
+  await using overlay = await overlayOf(run, search, traces);
+  const sql = spansetsSql(pipeline, search, sourcesOf(search, overlay), spanLimit);
   await run.chunks(sql, ({ rowCount, columns }) => {
     for (let r = 0; r < rowCount; r++) {
       const row = columns.map((column) => column[r] ?? null);
@@ -140,28 +141,21 @@ function spansetsSql(
     ${spanLimit > 0 ? `WHERE place <= ${spanLimit}` : ""} ORDER BY trace_id, spanset, place`;
 }
 
-/** Row ids have the number of the file in front. */
-const FILE_ROWS = 2n ** 32n;
-
-function sourcesOf(
-  run: QueryRun,
-  search: CompiledSearch,
-  traces: readonly WholeTrace[],
-): SpanSource[] {
-  let files = 0;
-  const groups = byShape(search, segmentsOf(traces), (meta) => String(hasExactTimes(meta)));
+function sourcesOf(search: CompiledSearch, overlay: TraceOverlay): SpanSource[] {
+  const groups = byShape(search, overlay.segments, (meta) =>
+    JSON.stringify([hasExactTimes(meta), overlay.isOverlaid(meta)]),
+  );
   return groups.map((segments) => {
-    const shape = search.shape(segments[0]!);
-    const start = hasExactTimes(segments[0]!)
+    const [first] = segments as [SegmentMeta, ...SegmentMeta[]];
+    const shape = search.shape(first);
+    const mayMatch = overlay.isOverlaid(first) ? search.mayMatchWhole : search.mayMatch;
+    const start = hasExactTimes(first)
       ? "coalesce(start_unix_nano, epoch_ns(start_time)::UBIGINT)"
       : "epoch_ns(start_time)::UBIGINT";
-    const rowId = `(${files} + file_index::BIGINT) * ${FILE_ROWS} + file_row_number`;
-    files += segments.length;
     return {
-      from: `(SELECT *, ${rowId} AS row_id FROM ${readSegments(run.context, segments)}
-        WHERE ${whereOf(traces, segments)})`,
+      from: overlay.from(segments),
       shape,
-      mayMatch: (leaf) => segments.some((meta) => search.mayMatch(leaf, meta)),
+      mayMatch: (leaf) => segments.some((meta) => mayMatch(leaf, meta)),
       columns: [
         "span_id, kind, name, duration_ns",
         `${start} AS start_ns`,
@@ -169,6 +163,19 @@ function sourcesOf(
       ],
     };
   });
+}
+
+/** The traces' rows; as of whole traces where that makes a difference, which costs statements. */
+function overlayOf(
+  run: QueryRun,
+  { pipeline }: CompiledSearch,
+  traces: readonly WholeTrace[],
+): Promise<TraceOverlay> {
+  if (pipeline.needsWholeTraces) return overlayTraces(run, traces);
+  const parts = traces.flatMap(({ traceId, parts }) =>
+    parts.map((part) => ({ traceId, parts: [part] })),
+  );
+  return overlayTraces(run, parts);
 }
 
 function hasExactTimes(meta: SegmentMeta): boolean {

@@ -1,5 +1,6 @@
 import type { SegmentMeta } from "../schema/segment-meta.ts";
 import { findCandidates } from "./candidates/find-candidates.ts";
+import { FIRST_SLICE_ROWS } from "./candidates/newest-slices.ts";
 import { type CompiledSearch, leafNumbers } from "./compiled-search.ts";
 import { judgeOf } from "./judge-traces.ts";
 import { mergeTenants } from "./merge-tenants.ts";
@@ -26,6 +27,8 @@ export type SearchRequest = {
    */
   readonly onPartial?: ((partial: SearchResult) => Promise<void>) | undefined;
   readonly recorder?: QueryRecorder | undefined;
+  /** How many rows are looked at first where the whole answer may take many more. */
+  readonly firstSliceRows?: number | undefined;
 };
 
 /** The newest traces that match. The same request over the same data gives the same answer. */
@@ -93,8 +96,10 @@ async function searchTenant(
     run,
     search,
     segments,
+    all,
     range,
     limit,
+    firstSliceRows: request.firstSliceRows ?? FIRST_SLICE_ROWS,
     onRead: (slice) => {
       for (const meta of slice) read.add(meta);
     },
@@ -114,12 +119,12 @@ async function searchTenant(
 function possible(search: CompiledSearch, segments: readonly SegmentMeta[]): SegmentMeta[] {
   const { stages, seeds } = search.pipeline;
   const somewhere = leafNumbers(search).map((leaf) =>
-    segments.some((meta) => search.mayMatch(leaf, meta)),
+    segments.some((meta) => search.mayMatchWhole(leaf, meta)),
   );
   if (!maySatisfy(stages, (leaf) => somewhere[leaf] ?? false)) return [];
   // Bounds on the duration need all parts of a trace.
   if (search.duration !== undefined) return [...segments];
-  return segments.filter((meta) => seeds.some((leaf) => search.mayMatch(leaf, meta)));
+  return segments.filter((meta) => seeds.some((leaf) => search.mayMatchWhole(leaf, meta)));
 }
 
 function sum<T>(items: readonly T[], size: (item: T) => number): number {

@@ -1,9 +1,9 @@
+import type { SegmentMeta } from "../schema/segment-meta.ts";
 import type { AnswerBudget } from "./answer-budget.ts";
 import type { QueryRun } from "./query-context.ts";
 import type { ServiceStats } from "./search-result.ts";
-import { readSegments } from "./segment-sql.ts";
+import { ofTracesSql, readSegments } from "./segment-sql.ts";
 import type { WholeTrace } from "./trace-parts.ts";
-import { segmentsOf, whereOf } from "./traces-where.ts";
 
 /** Spans and failed spans by service, over all spans of each trace. */
 export async function fetchServiceStats(
@@ -31,4 +31,23 @@ export async function fetchServiceStats(
     });
   }
   return stats;
+}
+
+/** Segments that hold parts of the traces, each once. */
+function segmentsOf(traces: readonly WholeTrace[]): SegmentMeta[] {
+  const segments = new Set<SegmentMeta>();
+  for (const trace of traces) for (const { meta } of trace.parts) segments.add(meta);
+  return [...segments];
+}
+
+/** The rows of the traces that rest in these segments. */
+function whereOf(traces: readonly WholeTrace[], segments: readonly SegmentMeta[]): string {
+  const wanted = new Set(segments);
+  return ofTracesSql(
+    traces.flatMap(({ traceId, parts }) =>
+      parts
+        .filter(({ meta }) => wanted.has(meta))
+        .map(({ startUnixNano }) => ({ traceId, startUnixNano })),
+    ),
+  );
 }

@@ -1,5 +1,6 @@
-import type { Pipeline, PipelineStage, SpansetNode } from "../traceql/plan/pipeline.ts";
-import { foldTree } from "../traceql/walk.ts";
+import type { Pipeline, PipelineStage, ScalarNode, SpansetNode } from "../traceql/plan/pipeline.ts";
+import { readsWholeTrace } from "../traceql/plan/plan-pipeline.ts";
+import { fieldsOf, foldTree } from "../traceql/walk.ts";
 
 type OpNode = SpansetNode & { readonly type: "op" };
 
@@ -7,9 +8,10 @@ type OpNode = SpansetNode & { readonly type: "op" };
  * The tree of a pipeline that is nothing but filters joined by `&&` and `||`, each of which judges a
  * span by itself; `undefined` for all others.
  */
-export function treeOfFilters({ stages, needsWholeTraces }: Pipeline): SpansetNode | undefined {
+export function treeOfFilters({ stages, leaves }: Pipeline): SpansetNode | undefined {
   const [first] = stages;
-  if (needsWholeTraces || stages.length !== 1 || first?.type !== "spanset") return undefined;
+  if (stages.length !== 1 || first?.type !== "spanset") return undefined;
+  if (leaves.some((leaf) => fieldsOf(leaf).some(readsWholeTrace))) return undefined;
   const plain = foldTree<SpansetNode, boolean>(first.expr, operandsOf, (node, operands) => {
     if (node.type === "op") return isLogic(node) && operands.every((operand) => operand);
     return node.type === "leaf";
@@ -62,4 +64,29 @@ function chainOf(tree: OpNode): SpansetNode[] {
   }
   operands.push(node);
   return operands.reverse();
+}
+
+/** Whether some stage gives another answer when a span is there twice. */
+export function countsSpans(stages: readonly PipelineStage[]): boolean {
+  return stages.some((stage) => {
+    if (stage.type === "scalar-filter")
+      return scalarCounts(stage.left) || scalarCounts(stage.right);
+    return stage.type === "spanset" && spansetCounts(stage.expr);
+  });
+}
+
+function spansetCounts(root: SpansetNode): boolean {
+  return foldTree<SpansetNode, boolean>(root, operandsOf, (node, counts) =>
+    node.type === "pipeline" ? countsSpans(node.stages) : counts.some((counting) => counting),
+  );
+}
+
+function scalarCounts(root: ScalarNode): boolean {
+  const operands = (node: ScalarNode) => (node.type === "op" ? [node.left, node.right] : []);
+  return foldTree<ScalarNode, boolean>(root, operands, (node, counts) => {
+    if (node.type === "pipeline" && countsSpans(node.stages)) return true;
+    const aggregate = node.type === "pipeline" ? node.aggregate : node;
+    if (aggregate.type === "aggregate") return aggregate.fn !== "min" && aggregate.fn !== "max";
+    return counts.some((counting) => counting);
+  });
 }

@@ -82,7 +82,7 @@ describe("the naive evaluator answers as the description says", () => {
   });
 });
 
-describe.each([1])("the engine answers likewise over %i segments", (segmentCount) => {
+describe.each([1, 2, 3])("the engine answers likewise over %i segments", (segmentCount) => {
   let store: SegmentStore;
   beforeAll(async () => {
     store = await SegmentStore.open();

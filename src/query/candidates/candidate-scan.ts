@@ -24,8 +24,11 @@ export type CandidateScan = {
   readonly search: CompiledSearch;
   /** Newest first; those that may hold a match. */
   readonly segments: readonly SegmentMeta[];
+  /** All of the tenant's, that may hold further parts of traces. */
+  readonly all: readonly SegmentMeta[];
   readonly range: TimeRange | undefined;
   readonly limit: number;
+  readonly firstSliceRows: number;
   /** Called with the segments that a statement reads. */
   readonly onRead: (segments: readonly SegmentMeta[]) => void;
 };

@@ -1,3 +1,4 @@
+import type { SegmentMeta } from "../../schema/segment-meta.ts";
 import type { SpansetNode } from "../../traceql/plan/pipeline.ts";
 import { leafNumbers } from "../compiled-search.ts";
 import { readSegments, timestampSql } from "../segment-sql.ts";
@@ -10,11 +11,12 @@ export function groupedTracesSql(
   scan: CandidateScan,
   tree: SpansetNode,
   slice: Slice,
+  read: readonly SegmentMeta[],
   traceLimit: number,
 ): string {
   const { search, range } = scan;
   const some = leafNumbers(search).map((leaf) => `leaf${leaf}`);
-  const selects = groupByShape(scan, slice.segments).map(({ segments, leaves, inside }) => {
+  const selects = groupByShape(scan, read).map(({ segments, leaves, inside }) => {
     const conditions: string[] = [];
     if (slice.fromUnixNano !== undefined) {
       conditions.push(`trace_start >= ${timestampSql(slice.fromUnixNano)}`);

@@ -1,96 +1,116 @@
-import type { PipelineStage, ScalarNode, SpansetNode } from "../../traceql/plan/pipeline.ts";
+import type { SegmentMeta } from "../../schema/segment-meta.ts";
 import { pipelineToSql } from "../../traceql/sql/pipeline-to-sql.ts";
-import { foldTree } from "../../traceql/walk.ts";
 import { baseSpansSql, type SpanSource } from "../base-spans.ts";
 import { leafNumbers } from "../compiled-search.ts";
-import { readSegments, timestampSql } from "../segment-sql.ts";
+import { timestampSql } from "../segment-sql.ts";
+import { segmentsWithCopies } from "../segments-with-copies.ts";
+import { countsSpans } from "../spanset-tree.ts";
+import { segmentInside } from "../time-range.ts";
+import { overlaySlice } from "../whole-traces/open-overlay.ts";
+import type { TraceOverlay } from "../whole-traces/trace-overlay.ts";
 import {
   type CandidateScan,
+  type CandidateSource,
   endsAfterStartSql,
-  groupByShape,
   startsBeforeEndSql,
 } from "./candidate-scan.ts";
-import type { Slice } from "./newest-slices.ts";
+import { newestSlices, type Slice, segmentsOfSlice } from "./newest-slices.ts";
+import { SlicePages } from "./sliced-traces.ts";
 
-/** Traces of a slice of which the search's pipeline leaves a spanset. */
-export function pipelineTracesSql(scan: CandidateScan, slice: Slice, traceLimit: number): string {
-  const { search } = scan;
-  const { pipeline } = search;
-  const spans = baseSpansSql(search, sourcesOf(scan, slice));
-  const base = countsSpans(pipeline.stages) ? distinctSpansSql(scan, spans) : spans;
-  const { ctes, relation, baseReads } = pipelineToSql(pipeline, "spans", {
+/** Bounds what one statement holds of spans that match, whatever there is in all. */
+const MAX_SLICE_ROWS = 2_000_000;
+
+/**
+ * Traces of which the search's pipeline leaves a spanset, slice by slice. Each trace is judged once,
+ * as a whole, in the slice in which it starts.
+ */
+export async function* pipelineTraces(scan: CandidateScan): CandidateSource {
+  const { run, search, range } = scan;
+  const pages = new SlicePages(scan);
+  const distinct = countsSpans(search.pipeline.stages);
+  const sizes = { firstRows: scan.firstSliceRows, maxRows: MAX_SLICE_ROWS };
+  for (const slice of newestSlices(scan.segments, range, sizes)) {
+    const segments = segmentsOfSlice(scan.segments, slice);
+    if (segments.length === 0) continue;
+    scan.onRead(segments);
+    await using overlay = await overlaySlice(run, segments, scan.all);
+    const copies = distinct ? await segmentsWithCopies(run, overlay.segments) : new Set<never>();
+    yield* pages.of(slice, (limit) => pipelineTracesSql(scan, { slice, overlay, copies }, limit));
+  }
+}
+
+type SliceSource = {
+  readonly slice: Slice;
+  readonly overlay: TraceOverlay;
+  /** Segments whose spans may be there twice where that matters. */
+  readonly copies: ReadonlySet<SegmentMeta>;
+};
+
+function pipelineTracesSql(scan: CandidateScan, source: SliceSource, traceLimit: number): string {
+  const { ctes, relation, baseReads } = pipelineToSql(scan.search.pipeline, "spans", {
     output: "traces",
     carry: ["trace_start"],
   });
-  const materialized = baseReads > 1 ? "MATERIALIZED" : "NOT MATERIALIZED";
-  // The start of any part leads to the trace.
-  return `WITH spans AS ${materialized} (${base}), ${ctes}
-    SELECT trace_id, epoch_ns(max(trace_start)) AS trace_begin FROM ${relation} GROUP BY trace_id
-    ORDER BY trace_begin DESC, trace_id LIMIT ${traceLimit}`;
+  const base = baseSpansSql(scan.search, sourcesOf(scan, source));
+  return `WITH spans AS ${baseReads > 1 ? "" : "NOT"} MATERIALIZED (${base}), ${ctes}
+    SELECT trace_id, epoch_ns(any_value(trace_start)) AS trace_begin
+    FROM ${relation} GROUP BY trace_id ORDER BY trace_begin DESC, trace_id LIMIT ${traceLimit}`;
 }
 
-/** Row ids have the file in front: fewer than this many rows a file. */
-const FILE_ROWS = 2n ** 32n;
-
-function sourcesOf(scan: CandidateScan, slice: Slice): SpanSource[] {
-  const { range, search, run } = scan;
-  let files = 0;
-  return groupByShape(scan, slice.segments).map(({ segments, shape, inside }) => {
-    const conditions: string[] = [];
-    if (slice.fromUnixNano !== undefined) {
-      conditions.push(`trace_start >= ${timestampSql(slice.fromUnixNano)}`);
-    }
-    if (!inside && range !== undefined) {
+function sourcesOf(scan: CandidateScan, { slice, overlay, copies }: SliceSource): SpanSource[] {
+  const { range, search } = scan;
+  const inSlice: string[] = [];
+  if (slice.fromUnixNano !== undefined)
+    inSlice.push(`trace_start >= ${timestampSql(slice.fromUnixNano)}`);
+  if (slice.beforeUnixNano !== undefined)
+    inSlice.push(`trace_start < ${timestampSql(slice.beforeUnixNano)}`);
+  return groupsOf(scan, overlay, copies).map(({ segments, mayMatch, inside, hasCopies }) => {
+    const conditions = [...inSlice];
+    if (!inside && range !== undefined)
       conditions.push(startsBeforeEndSql(range), endsAfterStartSql(range));
-    }
-    const rowId = `(${files} + file_index::BIGINT) * ${FILE_ROWS} + file_row_number`;
-    files += segments.length;
     const where = conditions.length === 0 ? "" : `WHERE ${conditions.join(" AND ")}`;
+    const from = `(SELECT * FROM ${overlay.from(segments)} ${where})`;
     return {
-      from: `(SELECT *, ${rowId} AS row_id FROM ${readSegments(run.context, segments)} ${where})`,
-      shape,
-      mayMatch: (leaf) => segments.some((meta) => search.mayMatch(leaf, meta)),
-      columns: ["trace_start, span_id, kind"],
+      from: hasCopies ? distinctSpansSql(from) : from,
+      shape: search.shape(segments[0]!),
+      mayMatch: (leaf) => mayMatch[leaf] ?? false,
+      columns: ["trace_start"],
     };
   });
 }
 
-/** A span that was sent twice has one row. That is dear, and without aggregates of no use here. */
-function distinctSpansSql({ search }: CandidateScan, spans: string): string {
-  const columns = [
-    "trace_id, min(row_id) AS row_id, min(trace_start) AS trace_start",
-    "min({'l': nested_left, 'r': nested_right, 'p': nested_parent}) AS tree",
-    ...leafNumbers(search).map((leaf) => `bool_or(leaf${leaf}) AS leaf${leaf}`),
-    ...search.pipeline.values.map((_, value) => `min(value${value}) AS value${value}`),
-  ];
-  return `SELECT * EXCLUDE (tree), tree.l AS nested_left, tree.r AS nested_right,
-      tree.p AS nested_parent
-    FROM (SELECT ${columns.join(", ")} FROM (${spans}) GROUP BY trace_id, span_id, kind)`;
+type Group = {
+  readonly segments: SegmentMeta[];
+  readonly mayMatch: readonly boolean[];
+  readonly inside: boolean;
+  readonly hasCopies: boolean;
+};
+
+/** Segments that one SELECT can read; none of those where no span can come into the pipeline. */
+function groupsOf(
+  { search, range }: CandidateScan,
+  overlay: TraceOverlay,
+  copies: ReadonlySet<SegmentMeta>,
+): Group[] {
+  const groups = new Map<string, Group>();
+  for (const meta of overlay.segments) {
+    const overlaid = overlay.isOverlaid(meta);
+    const mayMatch = leafNumbers(search).map((leaf) =>
+      overlaid ? search.mayMatchWhole(leaf, meta) : search.mayMatch(leaf, meta),
+    );
+    if (!search.pipeline.seeds.some((leaf) => mayMatch[leaf])) continue;
+    const inside = !overlaid && segmentInside(meta, range);
+    const hasCopies = copies.has(meta);
+    const key = JSON.stringify([search.shape(meta).key, mayMatch, inside, hasCopies]);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, { segments: [meta], mayMatch, inside, hasCopies });
+    else group.segments.push(meta);
+  }
+  return [...groups.values()];
 }
 
-/** Whether some stage gives another answer when a span is there twice. */
-function countsSpans(stages: readonly PipelineStage[]): boolean {
-  return stages.some((stage) => {
-    if (stage.type === "scalar-filter") {
-      return scalarCounts(stage.left) || scalarCounts(stage.right);
-    }
-    return stage.type === "spanset" && spansetCounts(stage.expr);
-  });
-}
-
-function spansetCounts(root: SpansetNode): boolean {
-  const operands = (node: SpansetNode) => (node.type === "op" ? [node.left, node.right] : []);
-  return foldTree<SpansetNode, boolean>(root, operands, (node, counts) =>
-    node.type === "pipeline" ? countsSpans(node.stages) : counts.some((counting) => counting),
-  );
-}
-
-function scalarCounts(root: ScalarNode): boolean {
-  const operands = (node: ScalarNode) => (node.type === "op" ? [node.left, node.right] : []);
-  return foldTree<ScalarNode, boolean>(root, operands, (node, counts) => {
-    const aggregate = node.type === "pipeline" ? node.aggregate : node;
-    if (node.type === "pipeline" && countsSpans(node.stages)) return true;
-    if (aggregate.type === "aggregate") return aggregate.fn !== "min" && aggregate.fn !== "max";
-    return counts.some((counting) => counting);
-  });
+/** In the order in which the spans of an answer are chosen. */
+function distinctSpansSql(from: string): string {
+  return `(SELECT * FROM ${from} QUALIFY row_number() OVER (PARTITION BY trace_id, span_id, kind
+    ORDER BY start_time, duration_ns, name, nested_left, row_id) = 1)`;
 }

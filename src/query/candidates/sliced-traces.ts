@@ -1,35 +1,61 @@
-import { compareTraces, earlierOf, type TraceKey } from "../trace-key.ts";
+import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import { earlierOf, type TraceKey } from "../trace-key.ts";
 import {
+  type CandidatePage,
   type CandidateScan,
   type CandidateSource,
   keyOfRow,
   MAX_EXTRA_ROWS,
 } from "./candidate-scan.ts";
-import { newestSlices, type Slice } from "./newest-slices.ts";
+import { newestSlices, type Slice, segmentsOfSlice } from "./newest-slices.ts";
 
 /** A statement for the first traces of a slice that match, each row with its id and start. */
-export type SliceSql = (slice: Slice, traceLimit: number) => string;
+export type SliceSql = (
+  slice: Slice,
+  segments: readonly SegmentMeta[],
+  traceLimit: number,
+) => string;
 
 /**
- * Traces that match within growing slices of the newest. One that needs an older part to match starts
- * there or earlier, so it comes after every trace of the slice.
+ * Traces that match within all slices up to one, since a trace's parts may lie in several of them.
+ * One that needs an older part to match starts there or earlier, so it comes after what was seen.
  */
-export async function* slicedTraces(scan: CandidateScan, sqlOf: SliceSql): CandidateSource {
-  let traceLimit = Math.min(scan.limit * 2, scan.limit + MAX_EXTRA_ROWS) + 16;
-  for (const slice of newestSlices(scan.segments, scan.range)) {
-    const left = startBefore(slice.fromUnixNano);
+export async function* cumulativeSlices(scan: CandidateScan, sqlOf: SliceSql): CandidateSource {
+  const pages = new SlicePages(scan);
+  const sizes = { firstRows: scan.firstSliceRows, maxRows: Number.MAX_SAFE_INTEGER };
+  for (const { fromUnixNano } of newestSlices(scan.segments, scan.range, sizes)) {
+    const slice = { fromUnixNano, beforeUnixNano: undefined };
+    const segments = segmentsOfSlice(scan.segments, slice);
+    if (segments.length === 0) return;
+    scan.onRead(segments);
+    yield* pages.of(slice, (limit) => sqlOf(slice, segments, limit));
+  }
+}
+
+/** Pages of one slice after the other. */
+export class SlicePages {
+  readonly #scan: CandidateScan;
+  /** Grows when a slice has more traces that match. */
+  #traceLimit: number;
+
+  constructor(scan: CandidateScan) {
+    this.#scan = scan;
+    this.#traceLimit = Math.min(scan.limit * 2, scan.limit + MAX_EXTRA_ROWS) + 16;
+  }
+
+  /** Until all traces of the slice that match are named. */
+  async *of(
+    { fromUnixNano }: Slice,
+    sqlOf: (traceLimit: number) => string,
+  ): AsyncGenerator<CandidatePage, void, void> {
+    const left = startBefore(fromUnixNano);
     for (;;) {
-      let cut: TraceKey | undefined;
-      let found: TraceKey[] = [];
-      if (slice.segments.length > 0) {
-        scan.onRead(slice.segments);
-        const rows = await scan.run.rows(sqlOf(slice, traceLimit));
-        found = rows.map(keyOfRow);
-        if (rows.length === traceLimit) cut = found.at(-1);
-      }
+      const rows = await this.#scan.run.rows(sqlOf(this.#traceLimit));
+      const found = rows.map(keyOfRow);
+      const cut = rows.length === this.#traceLimit ? found.at(-1) : undefined;
       yield { found, boundary: earlierOf(cut, left) };
-      if (cut === undefined || (left !== undefined && compareTraces(left, cut) < 0)) break;
-      traceLimit *= 4;
+      if (cut === undefined) return;
+      this.#traceLimit *= 4;
     }
   }
 }
