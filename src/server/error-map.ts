@@ -47,7 +47,7 @@ const STATUS: Readonly<Record<ErrorKind, ErrorStatus>> = {
   // Whatever failed inside, the sender still has the spans and may try again.
   corrupt: {
     http: 500,
-    rpc: GrpcCode.dataLoss,
+    rpc: GrpcCode.internal,
     push: { http: 503, rpc: GrpcCode.unavailable },
   },
   internal: {

@@ -62,7 +62,12 @@ test("`stream=true` asks for events too", async () => {
   const response = await app.request(path("{}", "&stream=true"));
   const text = await response.text();
   expect(text.startsWith("retry: 3000\n\n")).toBe(true);
-  expect(text).toMatch(/\nevent: result\ndata: \{"traces":\[.*\}\n\n$/);
+  expect(text).toMatch(/\nid: done\nevent: result\ndata: \{"traces":\[.*\}\n\n$/);
+});
+
+test("a browser that asks again after the end is told to stop", async () => {
+  const headers = { ...EVENTS, "last-event-id": "done" };
+  expect((await app.request(path("{}"), { headers })).status).toBe(204);
 });
 
 test("what is wrong with the request has its status; what fails later is an event", async () => {

@@ -1,7 +1,12 @@
 import type { ApiRequest } from "./route-context.ts";
 
 /** One server-sent event; `data` is JSON, which has no line breaks. */
-export type ServerEvent = { readonly event: string; readonly data: string };
+export type ServerEvent = {
+  readonly event: string;
+  readonly data: string;
+  /** What a browser names as `Last-Event-ID` when it connects again. */
+  readonly id?: string;
+};
 
 /** A comment as often as this keeps proxies from closing a quiet stream. */
 const HEARTBEAT_MS = 15_000;
@@ -62,8 +67,9 @@ export function eventStream(
   });
 }
 
-function eventText({ event, data }: ServerEvent): string {
-  return `event: ${event}\ndata: ${data}\n\n`;
+function eventText({ event, data, id }: ServerEvent): string {
+  const idLine = id === undefined ? "" : `id: ${id}\n`;
+  return `${idLine}event: ${event}\ndata: ${data}\n\n`;
 }
 
 /** `undefined` after a time without news. */

@@ -2,25 +2,42 @@ import { mapError } from "../../server/error-map.ts";
 import type { Logger } from "../../telemetry/logger.ts";
 import type { Update } from "../stream/updates.ts";
 import { jsonText } from "../wire/json-text.ts";
-import type { ServerEvent } from "./event-stream.ts";
+import { eventStream, type ServerEvent } from "./event-stream.ts";
+import type { ApiRequest } from "./route-context.ts";
+
+/** Of the last event. */
+const DONE = "done";
 
 /**
- * A query's updates as events: `partial` for each partial result, then `result`, both in the JSON of
- * the plain answer; or `error` with `{status, message}`, where the plain answer has that status.
+ * A query's updates as server-sent events: `partial` for each partial result, then `result`, both in
+ * the JSON of the plain answer; or `error` with `{status, message}`, where the plain answer has that
+ * status. A browser's `EventSource` asks again when a stream ends; it then gets 204, which stops it.
  */
-export async function* queryEvents<Partial, Result>(
+export function queryEventStream<Partial, Result>(
+  api: ApiRequest,
+  open: (signal: AbortSignal) => AsyncIterable<Update<Partial, Result>>,
+  toJson: (result: Partial | Result) => unknown,
+  log: Logger,
+): Response {
+  if (api.request.headers.get("last-event-id") === DONE) return new Response(null, { status: 204 });
+  return eventStream(api, (signal) => eventsOf(open(signal), toJson, log));
+}
+
+async function* eventsOf<Partial, Result>(
   updates: AsyncIterable<Update<Partial, Result>>,
   toJson: (result: Partial | Result) => unknown,
   log: Logger,
 ): AsyncGenerator<readonly ServerEvent[], void, void> {
   try {
     for await (const update of updates) {
-      const result = update.type === "partial" ? update.partial : update.result;
-      yield [{ event: update.type, data: jsonText(toJson(result)) }];
+      yield update.type === "partial"
+        ? [{ event: "partial", data: jsonText(toJson(update.partial)) }]
+        : [{ event: "result", data: jsonText(toJson(update.result)), id: DONE }];
     }
   } catch (error) {
     const { status, message, unexpected } = mapError(error);
     if (unexpected) log.error("request failed", { error });
-    yield [{ event: "error", data: jsonText({ status: status.http, message }) }];
+    const data = jsonText({ status: status.http, message });
+    yield [{ event: "error", data, id: DONE }];
   }
 }

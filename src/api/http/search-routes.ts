@@ -6,8 +6,8 @@ import { searchRequest } from "../search-request.ts";
 import { searchUpdates } from "../stream/search-updates.ts";
 import { jsonText } from "../wire/json-text.ts";
 import { searchResponseToJson, searchResponseToMessage } from "../wire/search-response.ts";
-import { eventStream, wantsEvents } from "./event-stream.ts";
-import { queryEvents } from "./query-events.ts";
+import { wantsEvents } from "./event-stream.ts";
+import { queryEventStream } from "./query-events.ts";
 import { answer, answerFormat, JSON_TYPE, PROTOBUF } from "./respond.ts";
 import type { ApiHandler, QueryRouteParts } from "./route-context.ts";
 
@@ -18,9 +18,8 @@ export function searchRoute({ engine, log }: QueryRouteParts): ApiHandler {
     const { request: search, limits } = searchRequest(engine.context, params, tenants);
     if (wantsEvents(api)) {
       const toJson = (result: SearchResult) => searchResponseToJson(result, limits);
-      return eventStream(api, (signal) =>
-        queryEvents(searchUpdates(engine, search, signal), toJson, log),
-      );
+      const open = (signal: AbortSignal) => searchUpdates(engine, search, signal);
+      return queryEventStream(api, open, toJson, log);
     }
     const result = await searchTraces(engine, { ...search, signal: request.signal });
     if (answerFormat(request.headers.get("accept")) === "protobuf") {
