@@ -4,7 +4,8 @@ import type { SegmentMeta } from "../../../src/schema/segment-meta.ts";
 import type { FieldExpr } from "../../../src/traceql/ast.ts";
 import { checkQuery } from "../../../src/traceql/check/check.ts";
 import { parseQuery, parseTagName } from "../../../src/traceql/parser.ts";
-import { planSearch, type SearchTree } from "../../../src/traceql/plan/search-plan.ts";
+import type { Pipeline } from "../../../src/traceql/plan/pipeline.ts";
+import { planPipeline } from "../../../src/traceql/plan/plan-pipeline.ts";
 import { decodeEchoValue, fieldToSql } from "../../../src/traceql/sql/field.ts";
 import { filterToSql } from "../../../src/traceql/sql/filter.ts";
 import { mayMatch } from "../../../src/traceql/sql/prune.ts";
@@ -29,7 +30,7 @@ describe.each([
   });
   afterAll(() => db.close());
 
-  async function matching(expr: FieldExpr, plan: ReturnType<typeof planSearch>): Promise<string[]> {
+  async function matching(expr: FieldExpr, plan: Pipeline): Promise<string[]> {
     const condition = filterToSql(expr, shapeOf(meta, plan.fields)).text;
     const rows = await db.rows(`SELECT label FROM spans WHERE ${condition} ORDER BY label`);
     return rows.map(([label]) => String(label));
@@ -38,42 +39,10 @@ describe.each([
   test.each(CASES)("%s", async (text, labels) => {
     const query = parseQuery(text);
     checkQuery(query);
-    const plan = planSearch(query);
+    const plan = planPipeline(query);
     const found = await matching(plan.leaves[0]!, plan);
     expect(found.join(" ")).toBe(labels);
     if (labels !== "") expect(mayMatch(plan.leaves[0]!, meta)).toBe(true);
-  });
-
-  /** Spans by trace, as a search combines them. */
-  async function search(text: string): Promise<string> {
-    const query = parseQuery(text);
-    checkQuery(query);
-    const plan = planSearch(query);
-    const leaves = await Promise.all(plan.leaves.map((leaf) => matching(leaf, plan)));
-    const found: string[] = [];
-    for (const trace of new Set(WORKED_SPANS.map((span) => span.traceId))) {
-      const labels = new Set(WORKED_SPANS.filter((s) => s.traceId === trace).map((s) => s.label));
-      const of = (tree: SearchTree): string[] => {
-        if (tree.type === "leaf") return leaves[tree.index]!.filter((label) => labels.has(label));
-        const left = of(tree.left);
-        const right = of(tree.right);
-        if (tree.type === "and" && (left.length === 0 || right.length === 0)) return [];
-        return [...left, ...right];
-      };
-      found.push(...of(plan.tree));
-    }
-    return [...new Set(found)].sort().join(" ");
-  }
-
-  test.each([
-    ['{ status = error } && { name = "auth" }', "S2 S3 S5"],
-    ['{ status = error } && { name = "nope" }', ""],
-    ["{ status = error } || { span.code = 500 }", "S3 S5 S7"],
-    ["({ status = error } || { span.code = 500 }) && { kind = server }", "S1 S3 S5 S7"],
-    ["{ status = error } | select(span.retry, resource.service.name)", "S3 S5"],
-    ["{ status = error } | rate()", "S3 S5"],
-  ])("%s", async (text, labels) => {
-    expect(await search(text)).toBe(labels);
   });
 
   test.each([
