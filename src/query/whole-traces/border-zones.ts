@@ -8,59 +8,20 @@ export const SLACK_NANOS = 60_000_000_000n;
 export const LONG_NANOS = 10_000_000_000n;
 const ZONE_NANOS = SLACK_NANOS + LONG_NANOS;
 
-/** Where parts of split traces, other than long ones, must start. */
+/** Two segments that may have a trace in common; `first` begins first. */
+export type NearPair = { readonly first: SegmentMeta; readonly second: SegmentMeta };
+
+/** Where the parts of traces that two segments have in common start, long parts excepted. */
 export type BorderZones = {
   /** Segments in which they may start anywhere. */
   readonly whole: readonly SegmentMeta[];
-  /** Segments in which they start in one of `ranges`. */
+  /** Segments in which they start in one of `ranges`, if at all. */
   readonly partial: readonly SegmentMeta[];
   readonly ranges: readonly StartRange[];
 };
 
-/**
- * The zones in the segments of `slice` and in those near to them. Of two segments with a trace in
- * common, the part in the one that begins first ends in or after the slack before the other begins;
- * the part in the other starts before the slack after it ends is over.
- */
-export function borderZones(
-  slice: readonly SegmentMeta[],
-  all: readonly SegmentMeta[],
-): BorderZones {
-  const near = nearSegments(slice, all);
-  const whole: SegmentMeta[] = [];
-  const partial: SegmentMeta[] = [];
-  const ranges: StartRange[] = [];
-  let latestStart: bigint | undefined;
-  let latestEnd: bigint | undefined;
-  for (const [i, meta] of near.entries()) {
-    const { minTraceStart: from, maxTraceStart: to } = meta;
-    const next = near[i + 1]?.minTraceStart;
-    const headTo = latestStart === undefined ? undefined : latestStart + ZONE_NANOS;
-    const tailFrom = next === undefined ? undefined : next - ZONE_NANOS;
-    const followsOne = latestEnd !== undefined && from <= latestEnd + SLACK_NANOS;
-    const leadsToOne = next !== undefined && next <= endOf(meta) + SLACK_NANOS;
-    latestStart = latestStart === undefined ? to : maxOf(latestStart, to);
-    latestEnd = latestEnd === undefined ? endOf(meta) : maxOf(latestEnd, endOf(meta));
-    if (!followsOne && !leadsToOne) continue;
-    const head = headTo !== undefined && headTo >= from ? minOf(headTo, to) : undefined;
-    const tail = tailFrom !== undefined && tailFrom <= to ? maxOf(tailFrom, from) : undefined;
-    if (
-      head === to ||
-      tail === from ||
-      (head !== undefined && tail !== undefined && tail <= head)
-    ) {
-      whole.push(meta);
-      continue;
-    }
-    partial.push(meta);
-    if (head !== undefined) ranges.push({ from, to: head });
-    if (tail !== undefined) ranges.push({ from: tail, to });
-  }
-  return { whole, partial, ranges: joinRanges(ranges) };
-}
-
 /** Those of the slice and those that come within the slack of one of them, by their first start. */
-function nearSegments(
+export function nearSegments(
   slice: readonly SegmentMeta[],
   all: readonly SegmentMeta[],
 ): readonly SegmentMeta[] {
@@ -74,15 +35,80 @@ function nearSegments(
   const isNear = (meta: SegmentMeta): boolean =>
     around.some(({ from, to }) => meta.minTraceStart <= to && endOf(meta) >= from);
   const near = [...slice, ...all.filter((meta) => !inSlice.has(meta) && isNear(meta))];
-  return near.sort((a, b) =>
-    a.minTraceStart !== b.minTraceStart
-      ? a.minTraceStart < b.minTraceStart
-        ? -1
-        : 1
-      : a.id < b.id
-        ? -1
-        : 1,
-  );
+  return near.sort((a, b) => {
+    if (a.minTraceStart !== b.minTraceStart) return a.minTraceStart < b.minTraceStart ? -1 : 1;
+    return a.id < b.id ? -1 : 1;
+  });
+}
+
+/** `near` in order of first starts; `undefined` when there are more than `maxPairs`. */
+export function nearPairs(
+  near: readonly SegmentMeta[],
+  maxPairs: number,
+): readonly NearPair[] | undefined {
+  const pairs: NearPair[] = [];
+  for (const [i, first] of near.entries()) {
+    const to = endOf(first) + SLACK_NANOS;
+    for (let j = i + 1; j < near.length && near[j]!.minTraceStart <= to; j++) {
+      if (pairs.length === maxPairs) return undefined;
+      pairs.push({ first, second: near[j]! });
+    }
+  }
+  return pairs;
+}
+
+/**
+ * Of two segments with a trace in common, the part in the first ends in or after the slack before
+ * the second begins; the part in the second starts before the slack after the first's is over.
+ */
+export function zonesOfPairs(pairs: readonly NearPair[]): BorderZones {
+  const heads = new Map<SegmentMeta, bigint>();
+  const tails = new Map<SegmentMeta, bigint>();
+  for (const { first, second } of pairs) {
+    const tailFrom = second.minTraceStart - ZONE_NANOS;
+    const headTo = first.maxTraceStart + ZONE_NANOS;
+    tails.set(first, minOf(tails.get(first) ?? tailFrom, tailFrom));
+    heads.set(second, maxOf(heads.get(second) ?? headTo, headTo));
+  }
+  const segments = new Set(pairs.flatMap(({ first, second }) => [first, second]));
+  return zonesOf([...segments], heads, tails);
+}
+
+/** The same for all pairs of `near`, which is in order of first starts, without looking at each. */
+export function zonesOfAll(near: readonly SegmentMeta[]): BorderZones {
+  const heads = new Map<SegmentMeta, bigint>();
+  const tails = new Map<SegmentMeta, bigint>();
+  let latestStart: bigint | undefined;
+  for (const [i, meta] of near.entries()) {
+    const next = near[i + 1];
+    if (next !== undefined) tails.set(meta, next.minTraceStart - ZONE_NANOS);
+    if (latestStart !== undefined) heads.set(meta, latestStart + ZONE_NANOS);
+    latestStart = maxOf(latestStart ?? meta.maxTraceStart, meta.maxTraceStart);
+  }
+  return zonesOf(near, heads, tails);
+}
+
+function zonesOf(
+  segments: readonly SegmentMeta[],
+  heads: ReadonlyMap<SegmentMeta, bigint>,
+  tails: ReadonlyMap<SegmentMeta, bigint>,
+): BorderZones {
+  const whole: SegmentMeta[] = [];
+  const partial: SegmentMeta[] = [];
+  const ranges: StartRange[] = [];
+  for (const meta of segments) {
+    const { minTraceStart: from, maxTraceStart: to } = meta;
+    const head = minOf(heads.get(meta) ?? from - 1n, to);
+    const tail = maxOf(tails.get(meta) ?? to + 1n, from);
+    if (head >= tail - 1n) {
+      whole.push(meta);
+      continue;
+    }
+    partial.push(meta);
+    if (head >= from) ranges.push({ from, to: head });
+    if (tail <= to) ranges.push({ from: tail, to });
+  }
+  return { whole, partial, ranges: joinRanges(ranges) };
 }
 
 /** A span may end before it starts. */

@@ -1,0 +1,38 @@
+import type { SegmentMeta } from "../../schema/segment-meta.ts";
+
+/** What is known of a trace's part, as its segment stores it. */
+export type KnownPart = {
+  readonly meta: SegmentMeta;
+  readonly startUnixNano: bigint;
+  readonly endUnixNano: bigint;
+};
+
+/** A trace as far as its parts are known, and where it was looked for, in vain or not. */
+export type KnownTrace = {
+  readonly traceId: string;
+  readonly parts: KnownPart[];
+  tried: Set<SegmentMeta> | undefined;
+};
+
+export class KnownTraces {
+  readonly #traces = new Map<string, KnownTrace>();
+
+  get size(): number {
+    return this.#traces.size;
+  }
+
+  all(): KnownTrace[] {
+    return [...this.#traces.values()];
+  }
+
+  add(traceId: string, part: KnownPart): void {
+    const trace = this.#traces.get(traceId);
+    if (trace === undefined) {
+      this.#traces.set(traceId, { traceId, parts: [part], tried: undefined });
+    } else if (!hasPart(trace, part.meta)) trace.parts.push(part);
+  }
+}
+
+export function hasPart({ parts }: KnownTrace, meta: SegmentMeta): boolean {
+  return parts.some((part) => part.meta === meta);
+}

@@ -1,0 +1,229 @@
+import type { SqlValue } from "../../drivers/duckdb/database.ts";
+import { PintailError } from "../../errors.ts";
+import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import { mayContainHash, traceIdHash } from "../../storage/segments/trace-filter.ts";
+import { maxOf, minOf } from "../bigint-bounds.ts";
+import type { QueryRun } from "../query-context.ts";
+import { readSegments } from "../segment-sql.ts";
+import { traceIdFromHex } from "../trace-id.ts";
+import {
+  type BorderZones,
+  endOf,
+  LONG_NANOS,
+  type NearPair,
+  nearPairs,
+  SLACK_NANOS,
+  zonesOfAll,
+  zonesOfPairs,
+} from "./border-zones.ts";
+import { idTable } from "./id-table.ts";
+import { hasPart, type KnownPart, type KnownTrace, KnownTraces } from "./known-traces.ts";
+import { perFileSql } from "./overlay-sql.ts";
+import { isWorthKeeping, type SharedTrace, type SplitCache } from "./split-cache.ts";
+import { inRangesSql, type StartRange } from "./start-ranges.ts";
+
+/** More pairs of near segments are not looked at one by one; a day of L1 segments has some hundred. */
+const MAX_PAIRS = 20_000;
+/** Two for each border between segments of some days. */
+const MAX_ZONE_RANGES = 256;
+
+/** A segment to look for further parts in: of any part near to it, or only of long ones. */
+type Target = { readonly meta: SegmentMeta; readonly onlyOfLong: boolean };
+
+/** One search for the traces that segments have in common. */
+export class SplitSearch {
+  readonly known = new KnownTraces();
+  readonly #run: QueryRun;
+  readonly #all: readonly SegmentMeta[];
+  readonly #cache: SplitCache;
+  readonly #maxTraces: number;
+  /** Pairs whose zones are read; `undefined`: all pairs, too many to be listed. */
+  readonly #open: readonly NearPair[] | undefined;
+  readonly #zones: BorderZones;
+  /** What the cache knows all of. */
+  readonly #cached = new Map<SegmentMeta, Set<SegmentMeta>>();
+  readonly #read: ReadonlySet<SegmentMeta>;
+  readonly #readWhole: ReadonlySet<SegmentMeta>;
+  readonly #targets = new Map<SegmentMeta, readonly Target[]>();
+
+  /** `near` in order of first starts; each of `all` may hold further parts. */
+  constructor(
+    run: QueryRun,
+    near: readonly SegmentMeta[],
+    all: readonly SegmentMeta[],
+    { cache, maxTraces }: { cache: SplitCache; maxTraces: number },
+  ) {
+    this.#run = run;
+    this.#all = all;
+    this.#cache = cache;
+    this.#maxTraces = maxTraces;
+    this.#open = nearPairs(near, MAX_PAIRS)?.filter((pair) => !this.#takeCached(pair));
+    this.#zones = this.#open === undefined ? zonesOfAll(near) : zonesOfPairs(this.#open);
+    this.#readWhole = new Set(this.#zones.whole);
+    this.#read = new Set([...this.#zones.whole, ...this.#zones.partial]);
+  }
+
+  /** Finds traces that are split already, and those long enough to have parts outside the zones. */
+  async readZones(): Promise<void> {
+    const { whole, partial, ranges } = this.#zones;
+    const selects: string[] = [];
+    if (whole.length > 0) selects.push(this.#rowsSql(whole, 0, "true"));
+    if (partial.length > 0) {
+      const first = whole.length;
+      // Apart, since each alone lets the database skip row groups.
+      if (ranges.length > 0) {
+        selects.push(this.#rowsSql(partial, first, inRangesSql(ranges, MAX_ZONE_RANGES)));
+      }
+      selects.push(this.#rowsSql(partial, first, `trace_duration_ns >= ${LONG_NANOS}`));
+    }
+    if (selects.length === 0) return;
+    const wanted = `count(*) > 1 OR max(duration) >= ${LONG_NANOS}`;
+    await this.#addParts([...whole, ...partial], selects.join(" UNION ALL "), wanted);
+  }
+
+  /** Looks for parts outside of what was read, as long as what is found brings more segments near. */
+  async followParts(): Promise<void> {
+    for (;;) {
+      const ids: string[] = [];
+      const ranges = new Map<SegmentMeta, StartRange>();
+      await this.#run.forEach(this.known.all(), (trace) => {
+        if (this.#openTargets(trace, ranges)) ids.push(trace.traceId);
+      });
+      if (ids.length === 0) return;
+      const metas = [...ranges.keys()];
+      const table = await idTable(this.#run, ids);
+      try {
+        const where = `trace_id IN (SELECT trace_id FROM ${table.name})
+          AND (${inRangesSql([...ranges.values()], MAX_ZONE_RANGES)})`;
+        await this.#addParts(metas, this.#rowsSql(metas, 0, where), "true");
+      } finally {
+        await table[Symbol.asyncDispose]();
+      }
+    }
+  }
+
+  /** Remembers what the pairs that were read have in common. */
+  keep(): void {
+    const kept = this.#open?.filter(({ first, second }) => isWorthKeeping(first, second)) ?? [];
+    if (kept.length === 0) return;
+    const shared = new Map<SegmentMeta, Map<SegmentMeta, SharedTrace[]>>();
+    for (const { first, second } of kept) {
+      const others = shared.get(first) ?? new Map<SegmentMeta, SharedTrace[]>();
+      shared.set(first, others.set(second, []));
+    }
+    for (const { traceId, parts } of this.known.all()) {
+      for (const first of parts) {
+        const others = shared.get(first.meta);
+        if (others === undefined) continue;
+        for (const second of parts) others.get(second.meta)?.push({ traceId, first, second });
+      }
+    }
+    for (const [first, others] of shared) {
+      for (const [second, traces] of others) this.#cache.set(first, second, traces);
+    }
+  }
+
+  #takeCached({ first, second }: NearPair): boolean {
+    if (!isWorthKeeping(first, second)) return false;
+    const traces = this.#cache.get(first, second);
+    if (traces === undefined) return false;
+    for (const trace of traces) {
+      this.known.add(trace.traceId, trace.first);
+      this.known.add(trace.traceId, trace.second);
+    }
+    for (const [a, b] of [[first, second] as const, [second, first] as const]) {
+      this.#cached.set(a, (this.#cached.get(a) ?? new Set()).add(b));
+    }
+    return true;
+  }
+
+  /** Enters the segments that may hold more of the trace, and where; whether there are any. */
+  #openTargets(trace: KnownTrace, ranges: Map<SegmentMeta, StartRange>): boolean {
+    let hash: Uint32Array | undefined;
+    let some = false;
+    for (const part of trace.parts) {
+      const isLong = part.endUnixNano - part.startUnixNano >= LONG_NANOS;
+      for (const { meta, onlyOfLong } of this.#targetsFrom(part.meta)) {
+        if ((onlyOfLong && !isLong) || !isNearPart(meta, part)) continue;
+        if (trace.tried?.has(meta) === true || hasPart(trace, meta)) continue;
+        hash ??= traceIdHash(traceIdFromHex(trace.traceId));
+        if (!mayContainHash(meta.traceFilter, hash)) continue;
+        trace.tried = (trace.tried ?? new Set()).add(meta);
+        const range = this.#rangeIn(meta, part);
+        const other = ranges.get(meta) ?? range;
+        ranges.set(meta, { from: minOf(range.from, other.from), to: maxOf(range.to, other.to) });
+        some = true;
+      }
+    }
+    return some;
+  }
+
+  /** The segments near this one that may hold parts which are neither cached nor read. */
+  #targetsFrom(from: SegmentMeta): readonly Target[] {
+    const known = this.#targets.get(from);
+    if (known !== undefined) return known;
+    const targets: Target[] = [];
+    const cached = this.#cached.get(from);
+    const begin = from.minTraceStart - SLACK_NANOS;
+    const end = endOf(from) + SLACK_NANOS;
+    for (const meta of this.#all) {
+      if (meta === from || meta.minTraceStart > end || endOf(meta) < begin) continue;
+      if (cached?.has(meta) === true) continue;
+      const bothRead = this.#read.has(from) && this.#read.has(meta);
+      if (bothRead && this.#readWhole.has(meta)) continue;
+      targets.push({ meta, onlyOfLong: bothRead });
+    }
+    this.#targets.set(from, targets);
+    return targets;
+  }
+
+  /** Where a further part starts; the long ones of what was read are known. */
+  #rangeIn(meta: SegmentMeta, part: KnownPart): StartRange {
+    const to = minOf(part.endUnixNano + SLACK_NANOS, meta.maxTraceStart);
+    const from = part.startUnixNano - SLACK_NANOS - LONG_NANOS;
+    return {
+      from: this.#read.has(meta) ? maxOf(from, meta.minTraceStart) : meta.minTraceStart,
+      to,
+    };
+  }
+
+  #rowsSql(segments: readonly SegmentMeta[], firstNumber: number, where: string): string {
+    const number = perFileSql(segments.map((_, i) => firstNumber + i));
+    return `SELECT trace_id, trace_start, trace_duration_ns, ${number} AS segment
+      FROM ${readSegments(this.#run.context, segments)} WHERE ${where}`;
+  }
+
+  /** Enters the parts that the rows tell of, for the traces for which `wanted` holds. */
+  async #addParts(segments: readonly SegmentMeta[], rows: string, wanted: string): Promise<void> {
+    const max = this.#maxTraces;
+    const found =
+      await this.#run.rows(`SELECT trace_id, list(segment), list(start), list(duration) FROM (
+        SELECT trace_id, segment, epoch_ns(any_value(trace_start)) AS start,
+          any_value(trace_duration_ns) AS duration
+        FROM (${rows}) GROUP BY trace_id, segment)
+      GROUP BY trace_id HAVING ${wanted} LIMIT ${max + 1}`);
+    await this.#run.forEach(found, (row) => this.#addRow(row, segments));
+    if (this.known.size <= max) return;
+    throw new PintailError(
+      "limited",
+      `more than ${max} traces lie in several segments or last longer than ${LONG_NANOS / 1_000_000_000n}s`,
+    );
+  }
+
+  #addRow(row: readonly SqlValue[], segments: readonly SegmentMeta[]): void {
+    const [traceId, numbers, starts, durations] = row as [string, bigint[], bigint[], bigint[]];
+    for (const [i, number] of numbers.entries()) {
+      const meta = segments[Number(number)]!;
+      const startUnixNano = starts[i]!;
+      const endUnixNano = startUnixNano + durations[i]!;
+      this.known.add(traceId, { meta, startUnixNano, endUnixNano });
+    }
+  }
+}
+
+function isNearPart(meta: SegmentMeta, part: KnownPart): boolean {
+  return (
+    meta.minTraceStart <= part.endUnixNano + SLACK_NANOS &&
+    endOf(meta) >= part.startUnixNano - SLACK_NANOS
+  );
+}
