@@ -188,6 +188,7 @@ export class JaegerProtobufDecoder {
     const reader = this.#reader;
     const known = processes.find(reader.bytes, messageParts, 0);
     if (known >= 0) return known;
+    const resume = reader.pos;
     let serviceStart = 0;
     let serviceEnd = 0;
     for (let i = 0; i < messageParts.length; i += 2) {
@@ -205,6 +206,7 @@ export class JaegerProtobufDecoder {
         } else reader.skip(tag, 0b110, end);
       }
     }
+    reader.pos = resume;
     const row = processes.close(serviceStart, serviceEnd, "protobuf");
     truncated.resource += tagValues.takeCuts();
     return row;
