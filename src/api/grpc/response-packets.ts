@@ -1,5 +1,10 @@
 import { create, type DescMessage, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import {
+  InstantSeriesSchema,
+  type QueryInstantResponse,
+  QueryInstantResponseSchema,
+  type QueryRangeResponse,
+  QueryRangeResponseSchema,
   type SearchResponse,
   SearchResponseSchema,
   type SearchTagsResponse,
@@ -11,6 +16,8 @@ import {
   type SearchTagValuesV2Response,
   SearchTagValuesV2ResponseSchema,
   TagValueSchema,
+  type TimeSeries,
+  TimeSeriesSchema,
   TraceSearchMetadataSchema,
 } from "../../../gen/tempopb/tempo_pb.ts";
 import { packets } from "../stream/packets.ts";
@@ -77,6 +84,61 @@ export function* tagValuesV2Packets(
     });
 }
 
+/** A series with very many samples stands in several packets; only the last has the status. */
+export function* rangePackets(
+  message: QueryRangeResponse,
+  maxBytes: number,
+): Generator<QueryRangeResponse, void, void> {
+  const room = elementBytes(maxBytes, message.message);
+  const series =
+    room > 0 ? message.series.flatMap((one) => splitSeries(one, room)) : message.series;
+  const all = [...packets(series, sizeIn(TimeSeriesSchema), room)];
+  for (const [i, some] of all.entries())
+    yield create(QueryRangeResponseSchema, {
+      ...(i === all.length - 1 ? statusOf(message) : {}),
+      ...metricsOf(message),
+      series: [...some],
+    });
+}
+
+export function* instantPackets(
+  message: QueryInstantResponse,
+  maxBytes: number,
+): Generator<QueryInstantResponse, void, void> {
+  const room = elementBytes(maxBytes, message.message);
+  const all = [...packets(message.series, sizeIn(InstantSeriesSchema), room)];
+  for (const [i, some] of all.entries())
+    yield create(QueryInstantResponseSchema, {
+      ...(i === all.length - 1 ? statusOf(message) : {}),
+      ...metricsOf(message),
+      series: [...some],
+    });
+}
+
+function statusOf({ status, message }: QueryRangeResponse | QueryInstantResponse) {
+  return { status, message };
+}
+
+/** A sample takes at most this. */
+const SAMPLE_BYTES = 22;
+
+/** Pieces with the same labels, none of which takes much more than a packet has room for. */
+function splitSeries(series: TimeSeries, room: number): readonly TimeSeries[] {
+  const count = Math.max(1, Math.floor(room / 2 / SAMPLE_BYTES));
+  if (series.samples.length <= count) return [series];
+  const pieces: TimeSeries[] = [];
+  for (let at = 0; at < series.samples.length; at += count) {
+    pieces.push(
+      create(TimeSeriesSchema, {
+        labels: series.labels,
+        samples: series.samples.slice(at, at + count),
+        exemplars: at === 0 ? series.exemplars : [],
+      }),
+    );
+  }
+  return pieces;
+}
+
 function metricsOf<Metrics>({ metrics }: { metrics?: Metrics | undefined }) {
   return metrics === undefined ? {} : { metrics };
 }
@@ -86,8 +148,8 @@ const OTHER_BYTES = 128;
 /** Tag and length in front of an element. */
 const PREFIX_BYTES = 6;
 
-function elementBytes(maxBytes: number): number {
-  return maxBytes <= 0 ? 0 : Math.max(1, maxBytes - OTHER_BYTES);
+function elementBytes(maxBytes: number, text = ""): number {
+  return maxBytes <= 0 ? 0 : Math.max(1, maxBytes - OTHER_BYTES - textSize(text));
 }
 
 function sizeIn<Desc extends DescMessage>(schema: Desc): (element: MessageShape<Desc>) => number {

@@ -8,16 +8,19 @@ import type { QueryRouteParts } from "../http/route-context.ts";
 /** Peers bound the size of all trailers, often to 8 KiB. */
 const MAX_MESSAGE_CHARS = 1024;
 
-/** Finds the tenants, then gives what `answer` gives; its errors become gRPC's. */
+/** Finds the tenants, then gives what `answer` gives; errors become gRPC's. */
 export async function* streamingCall<Message>(
   { tenantRules, log }: Pick<QueryRouteParts, "tenantRules" | "log">,
   context: HandlerContext,
   answer: (tenants: readonly string[], signal: AbortSignal) => AsyncIterable<Message>,
-  codeOf: (error: unknown) => Code = mappedCode,
+  answerCode: (error: unknown) => Code = mappedCode,
 ): AsyncGenerator<Message, void, void> {
+  let codeOf = mappedCode;
   try {
     const values = tenantHeaderValues(context.requestHeader);
-    yield* answer(readTenantsOfMetadata(values, tenantRules), context.signal);
+    const tenants = readTenantsOfMetadata(values, tenantRules);
+    codeOf = answerCode;
+    yield* answer(tenants, context.signal);
   } catch (error) {
     throw toConnectError(error, context.signal, codeOf(error), log);
   }
