@@ -26,6 +26,13 @@ export function parseQuery(text: string): Query {
   if (tokens.peek().type === "end") {
     throw tokens.error("syntax error: the query is empty, {} matches all spans");
   }
+  const query = parseQueryPart(tokens);
+  if (tokens.peek().type !== "end") throw tokens.unexpected();
+  return query;
+}
+
+/** A query up to the first token that cannot belong to it. */
+export function parseQueryPart(tokens: TokenStream): Query {
   const { stages, scalar } = parsePipeline(tokens);
   if (scalar !== undefined) throw tokens.unexpected("a comparison after the aggregate");
   let metrics: Query["metrics"];
@@ -36,7 +43,6 @@ export function parseQuery(text: string): Query {
   }
   let hints: readonly Hint[] = [];
   while (tokens.is("with")) hints = parseHints(tokens);
-  if (tokens.peek().type !== "end") throw tokens.unexpected();
   return { stages, metrics, second, hints };
 }
 
@@ -259,7 +265,7 @@ function standsAlone(stage: Stage): boolean {
 }
 
 /** hints = "with" "(" hint { "," hint } ")"; hint = IDENTIFIER "=" static */
-function parseHints(tokens: TokenStream): Hint[] {
+export function parseHints(tokens: TokenStream): Hint[] {
   tokens.expect("with");
   tokens.expect("(");
   const hints: Hint[] = [];

@@ -2,6 +2,7 @@ import type {
   Aggregate,
   FieldExpr,
   FieldRef,
+  Hint,
   MetricsStage,
   Query,
   ScalarExpr,
@@ -20,11 +21,13 @@ export function printQuery(query: Query): string {
   let text = printStages(query.stages);
   if (query.metrics !== undefined) text += ` | ${printMetrics(query.metrics)}`;
   for (const stage of query.second) text += printSecondStage(stage);
-  if (query.hints.length > 0) {
-    const hints = query.hints.map((hint) => `${hint.name}=${printStatic(hint.value)}`);
-    text += ` with(${hints.join(", ")})`;
-  }
-  return text;
+  return text + printHints(query.hints);
+}
+
+/** With a blank before it; empty without hints. */
+export function printHints(hints: readonly Hint[]): string {
+  if (hints.length === 0) return "";
+  return ` with(${hints.map((hint) => `${hint.name}=${printStatic(hint.value)}`).join(", ")})`;
 }
 
 export function printStages(stages: readonly Stage[]): string {
@@ -183,7 +186,7 @@ function printBy(fields: readonly FieldRef[]): string {
   return fields.length === 0 ? "" : ` by(${fields.map(fieldText).join(", ")})`;
 }
 
-function printSecondStage(stage: SecondStage): string {
+export function printSecondStage(stage: SecondStage): string {
   return stage.type === "metrics-filter"
     ? ` ${stage.op} ${printStatic(stage.value)}`
     : ` | ${stage.type}(${stage.limit})`;

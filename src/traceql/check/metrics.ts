@@ -1,5 +1,5 @@
 import type { MetricsStage, SecondStage } from "../ast.ts";
-import { notSupportedYet, TraceQLError } from "../traceql-error.ts";
+import { TraceQLError } from "../traceql-error.ts";
 import { checkFieldRef, checkFilter } from "./field.ts";
 
 const MAX_BY_FIELDS = 5;
@@ -34,7 +34,9 @@ export function checkMetrics(stage: MetricsStage): void {
 function checkBy(by: Extract<MetricsStage, { type: "metrics" }>["by"], max: number): void {
   for (const field of by) checkFieldRef(field);
   if (by.length > max) {
-    throw notSupportedYet(`metrics group by ${by.length} values (the limit is ${max})`);
+    throw new TraceQLError(
+      `metrics group by ${by.length} values not yet supported, the limit is ${max}`,
+    );
   }
 }
 

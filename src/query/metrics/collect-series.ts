@@ -1,0 +1,94 @@
+import type { SqlValue } from "../../drivers/duckdb/database.ts";
+import { PintailError } from "../../errors.ts";
+import type { AnyValueLike } from "../../traceql/sql/field.ts";
+import type { QueryRun } from "../query-context.ts";
+import type { ExemplarPicker } from "./exemplar-picker.ts";
+import { labelKey, labelValue } from "./label-value.ts";
+import type { ObservationLayout, ObservationStatement } from "./observation-sql.ts";
+import type { SeriesTable } from "./series-table.ts";
+
+/** Points that one query may read from the database, series times buckets. */
+const MAX_POINTS = 2_000_000;
+
+/** Counts the points that a query has read; throws `invalid` for too many. */
+export class PointBudget {
+  #left = MAX_POINTS;
+
+  take(points: number): void {
+    this.#left -= points;
+    if (this.#left >= 0) return;
+    throw new PintailError(
+      "invalid",
+      `query has more than ${MAX_POINTS} points (series times steps), group by fewer values or use a larger step`,
+    );
+  }
+}
+
+/** Runs a statement and puts its groups into the table. */
+export async function collectSeries(
+  run: QueryRun,
+  { sql, layout }: ObservationStatement,
+  table: SeriesTable,
+  exemplars: ExemplarPicker | undefined,
+  budget: PointBudget,
+): Promise<void> {
+  const at = columnsOf(layout);
+  await run.chunks(sql, ({ rowCount, columns }) => {
+    budget.take(rowCount);
+    const values = (column: number): readonly SqlValue[] => columns[column]!;
+    const buckets = values(0);
+    const numbers = values(at.number);
+    const counts = layout.numbers > 1 ? values(at.number + 1) : undefined;
+    const exponents = layout.hasExponent ? values(at.exponent) : undefined;
+    for (let row = 0; row < rowCount; row++) {
+      const by = () => labelsOf(layout, columns, row);
+      const exponent = exponents === undefined ? 0 : Number(exponents[row]);
+      const series = table.find(keyOf(layout, columns, row), exponent, by);
+      if (series === undefined) continue;
+      const bucket = buckets[row] as number;
+      table.add(series, bucket, numbers[row] as number, (counts?.[row] ?? 0) as number);
+      if (exemplars?.wants(bucket) !== true) continue;
+      const value = values(at.exemplar + 2)[row];
+      exemplars.offer({
+        series,
+        bucket,
+        traceId: values(at.exemplar)[row] as string,
+        startUnixNano: values(at.exemplar + 1)[row] as bigint,
+        value: typeof value === "number" ? value : undefined,
+      });
+    }
+  });
+}
+
+function columnsOf(layout: ObservationLayout) {
+  const labels = layout.labels.reduce((sum, types) => sum + types.length, 0);
+  const exponent = 1 + labels;
+  const number = exponent + (layout.hasExponent ? 1 : 0);
+  return { exponent, number, exemplar: number + layout.numbers };
+}
+
+function labelsOf(
+  { labels }: ObservationLayout,
+  columns: readonly (readonly SqlValue[])[],
+  row: number,
+): (AnyValueLike | undefined)[] {
+  let column = 1;
+  return labels.map((types) => {
+    let found: AnyValueLike | undefined;
+    for (const type of types) {
+      const value = columns[column++]![row]!;
+      if (value !== null && found === undefined) found = labelValue(type, value);
+    }
+    return found;
+  });
+}
+
+function keyOf(
+  layout: ObservationLayout,
+  columns: readonly (readonly SqlValue[])[],
+  row: number,
+): string {
+  let key = "";
+  for (const value of labelsOf(layout, columns, row)) key += labelKey(value);
+  return key;
+}

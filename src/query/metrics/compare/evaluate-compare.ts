@@ -1,0 +1,74 @@
+import { TIME_MAX_UNIX_NANO } from "../../../schema/columns.ts";
+import type { FieldRef, IntrinsicName, MetricsStage } from "../../../traceql/ast.ts";
+import { foldConstants } from "../../../traceql/fold.ts";
+import type { Pipeline } from "../../../traceql/plan/pipeline.ts";
+import { listOfField } from "../../../traceql/sql/field-value.ts";
+import { filterToSql } from "../../../traceql/sql/filter.ts";
+import { fieldsOf } from "../../../traceql/walk.ts";
+import { maxOf, minOf } from "../../bigint-bounds.ts";
+import { timestampSql } from "../../segment-sql.ts";
+import type { Evaluation } from "../evaluation.ts";
+import { type FinishedSeries, NO_SERIES } from "../finish-series.ts";
+import { type RowSource, type RowSources, visitRows } from "../row-sources.ts";
+import { CompareSeries } from "./compare-series.ts";
+import { type CountRequest, countBuckets, countValues } from "./count-attributes.ts";
+import { ValueCounts } from "./value-counts.ts";
+
+type CompareStage = MetricsStage & { type: "compare" };
+
+const DEFAULT_TOP_N = 10n;
+/** More values of each attribute than any answer has room for. */
+const MAX_TOP_N = 20_000n;
+/** Attributes of a span that are known by its trace as a whole. */
+const OF_TRACE: readonly IntrinsicName[] = ["rootName", "rootServiceName", "span:childCount"];
+
+/**
+ * The series of compare(): for each attribute and each of both groups the most frequent values, and
+ * how many spans have the attribute at all. Counts are exact, but for values that are nearly unique
+ * to their span, which are counted in the newest segments only.
+ */
+export async function evaluateCompare(
+  pipeline: Pipeline,
+  stage: CompareStage,
+  evaluation: Evaluation,
+): Promise<FinishedSeries> {
+  const { grid } = evaluation;
+  if (pipeline.constantFalse || grid.count === 0) return NO_SERIES;
+  const selection = foldConstants(stage.selection);
+  const topN = Number(minOf(stage.topN ?? DEFAULT_TOP_N, MAX_TOP_N));
+  const used = fieldsOf(selection);
+  const listFields = [...pipeline.fields, ...used].filter((field) => listOfField(field));
+  const ofTrace = OF_TRACE.map((name): FieldRef => ({ type: "intrinsic", name }));
+  const read = async (count: (request: CountRequest) => Promise<void>): Promise<void> => {
+    const fields = [...used, ...ofTrace];
+    await visitRows({ evaluation, pipeline, fields }, async (rows: RowSources) => {
+      const selectionOf = (source: RowSource): string =>
+        `((${filterToSql(selection, source.shape).text}) AND ${windowSql(stage)})`;
+      await count({ evaluation, rows, selectionOf, listFields: unique(listFields), topN });
+    });
+  };
+  const counts = new ValueCounts();
+  await read((request) =>
+    countValues(request, {
+      value: (attribute, value, _, each) => counts.add(attribute, value, each),
+      total: (attribute, _, each) => counts.addTotal(attribute, each),
+    }),
+  );
+  const series = new CompareSeries(counts, topN, grid.count);
+  if (grid.count === 1) {
+    counts.tell(series);
+    return series.finish();
+  }
+  await read((request) => countBuckets(request, series.tops(), series));
+  return series.finish();
+}
+
+function unique(fields: readonly FieldRef[]): FieldRef[] {
+  return [...new Map(fields.map((field) => [JSON.stringify(field), field])).values()];
+}
+
+function windowSql({ window }: CompareStage): string {
+  if (window === undefined) return "TRUE";
+  const at = (unixNano: bigint) => timestampSql(minOf(maxOf(unixNano, 0n), TIME_MAX_UNIX_NANO));
+  return `start_time > ${at(window.start)} AND start_time <= ${at(window.end)}`;
+}

@@ -1,0 +1,45 @@
+import type { TableSeries } from "./series-table.ts";
+
+/** A span that stands for its series in one bucket. */
+export type Exemplar = {
+  readonly series: TableSeries;
+  readonly bucket: number;
+  readonly traceId: string;
+  readonly startUnixNano: bigint;
+  /** The measured value, in stored units. */
+  readonly value: number | undefined;
+};
+
+const PER_SLICE = 2;
+
+/** Takes few exemplars of many: at most two for each slice of the time, one for each trace. */
+export class ExemplarPicker {
+  readonly #limit: number;
+  readonly #bucketCount: number;
+  readonly #slices: Uint8Array;
+  readonly #traces = new Set<string>();
+  readonly picked: Exemplar[] = [];
+
+  constructor(limit: number, bucketCount: number) {
+    this.#limit = limit;
+    this.#bucketCount = bucketCount;
+    this.#slices = new Uint8Array(Math.max(1, Math.floor(limit / PER_SLICE)));
+  }
+
+  /** Cheap to ask for every row: whether one of this bucket is still wanted. */
+  wants(bucket: number): boolean {
+    return this.picked.length < this.#limit && this.#slices[this.#sliceOf(bucket)]! < PER_SLICE;
+  }
+
+  offer(exemplar: Exemplar): void {
+    if (!this.wants(exemplar.bucket) || this.#traces.has(exemplar.traceId)) return;
+    const slice = this.#sliceOf(exemplar.bucket);
+    this.#slices[slice] = this.#slices[slice]! + 1;
+    this.#traces.add(exemplar.traceId);
+    this.picked.push(exemplar);
+  }
+
+  #sliceOf(bucket: number): number {
+    return Math.floor((bucket * this.#slices.length) / this.#bucketCount);
+  }
+}

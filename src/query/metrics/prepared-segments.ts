@@ -1,0 +1,68 @@
+import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import type { FieldExpr, FieldRef } from "../../traceql/ast.ts";
+import { filterToSql } from "../../traceql/sql/filter.ts";
+import { keysOf, mayMatch } from "../../traceql/sql/prune.ts";
+import { type SegmentShape, shapeOf } from "../../traceql/sql/segment-shape.ts";
+import { checkSqlLength } from "../../traceql/sql/sql.ts";
+
+export type PreparedSegment = {
+  readonly meta: SegmentMeta;
+  readonly shape: SegmentShape;
+  /** Whether some span may match the leaf. */
+  readonly possible: readonly boolean[];
+  /** SQL of each leaf, `FALSE` where it is not possible. */
+  readonly conditions: readonly string[];
+  /** Equal for segments that one SELECT can read. */
+  readonly key: string;
+};
+
+/** What the segments hold of the fields that a query reads; compiled once for each shape. */
+export class SegmentPreparer {
+  readonly #leaves: readonly FieldExpr[];
+  readonly #fields: readonly FieldRef[];
+  readonly #keys: ReadonlySet<string>;
+  readonly #conditions = new Map<string, readonly string[]>();
+  #textLength = 0;
+
+  /** `fields`: all of the query's, those of the leaves among them. */
+  constructor(leaves: readonly FieldExpr[], fields: readonly FieldRef[]) {
+    this.#leaves = leaves;
+    this.#fields = fields;
+    this.#keys = keysOf(fields);
+  }
+
+  /** `exact`: the rows are as the catalog knows them, so that it can tell what is not there. */
+  prepare(meta: SegmentMeta, exact: boolean): PreparedSegment {
+    // A segment has hundreds of keys, and there may be thousands of segments.
+    const slim = { ...meta, keys: meta.keys.filter(({ key }) => this.#keys.has(key)) };
+    const shape = shapeOf(slim, this.#fields);
+    const written = this.#conditionsOf(shape);
+    const possible = this.#leaves.map(
+      (leaf, i) => written[i] !== "FALSE" && (!exact || mayMatch(leaf, slim)),
+    );
+    const conditions = written.map((text, i) => (possible[i] ? text : "FALSE"));
+    return { meta, shape, possible, conditions, key: JSON.stringify([shape.key, possible]) };
+  }
+
+  #conditionsOf(shape: SegmentShape): readonly string[] {
+    let found = this.#conditions.get(shape.key);
+    if (found === undefined) {
+      found = this.#leaves.map((leaf) => filterToSql(leaf, shape).text);
+      this.#conditions.set(shape.key, found);
+      // A statement may hold every shape once.
+      for (const text of found) this.#textLength += text.length;
+      checkSqlLength(this.#textLength);
+    }
+    return found;
+  }
+}
+
+export function groupByKey(prepared: readonly PreparedSegment[]): PreparedSegment[][] {
+  const groups = new Map<string, PreparedSegment[]>();
+  for (const segment of prepared) {
+    const group = groups.get(segment.key);
+    if (group === undefined) groups.set(segment.key, [segment]);
+    else group.push(segment);
+  }
+  return [...groups.values()];
+}

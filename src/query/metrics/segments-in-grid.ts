@@ -1,0 +1,32 @@
+import { TIME_MAX_UNIX_NANO } from "../../schema/columns.ts";
+import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import { maxOf, minOf } from "../bigint-bounds.ts";
+import { timestampSql } from "../segment-sql.ts";
+import { endOfGrid, type MetricsGrid } from "./grid.ts";
+
+/** No span of the segment starts later, as far as its description tells. */
+export function latestStart(meta: SegmentMeta): bigint {
+  return maxOf(meta.maxEnd, meta.maxTraceStart);
+}
+
+/** Whether some span of the segment may start in the grid. */
+export function mayStartInGrid(meta: SegmentMeta, grid: MetricsGrid): boolean {
+  return meta.minTraceStart <= endOfGrid(grid) && latestStart(meta) > grid.startUnixNano;
+}
+
+/** Rows that start in the grid; the database skips row groups by it. */
+export function startInGridSql(grid: MetricsGrid): string {
+  const first = timestampSql(minOf(grid.startUnixNano, TIME_MAX_UNIX_NANO));
+  const last = timestampSql(minOf(endOfGrid(grid), TIME_MAX_UNIX_NANO));
+  return `start_time > ${first} AND start_time <= ${last}`;
+}
+
+/**
+ * Rows of traces of which some span may start in the grid. Written so that no operand can overflow:
+ * a trace begins at 0 or later.
+ */
+export function overlapsGridSql(grid: MetricsGrid): string {
+  const last = timestampSql(minOf(endOfGrid(grid), TIME_MAX_UNIX_NANO));
+  const first = minOf(grid.startUnixNano, TIME_MAX_UNIX_NANO);
+  return `trace_start <= ${last} AND trace_duration_ns >= ${first} - epoch_ns(trace_start)`;
+}
