@@ -1,17 +1,22 @@
-import type { SegmentMeta } from "../schema/segment-meta.ts";
 import { withParents } from "../traceql/sql/parent-join.ts";
 import { checkSqlLength } from "../traceql/sql/sql.ts";
 import { type CompiledSearch, leafNumbers, type SearchShape } from "./compiled-search.ts";
+import { joinedRows } from "./joined-rows.ts";
 
-/** Rows of one shape, of which some match. */
+/** Rows of one shape, some of which may match. */
 export type SpanSource = {
-  /** Text that may follow FROM: stored columns, and `row_id`, a BIGINT that no other row has. */
+  /** Text that may follow FROM: stored columns, `row_id`, and the further ones that are asked for. */
   readonly from: string;
   readonly shape: SearchShape;
   /** Leaves that none of the rows can match need not be computed. */
   mayMatch(leaf: number): boolean;
-  /** More columns of the base, as they stand in a SELECT list. */
+};
+
+export type BaseColumns = {
+  /** Names of columns of the sources that the base has too. */
   readonly columns: readonly string[];
+  /** Whether it has what result spans show: `echo0`, … */
+  readonly echo: boolean;
 };
 
 /**
@@ -19,44 +24,48 @@ export type SpanSource = {
  * pipeline's first filters. Each condition's text stands once in it: planning a long one takes longer
  * than running it.
  */
-export function baseSpansSql(search: CompiledSearch, sources: readonly SpanSource[]): string {
+export function baseSpansSql(
+  search: CompiledSearch,
+  sources: readonly SpanSource[],
+  { columns, echo }: BaseColumns,
+): string {
   const { values, seeds, fields } = search.pipeline;
-  const selects = sources.map(({ from, shape, mayMatch, columns }) => {
-    const leaves = leafNumbers(search).map((leaf) => {
-      const text = mayMatch(leaf) ? shape.leaves[leaf] : "FALSE";
-      return `(${text}) AS match${leaf}`;
-    });
+  const leaves = leafNumbers(search);
+  const selects = parentsTogether(search, sources).map(({ from, shape, mayMatch }) => {
     const inner = [
       "trace_id, row_id, nested_left, nested_right, nested_parent",
-      ...leaves,
-      ...values.map((_, value) => `${shape.values[value]} AS value${value}`),
       ...columns,
+      ...leaves.map((leaf) => `(${mayMatch(leaf) ? shape.leaves[leaf] : "FALSE"}) AS match${leaf}`),
+      ...values.map((_, value) => `${shape.values[value]} AS value${value}`),
+      ...(echo ? shape.echo.map((sql, i) => `${sql} AS echo${i}`) : []),
     ];
-    const rows = withParents(from, fields, shape.segment);
-    // Of a single filter the database can tell by statistics which rows to skip.
-    return `SELECT * FROM (SELECT ${inner.join(", ")} FROM ${rows})
+    return `SELECT * FROM (SELECT ${inner.join(", ")} FROM ${withParents(from, fields, shape.segment)})
       WHERE ${seeds.map((leaf) => `match${leaf}`).join(" OR ")}`;
   });
-  const flags = leafNumbers(search).map((leaf) => `coalesce(match${leaf}, false) AS leaf${leaf}`);
-  const matches = leafNumbers(search).map((leaf) => `match${leaf}`);
+  const flags = leaves.map((leaf) => `coalesce(match${leaf}, false) AS leaf${leaf}`);
+  const matches = leaves.map((leaf) => `match${leaf}`);
   const sql = `SELECT * EXCLUDE (${matches.join(", ")}), ${flags.join(", ")}
     FROM (${selects.join(" UNION ALL ")})`;
   checkSqlLength(sql.length);
   return sql;
 }
 
-/** Segments of the same shape, in their order. */
-export function byShape<K extends string>(
+/** A span's parent may be in another source: where that matters, all rows become those of one. */
+function parentsTogether(
   search: CompiledSearch,
-  segments: Iterable<SegmentMeta>,
-  keyOf: (meta: SegmentMeta) => K,
-): SegmentMeta[][] {
-  const groups = new Map<string, SegmentMeta[]>();
-  for (const meta of segments) {
-    const key = `${keyOf(meta)} ${search.shape(meta).key}`;
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [meta]);
-    else group.push(meta);
-  }
-  return [...groups.values()];
+  sources: readonly SpanSource[],
+): readonly SpanSource[] {
+  const { fields } = search.pipeline;
+  if (sources.length < 2 || !fields.some(({ type }) => type === "parent-attribute")) return sources;
+  const joined = joinedRows(
+    sources.map(({ from, shape }) => ({ from, shape: shape.segment })),
+    fields,
+  );
+  return [
+    {
+      from: joined.from,
+      shape: search.shapeOf(joined.shape),
+      mayMatch: (leaf) => sources.some((source) => source.mayMatch(leaf)),
+    },
+  ];
 }

@@ -128,6 +128,7 @@ export function compilePipeline({
     echo: echoed.map(echoField),
     showsName: fields.some((field) => field.type === "intrinsic" && field.name === "name"),
     shape: (meta) => prepare(meta).shape,
+    shapeOf: compiledFor,
     mayMatch: (leaf, meta) => prepare(meta).possible[leaf] ?? false,
     mayMatchWhole: (leaf, meta) => prepare(meta).possibleWhole[leaf] ?? false,
     duration,

@@ -13,6 +13,8 @@ export type CompiledSearch = {
   readonly showsName: boolean;
   /** Conditions and values for a segment; equal for all segments with the same key. */
   shape(meta: SegmentMeta): SearchShape;
+  /** The same for rows of any shape that knows the pipeline's fields. */
+  shapeOf(shape: SegmentShape): SearchShape;
   /** False when no span of the segment can match the leaf, judged by what the segment holds. */
   mayMatch(leaf: number, meta: SegmentMeta): boolean;
   /** The same where traces lie in several segments and their spans are judged as of whole traces. */

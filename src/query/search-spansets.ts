@@ -3,7 +3,7 @@ import type { SegmentMeta } from "../schema/segment-meta.ts";
 import type { AnyValueLike } from "../traceql/sql/field.ts";
 import { type PipelineSql, pipelineToSql } from "../traceql/sql/pipeline-to-sql.ts";
 import type { AnswerBudget } from "./answer-budget.ts";
-import { baseSpansSql, byShape, type SpanSource } from "./base-spans.ts";
+import { baseSpansSql, type SpanSource } from "./base-spans.ts";
 import type { CompiledSearch } from "./compiled-search.ts";
 import type { QueryRun } from "./query-context.ts";
 import type { FoundAttribute, FoundSpan, FoundSpanset } from "./search-result.ts";
@@ -126,9 +126,13 @@ function spansetsSql(
     ...search.echo.map((_, i) => `echo${i}`),
   ];
   const columns = ["spanset, matched_count, span_id, name, start_ns, duration_ns", ...shown];
+  const base = baseSpansSql(search, sources, {
+    columns: ["span_id, kind, name, duration_ns, start_ns"],
+    echo: true,
+  });
   // A span that a client sent twice counts once; which copy is shown does not depend on the files.
   // Count and place share one window, since each window costs a sort.
-  return `WITH spans AS MATERIALIZED (SELECT * FROM (${baseSpansSql(search, sources)})
+  return `WITH spans AS MATERIALIZED (SELECT * FROM (${base})
       QUALIFY row_number() OVER (PARTITION BY trace_id, span_id, kind
         ORDER BY start_ns, duration_ns, name, nested_left, row_id) = 1),
     ${pipeline.ctes},
@@ -142,25 +146,19 @@ function spansetsSql(
 }
 
 function sourcesOf(search: CompiledSearch, overlay: TraceOverlay): SpanSource[] {
-  const groups = byShape(search, overlay.segments, (meta) =>
-    JSON.stringify([hasExactTimes(meta), overlay.isOverlaid(meta)]),
+  const groups = Map.groupBy(overlay.segments, (meta) =>
+    JSON.stringify([search.shape(meta).key, hasExactTimes(meta), overlay.isOverlaid(meta)]),
   );
-  return groups.map((segments) => {
+  return Array.from(groups.values(), (segments) => {
     const [first] = segments as [SegmentMeta, ...SegmentMeta[]];
-    const shape = search.shape(first);
     const mayMatch = overlay.isOverlaid(first) ? search.mayMatchWhole : search.mayMatch;
     const start = hasExactTimes(first)
       ? "coalesce(start_unix_nano, epoch_ns(start_time)::UBIGINT)"
       : "epoch_ns(start_time)::UBIGINT";
     return {
-      from: overlay.from(segments),
-      shape,
+      from: `(SELECT *, ${start} AS start_ns FROM ${overlay.from(segments)})`,
+      shape: search.shape(first),
       mayMatch: (leaf) => segments.some((meta) => mayMatch(leaf, meta)),
-      columns: [
-        "span_id, kind, name, duration_ns",
-        `${start} AS start_ns`,
-        ...shape.echo.map((sql, i) => `${sql} AS echo${i}`),
-      ],
     };
   });
 }

@@ -51,7 +51,10 @@ function pipelineTracesSql(scan: CandidateScan, source: SliceSource, traceLimit:
     output: "traces",
     carry: ["trace_start"],
   });
-  const base = baseSpansSql(scan.search, sourcesOf(scan, source));
+  const base = baseSpansSql(scan.search, sourcesOf(scan, source), {
+    columns: ["trace_start"],
+    echo: false,
+  });
   return `WITH spans AS ${baseReads > 1 ? "" : "NOT"} MATERIALIZED (${base}), ${ctes}
     SELECT trace_id, epoch_ns(any_value(trace_start)) AS trace_begin
     FROM ${relation} GROUP BY trace_id ORDER BY trace_begin DESC, trace_id LIMIT ${traceLimit}`;
@@ -74,7 +77,6 @@ function sourcesOf(scan: CandidateScan, { slice, overlay, copies }: SliceSource)
       from: hasCopies ? distinctSpansSql(from) : from,
       shape: search.shape(segments[0]!),
       mayMatch: (leaf) => mayMatch[leaf] ?? false,
-      columns: ["trace_start"],
     };
   });
 }
