@@ -40,6 +40,7 @@ function setUp(settings = SETTINGS) {
   const timers = new FakeTimers();
   const cuts: WalRange[] = [];
   const commits: CatalogChange[] = [];
+  const told: string[] = [];
   const fail = { cut: false, commit: false };
   const slow: { promise?: Promise<void> } = {};
   const catalog = {
@@ -54,6 +55,7 @@ function setUp(settings = SETTINGS) {
   const cutter = new Cutter(
     {
       catalog,
+      onCommitted: (segments) => told.push(...segments.map(({ id }) => id)),
       log: silent,
       monotonicMs: () => timers.nowMs,
       after: timers.after,
@@ -66,7 +68,7 @@ function setUp(settings = SETTINGS) {
     },
     settings,
   );
-  return { timers, cuts, commits, fail, slow, cutter };
+  return { timers, cuts, commits, told, fail, slow, cutter };
 }
 
 test("nothing pending: a query does not wait and nothing is cut", async () => {
@@ -154,6 +156,18 @@ test("segments whose commit failed are committed before more are written", async
     { add: [{ id: "s2" }], cutTo: 170 },
   ]);
   expect(cuts.at(-1)).toEqual({ from: 150, to: 170 });
+});
+
+test("segments are told once, when they are committed", async () => {
+  const { cutter, told, fail, timers } = setUp();
+  fail.commit = true;
+  cutter.handed(150);
+  await expect(cutter.cutNow()).rejects.toThrow("disk full");
+  expect(told).toEqual([]);
+  fail.commit = false;
+  cutter.handed(170);
+  await timers.advance(3000);
+  expect(told).toEqual(["s1", "s2"]);
 });
 
 test("who goes away does not wait for the cut under way, which goes on", async () => {
