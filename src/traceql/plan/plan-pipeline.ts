@@ -23,6 +23,9 @@ export const MAX_STAGES = 64;
 /** Each is a join, planned inside the one that follows. */
 export const MAX_STRUCTURAL_OPERATORS = 32;
 
+/** Of `&&` and `||` within each other, a chain of one counting once: SQL grows with the square. */
+export const MAX_LOGIC_LEVELS = 48;
+
 /**
  * The plan of a checked query's spanset pipeline; a metrics stage and hints play no part in it.
  * Throws `TraceQLError` for more filters, values, stages or structural operators than one
@@ -140,31 +143,37 @@ class Planner {
   }
 
   #spanset(expr: SpansetExpr): Planned<{ readonly expr: SpansetNode }> {
-    type Result = Planned<{ readonly expr: SpansetNode }>;
-    return foldSpanset<Result>(expr, (node, results) => {
+    type Result = Planned<{ readonly expr: SpansetNode; readonly levels: number }>;
+    const planned = foldSpanset<Result>(expr, (node, results) => {
       switch (node.type) {
         case "filter":
           return {
             expr: { type: "leaf", leaf: this.leaves.add(node.expr) },
             never: constantValue(node.expr) === false,
+            levels: 0,
           };
         case "pipeline": {
           const { stages, never } = this.stages(node.stages);
-          return { expr: { type: "pipeline", stages }, never };
+          return { expr: { type: "pipeline", stages }, never, levels: 0 };
         }
         case "spanset-op": {
           const [left, right] = results as readonly [Result, Result];
           const { op } = node;
           if (op !== "&&" && op !== "||") this.structuralOperators++;
+          const levelsWith = ({ expr: operand, levels }: Result) =>
+            operand.type === "op" && operand.op === op ? levels : levels + 1;
           return {
             expr: { type: "op", op, left: left.expr, right: right.expr },
             never: neverOf(op, left.never, right.never),
+            levels: Math.max(levelsWith(left), levelsWith(right)),
           };
         }
         default:
           return node satisfies never;
       }
     });
+    checkCount("levels of && and ||", planned.levels, MAX_LOGIC_LEVELS);
+    return planned;
   }
 
   #scalar(expr: ScalarExpr): Planned<{ readonly scalar: ScalarNode }> {

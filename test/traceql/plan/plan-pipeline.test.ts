@@ -5,6 +5,7 @@ import { parseQuery } from "../../../src/traceql/parser.ts";
 import type { Pipeline } from "../../../src/traceql/plan/pipeline.ts";
 import {
   MAX_LEAVES,
+  MAX_LOGIC_LEVELS,
   MAX_STAGES,
   MAX_STRUCTURAL_OPERATORS,
   MAX_VALUES,
@@ -127,6 +128,14 @@ describe("a query too large for one statement is a clear error", () => {
     expect(() => plan(text(limit + 1))).toThrow(
       `query has ${limit + 1} ${what}, the limit is ${limit}`,
     );
+  });
+
+  test("levels of && and ||, where a chain counts once", () => {
+    const mixed = (levels: number) =>
+      many(levels + 1, (i) => `{ .a }${i === levels ? "" : i % 2 === 0 ? " &&" : " ||"}`, " ");
+    expect(() => plan(mixed(MAX_LOGIC_LEVELS))).not.toThrow();
+    expect(() => plan(mixed(MAX_LOGIC_LEVELS + 1))).toThrow("levels of && and ||, the limit is 48");
+    expect(() => plan(many(MAX_LEAVES, () => "{ .a }", " && "))).not.toThrow();
   });
 
   test("thousands of stages and operators are refused, not followed", () => {
