@@ -13,6 +13,8 @@ export type Ports = {
   readonly grpc: number;
   readonly otlpGrpc: number;
   readonly otlpHttp: number;
+  /** Open when `StartOptions.zipkin` is given. */
+  readonly zipkin: number;
 };
 
 export type StartOptions = {
@@ -24,6 +26,8 @@ export type StartOptions = {
   readonly server?: string;
   readonly distributor?: string;
   readonly otlpHttp?: string;
+  /** Opens the Zipkin door; further keys of its receiver, or "". */
+  readonly zipkin?: string;
   /** Command line before `src/main.ts`; `PINTAIL_TEST_RUNTIME` or else this Node by default. */
   readonly runtime?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
@@ -52,8 +56,8 @@ export class PintailProcess {
   /** Resolves when `/ready` answers 200. */
   static async start(options: StartOptions = {}): Promise<PintailProcess> {
     const dir = options.dir ?? mkdtempSync(join(tmpdir(), "pintail-e2e-"));
-    const [http, grpc, otlpGrpc, otlpHttp] = await freePorts(4);
-    const ports = { http: http!, grpc: grpc!, otlpGrpc: otlpGrpc!, otlpHttp: otlpHttp! };
+    const [http, grpc, otlpGrpc, otlpHttp, zipkin] = (await freePorts(5)) as FivePorts;
+    const ports = { http, grpc, otlpGrpc, otlpHttp, zipkin };
     const file = join(dir, "tempo.yaml");
     writeFileSync(file, yamlOf(ports, dir, options));
     const [command, ...before] = options.runtime ?? defaultRuntime();
@@ -158,6 +162,8 @@ export class PintailProcess {
   }
 }
 
+type FivePorts = [number, number, number, number, number];
+
 /** Words separated by spaces, as in `PINTAIL_TEST_RUNTIME="/usr/bin/deno run --allow-all"`. */
 function defaultRuntime(): string[] {
   const given = process.env.PINTAIL_TEST_RUNTIME?.trim();
@@ -178,12 +184,18 @@ ${indented(2, server)}distributor:
         grpc: { endpoint: "127.0.0.1:${ports.otlpGrpc}" }
         http:
           endpoint: "127.0.0.1:${ports.otlpHttp}"
-${indented(10, otlpHttp)}${indented(2, distributor)}storage:
+${indented(10, otlpHttp)}${zipkinYaml(ports, options)}${indented(2, distributor)}storage:
   trace:
     backend: local
     wal: { path: "${dir}/wal" }
     local: { path: "${dir}/blocks" }
 ${extraYaml}`;
+}
+
+function zipkinYaml({ zipkin }: Ports, options: StartOptions): string {
+  if (options.zipkin === undefined) return "";
+  const keys = indented(6, options.zipkin);
+  return `    zipkin:\n      endpoint: "127.0.0.1:${zipkin}"\n${keys}`;
 }
 
 function indented(spaces: number, lines: string): string {
