@@ -25,6 +25,8 @@ export type StartOptions = {
   /** Further keys of its `server` and `distributor` blocks, and of the OTLP/HTTP receiver. */
   readonly server?: string;
   readonly distributor?: string;
+  /** Receivers beside OTLP, as YAML text; the test chooses their ports. */
+  readonly receivers?: string;
   readonly otlpHttp?: string;
   /** Opens the Zipkin door; further keys of its receiver, or "". */
   readonly zipkin?: string;
@@ -171,7 +173,7 @@ function defaultRuntime(): string[] {
 }
 
 function yamlOf(ports: Ports, dir: string, options: StartOptions): string {
-  const { extraYaml = "", server = "", distributor = "", otlpHttp = "" } = options;
+  const { extraYaml = "", server = "", distributor = "", receivers = "", otlpHttp = "" } = options;
   return `server:
   http_listen_address: 127.0.0.1
   http_listen_port: ${ports.http}
