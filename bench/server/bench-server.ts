@@ -18,7 +18,10 @@ import { ClientProcess } from "./client-process.ts";
 
 type Size = {
   readonly spans: number;
-  /** Sent before: compilers and caches are warm then. Enough for one L1 segment. */
+  /**
+   * Sent before, so that compilers and caches are warm: the first million spans of a process cost
+   * two to three times as much.
+   */
   readonly warmUpSpans: number;
   readonly distinctSpans: number;
   readonly rateRequests: number;
@@ -33,7 +36,7 @@ type Size = {
 
 const FULL: Size = {
   spans: 1_000_000,
-  warmUpSpans: 250_000,
+  warmUpSpans: 1_000_000,
   distinctSpans: 100_000,
   rateRequests: 600,
   probes: 100,

@@ -6,7 +6,9 @@ export function freeBuffer(buffer: ArrayBuffer): void {
   buffer.transfer(0);
 }
 
-/** Frees what `bytes` has to itself; a part of a larger buffer is left alone. */
-export function freeBytes({ buffer, byteLength }: Uint8Array): void {
-  if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) freeBuffer(buffer);
+/** Frees each array that has its buffer to itself; a part of a larger buffer is left alone. */
+export function freeArrays(...arrays: readonly ArrayBufferView[]): void {
+  for (const { buffer, byteLength } of arrays) {
+    if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) freeBuffer(buffer);
+  }
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { freeBuffer, freeBytes } from "../../src/util/free-buffer.ts";
+import { freeArrays, freeBuffer } from "../../src/util/free-buffer.ts";
 
 test("a freed buffer is empty, and so are views of it", () => {
   const bytes = new Uint8Array([1, 2, 3]);
@@ -10,8 +10,8 @@ test("a freed buffer is empty, and so are views of it", () => {
 
 test("bytes that share a buffer with others are left alone", () => {
   const whole = new Uint8Array([1, 2, 3, 4]);
-  freeBytes(whole.subarray(1, 3));
+  freeArrays(whole.subarray(1, 3));
   expect([...whole]).toEqual([1, 2, 3, 4]);
-  freeBytes(whole);
+  freeArrays(whole);
   expect(whole.byteLength).toBe(0);
 });

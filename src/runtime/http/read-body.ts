@@ -1,6 +1,6 @@
 import type { Readable } from "node:stream";
 import { PintailError } from "../../errors.ts";
-import { freeBytes } from "../../util/free-buffer.ts";
+import { freeArrays } from "../../util/free-buffer.ts";
 import type { ByteBudget } from "../byte-budget.ts";
 import { concatBytes } from "../concat-bytes.ts";
 
@@ -68,7 +68,7 @@ export function readBody(
       settle(() => {
         const body = concatBytes(chunks, length);
         // Nobody else listens, so the chunks are ours.
-        if (chunks.length > 1) for (const chunk of chunks) freeBytes(chunk);
+        if (chunks.length > 1) for (const chunk of chunks) freeArrays(chunk);
         resolve(body);
       });
     const onGone = (cause?: unknown) =>

@@ -1,4 +1,5 @@
 import type { SpanBatch } from "../../model/span-batch.ts";
+import { freeArrays } from "../../util/free-buffer.ts";
 import type { SpanOrder } from "./span-order.ts";
 
 /** Tree columns by row. Roots have parent -1; spans not connected to a root have 0, 0, 0. */
@@ -35,6 +36,7 @@ export function nestedSets(batch: SpanLinks, order: SpanOrder): NestedSets {
   };
   const tree = new TraceTree(batch, order, sets);
   for (let t = 0; t < traceCount; t++) tree.number(traceRows[t]!, traceRows[t + 1]!);
+  tree.free();
   return sets;
 }
 
@@ -68,6 +70,18 @@ class TraceTree {
     this.#parentRow = new Int32Array(rowCount);
     this.#firstChild = new Int32Array(rowCount).fill(NONE);
     this.#nextSibling = new Int32Array(rowCount);
+  }
+
+  /** Gives the memory of all traces back; nothing may be numbered afterwards. */
+  free(): void {
+    freeArrays(
+      this.#idLo,
+      this.#idHi,
+      this.#parentRow,
+      this.#firstChild,
+      this.#nextSibling,
+      this.#byId,
+    );
   }
 
   number(from: number, to: number): void {

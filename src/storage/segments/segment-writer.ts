@@ -1,6 +1,7 @@
 import type { Files } from "../../drivers/files/files.ts";
 import type { SpanBatch } from "../../model/span-batch.ts";
 import type { SegmentMeta, WalRange } from "../../schema/segment-meta.ts";
+import { freeBuffer } from "../../util/free-buffer.ts";
 import { writeSegment } from "./write-segment.ts";
 
 export type SegmentWriterParts = {
@@ -58,6 +59,7 @@ export class SegmentWriter {
       await files.syncDir(segmentDir);
     }
     await files.writeFileAtomic(segmentPath(segmentDir, meta), chunks);
+    for (const { buffer } of chunks) freeBuffer(buffer);
     return meta;
   }
 

@@ -1,5 +1,6 @@
 import type { SpanBatch } from "../../model/span-batch.ts";
 import { TIME_MAX_UNIX_NANO } from "../../schema/columns.ts";
+import { freeArrays } from "../../util/free-buffer.ts";
 
 export const TIME_MAX_LO = Number(TIME_MAX_UNIX_NANO & 0xffffffffn);
 export const TIME_MAX_HI = Number(TIME_MAX_UNIX_NANO >> 32n);
@@ -74,6 +75,7 @@ export function orderSpans(batch: OrderedSpans): SpanOrder {
     order.traceStartLo[t] = startLo[trace]!;
     order.traceStartHi[t] = startHi[trace]!;
   }
+  freeArrays(ends, next, grouped, startLo, startHi);
   return order;
 }
 

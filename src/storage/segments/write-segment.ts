@@ -2,6 +2,7 @@ import type { SpanBatch } from "../../model/span-batch.ts";
 import { FIXED_COLUMNS, TIME_MAX_UNIX_NANO } from "../../schema/columns.ts";
 import type { KeyStats, SegmentMeta, WalRange } from "../../schema/segment-meta.ts";
 import { base64Encode } from "../../util/base64.ts";
+import { freeArrays } from "../../util/free-buffer.ts";
 import { exactTimeColumns, fixedColumns } from "./fixed-columns.ts";
 import { intrinsicStats } from "./intrinsic-stats.ts";
 import { nestedSets } from "./nested-sets.ts";
@@ -129,6 +130,9 @@ export function writeSegment(
     traceFilter: buildTraceFilter(traceIds, order.traceCount),
   };
   const byteSize = writeFooter(file, schema, rowGroups, meta);
+  // The largest of what only this file needed: V8 would collect the whole heap for it.
+  freeArrays(nested.left, nested.right, nested.parent, nested.childCount);
+  freeArrays(order.spans, resources.ofRow, scopes.ofRow, traceIds);
   return { chunks: file.finish(), meta: { ...meta, byteSize } };
 }
 
