@@ -100,6 +100,13 @@ const ABUSE: readonly (readonly [what: string, query: string])[] = [
   ["10 000 filters joined by &&", chain("{}", "&&", 10_000)],
   ["10 000 different filters", Array.from({ length: 8000 }, (_, i) => `{.a=${i}}`).join("||")],
   ["10 000 filters joined by >>", chain("{}", ">>", 10_000)],
+  ["3000 comparisons joined by ||", `{ ${chain(".a=1", "||", 3000)} }`],
+  [
+    "2000 different comparisons",
+    `{ ${Array.from({ length: 2000 }, (_, i) => `.a=${i}`).join("||")} }`,
+  ],
+  ["250 different filters", Array.from({ length: 250 }, (_, i) => `{.a=${i}}`).join("||")],
+  ["32 filters joined by !>>", chain("{}", "!>>", 32)],
   ["200 filters joined by >>", chain("{}", ">>", 200)],
   ["10 000 stages", chain("{}", "|", 10_000)],
   ["5000 groupings", `{} | ${chain("by(.a)", "|", 5000)}`],
