@@ -25,7 +25,7 @@ export type StartOptions = {
   /** Further keys of its `server` and `distributor` blocks, and of the OTLP/HTTP receiver. */
   readonly server?: string;
   readonly distributor?: string;
-  /** Receivers beside OTLP, as YAML text; the test chooses their ports. */
+  /** Further receivers, as YAML text; the test chooses their ports. */
   readonly receivers?: string;
   readonly otlpHttp?: string;
   /** Opens the Zipkin door; further keys of its receiver, or "". */
@@ -186,7 +186,7 @@ ${indented(2, server)}distributor:
         grpc: { endpoint: "127.0.0.1:${ports.otlpGrpc}" }
         http:
           endpoint: "127.0.0.1:${ports.otlpHttp}"
-${indented(10, otlpHttp)}${zipkinYaml(ports, options)}${indented(2, distributor)}storage:
+${indented(10, otlpHttp)}${zipkinYaml(ports, options)}${indented(4, receivers)}${indented(2, distributor)}storage:
   trace:
     backend: local
     wal: { path: "${dir}/wal" }
