@@ -5,6 +5,7 @@ import type { TenantLimits } from "./settings.ts";
 export type GlobalLimits = {
   readonly maxAttributeBytes: number;
   readonly maxSearchDurationMs: number;
+  readonly maxMetricsDurationMs: number;
   readonly defaultSearchLimit: number;
   readonly maxSearchLimit: number;
   readonly defaultSpansPerSpanSet: number;
@@ -69,6 +70,8 @@ function limitsOf(globals: GlobalLimits, read: Reader): TenantLimits {
       maxSpansPerSpanSet: globals.maxSpansPerSpanSet,
       maxSearchDurationMs:
         read.durationMs("read.max_search_duration") || globals.maxSearchDurationMs,
+      maxMetricsDurationMs:
+        read.durationMs("read.max_metrics_duration") || globals.maxMetricsDurationMs,
       maxBytesPerTrace: read.number("global.max_bytes_per_trace"),
       maxBytesPerTagValuesQuery: read.number("read.max_bytes_per_tag_values_query"),
       maxConditionGroupsPerTagQuery: read.maxConditionGroups,

@@ -7,6 +7,8 @@ export type QueryLimits = {
   readonly maxSpansPerSpanSet: number;
   /** Longest `end - start` of a search or tags query; 0 = off. */
   readonly maxSearchDurationMs: number;
+  /** Longest grid of a metrics query; 0 = off. */
+  readonly maxMetricsDurationMs: number;
   /** Traces beyond this give 422 (v1) or a partial answer (v2); 0 = off. */
   readonly maxBytesPerTrace: number;
   /** Bytes of names or values in one tags answer; the rest is cut. 0 = off. */
@@ -26,6 +28,12 @@ export type QuerySettings = {
   readonly maxQueryBytes: number;
   /** `end` of a search is clamped to now minus this. */
   readonly queryEndCutoffMs: number;
+  /** Exemplars of one metrics query; 0 = none. */
+  readonly maxMetricsExemplars: number;
+  /** Steps of one metrics query; 0 = as many as can be held. */
+  readonly maxMetricsIntervals: number;
+  /** Series of one metrics answer, the rest is cut; 0 = as many as can be held. */
+  readonly maxMetricsSeries: number;
   readonly multiTenantQueriesEnabled: boolean;
   readonly urlDenyList: readonly string[];
   /** DuckDB's memory limit for queries. */

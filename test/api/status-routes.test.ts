@@ -81,14 +81,9 @@ test("metrics are text and compressed", async () => {
   expect(response.headers.get("content-encoding")).toBe("gzip");
 });
 
-test("TraceQL metrics are refused for now, as text", async () => {
+test("the metrics summary, which Tempo no longer has, is not found", async () => {
   const init = { headers: { "x-scope-orgid": "a" } };
-  for (const path of ["query_range", "query"])
-    expect(await get(`/tempo/api/metrics/${path}?q={}|rate()`, init)).toEqual([
-      400,
-      TEXT,
-      "TraceQL metrics are not supported yet",
-    ]);
+  expect((await get("/tempo/api/metrics/summary?q={}", init))[0]).toBe(404);
 });
 
 test("any method queries, since Tempo does not care", async () => {

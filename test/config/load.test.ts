@@ -212,6 +212,7 @@ test("the query front end's limits arrive", () => {
   url_deny_list: ["^/api/search.*x"]
   max_query_expression_size_bytes: 100
   query_end_cutoff: 30s
+  metrics: { max_duration: 2h, max_exemplars: 5, max_intervals: 600, max_response_series: 1000 }
   max_outstanding_per_tenant: 3
 querier: { trace_by_id: { query_timeout: 4s } }
 `);
@@ -220,6 +221,7 @@ querier: { trace_by_id: { query_timeout: 4s } }
     defaultSearchLimit: 7,
     maxSearchLimit: 8,
     maxSearchDurationMs: 3_600_000,
+    maxMetricsDurationMs: 7_200_000,
     defaultSpansPerSpanSet: 1,
     maxSpansPerSpanSet: 2,
   });
@@ -229,6 +231,9 @@ querier: { trace_by_id: { query_timeout: 4s } }
     urlDenyList: ["^/api/search.*x"],
     maxQueryBytes: 100,
     queryEndCutoffMs: 30_000,
+    maxMetricsExemplars: 5,
+    maxMetricsIntervals: 600,
+    maxMetricsSeries: 1000,
     maxOutstandingPerTenant: 3,
     traceByIdTimeoutMs: 4000,
   });
@@ -240,12 +245,12 @@ test("keys without effect are named together in one warning, their defaults are 
 memberlist: { join_members: [a, b], cluster_label: x, anything_else: 1 }
 internal_server: { enable: true, http_listen_port: 3101 }
 server: { http_listen_network: tcp, proxy_protocol_enabled: true }
-query_frontend: { mcp_server: { enabled: false }, metrics: { max_duration: 24h, max_exemplars: 5 } }
+query_frontend: { mcp_server: { enabled: true } }
 metrics_generator: { storage: { path: /p }, registry: { stale_duration: 1m } }
 overrides: { defaults: { metrics_generator: { processors: [span-metrics] } } }
 `);
   expect(warnings).toEqual([
-    "accepted but without effect: cache, memberlist.join_members, internal_server.enable, server.proxy_protocol_enabled, query_frontend.metrics.max_exemplars, metrics_generator",
+    "accepted but without effect: cache, memberlist.join_members, internal_server.enable, server.proxy_protocol_enabled, query_frontend.mcp_server.enabled, metrics_generator",
   ]);
 });
 

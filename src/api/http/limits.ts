@@ -11,6 +11,7 @@ export function strictestLimits(all: readonly QueryLimits[]): QueryLimits {
       defaultSpansPerSpanSet: Math.min(a.defaultSpansPerSpanSet, b.defaultSpansPerSpanSet),
       maxSpansPerSpanSet: strictest(a.maxSpansPerSpanSet, b.maxSpansPerSpanSet),
       maxSearchDurationMs: strictest(a.maxSearchDurationMs, b.maxSearchDurationMs),
+      maxMetricsDurationMs: strictest(a.maxMetricsDurationMs, b.maxMetricsDurationMs),
       maxBytesPerTrace: strictest(a.maxBytesPerTrace, b.maxBytesPerTrace),
       maxBytesPerTagValuesQuery: strictest(
         a.maxBytesPerTagValuesQuery,

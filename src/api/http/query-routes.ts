@@ -2,6 +2,7 @@ import { Hono, type MiddlewareHandler } from "hono";
 import { PintailError } from "../../errors.ts";
 import type { Tails } from "../../query/tail/tails.ts";
 import { textErrorResponse, textNotFound } from "../../server/text-error.ts";
+import { metricsInstantRoute, metricsRangeRoute, noMetricsRoute } from "./metrics-routes.ts";
 import {
   type ApiHandler,
   type ApiRequest,
@@ -38,9 +39,9 @@ export function queryRoutes(parts: QueryApiParts): Hono {
   // The tag may hold slashes, escaped or not, and line breaks.
   add("/api/search/tag/:tag{[\\s\\S]+}/values", tagValuesV1(parts, tagOf));
   add("/api/v2/search/tag/:tag{[\\s\\S]+}/values", tagValuesV2(parts, tagOf));
-  add("/api/metrics/*", () => {
-    throw new PintailError("invalid", "TraceQL metrics are not supported yet");
-  });
+  add("/api/metrics/query_range", metricsRangeRoute(parts));
+  add("/api/metrics/query", metricsInstantRoute(parts));
+  add("/api/metrics/*", noMetricsRoute);
   // It is off; Tempo asks for the tenant all the same.
   add("/api/mcp", () => {
     throw new PintailError("not_found", "404 page not found");

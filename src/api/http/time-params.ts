@@ -85,27 +85,37 @@ const MAX_INSTANT = 2n ** 64n - 1n;
 function instantParam(params: URLSearchParams, name: string): bigint | undefined {
   const text = params.get(name);
   if (text === null || text === "") return undefined;
-  const fail = (): PintailError =>
-    new PintailError(
-      "invalid",
-      `error parsing date range: could not parse '${name}' parameter: ${quoted(text)} is not a valid time`,
-    );
+  const unixNano = parseInstant(text);
+  if (unixNano !== undefined) return unixNano;
+  throw new PintailError(
+    "invalid",
+    `error parsing date range: could not parse '${name}' parameter: ${quoted(text)} is not a valid time`,
+  );
+}
+
+/**
+ * Seconds or, with more than ten digits, nanoseconds since 1970, fractions of seconds, or RFC 3339
+ * with up to nine digits of a second. Undefined for anything else.
+ */
+export function parseInstant(text: string): bigint | undefined {
   if (/^[0-9]{1,20}$/.test(text)) {
     const number = BigInt(text);
     const nanos = text.length <= MAX_SECONDS_DIGITS ? number * SECOND_NANOS : number;
-    if (nanos > MAX_INSTANT) throw fail();
-    return nanos;
+    return nanos > MAX_INSTANT ? undefined : nanos;
   }
   const fraction = /^([0-9]{1,10})\.([0-9]{1,30})$/.exec(text);
   if (fraction !== null) {
-    const nanos = (fraction[2] ?? "").slice(0, 9).padEnd(9, "0");
-    return BigInt(fraction[1] ?? "0") * SECOND_NANOS + BigInt(nanos);
+    return BigInt(fraction[1] ?? "0") * SECOND_NANOS + nanosOf(fraction[2]);
   }
-  if (/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/.test(text)) {
-    const ms = Date.parse(text);
-    if (Number.isFinite(ms) && ms >= 0) return BigInt(ms) * MS_NANOS;
-  }
-  throw fail();
+  const time = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)$/.exec(text);
+  if (time === null) return undefined;
+  const ms = Date.parse(`${time[1]}${time[3]}`);
+  return Number.isFinite(ms) && ms >= 0 ? BigInt(ms) * MS_NANOS + nanosOf(time[2]) : undefined;
+}
+
+/** Digits after the point of a second, those beyond nanoseconds cut. */
+function nanosOf(digits: string | undefined): bigint {
+  return BigInt((digits ?? "").slice(0, 9).padEnd(9, "0"));
 }
 
 /** Without a cutoff the range stays as it is: spans of senders whose clocks are ahead are found. */
@@ -156,20 +166,24 @@ const UNIT_NANOS: Readonly<Record<string, bigint>> = {
   ms: MS_NANOS,
 };
 
-/** Prometheus' durations: `1h30m`, `7d`, units from large to small, each once. */
 function sinceParam(params: URLSearchParams): bigint | undefined {
   const text = params.get("since");
   if (text === null || text === "") return undefined;
+  const nanos = parsePromDuration(text);
+  if (nanos !== undefined) return nanos;
+  throw new PintailError(
+    "invalid",
+    `error parsing date range: could not parse 'since' parameter: not a valid duration string: ${quoted(text)}`,
+  );
+}
+
+/** Prometheus' durations in nanoseconds: `1h30m`, `7d`, units from large to small, each once. */
+export function parsePromDuration(text: string): bigint | undefined {
   const match =
     /^(?:(\d{1,9})y)?(?:(\d{1,9})w)?(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9})s)?(?:(\d{1,9})ms)?$/.exec(
       text,
     );
-  if (match === null) {
-    throw new PintailError(
-      "invalid",
-      `error parsing date range: could not parse 'since' parameter: not a valid duration string: ${quoted(text)}`,
-    );
-  }
+  if (match === null) return undefined;
   let nanos = 0n;
   Object.values(UNIT_NANOS).forEach((unit, i) => {
     nanos += BigInt(match[i + 1] ?? "0") * unit;

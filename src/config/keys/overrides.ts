@@ -35,6 +35,12 @@ export const scopedOverrideKeys: readonly KeySpec[] = [
     "0",
     "Like `query_frontend.search.max_duration`; 0 = that value.",
   ),
+  key(
+    "read.max_metrics_duration",
+    "promDuration",
+    "0",
+    "Like `query_frontend.metrics.max_duration`; 0 = that value.",
+  ),
   key("read.left_pad_trace_ids", "bool", false, "Whether answers pad trace ids to 32 digits."),
   key(
     "compaction.block_retention",
@@ -54,7 +60,7 @@ export const scopedOverrideKeys: readonly KeySpec[] = [
     5000000,
     "A larger trace is answered with 422 or in part; 0 = off.",
   ),
-  ...warned("ingestion.max_traces_per_user=10000 read.max_metrics_duration=0"),
+  ...warned("ingestion.max_traces_per_user=10000"),
   ...refused("forwarders", "Spans would not reach the forwarder."),
   ...ignored(`ingestion.rate_strategy=local ingestion.max_global_traces_per_user=0
     ingestion.tenant_shard_size=0 ingestion.artificial_delay=0

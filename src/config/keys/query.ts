@@ -38,9 +38,19 @@ export const queryFrontendKeys: readonly KeySpec[] = prefixed("query_frontend", 
     "A search ends at least this long ago. Tempo's default is 30s; here spans can be found at once.",
   ),
   key("max_outstanding_per_tenant", "int", 2000, "Waiting queries of a tenant, then 429."),
-  ...warned(
-    `metrics.max_duration=24h metrics.max_exemplars=100 metrics.max_intervals=10000
-    metrics.max_response_series=0`,
+  key(
+    "metrics.max_duration",
+    "goDuration",
+    "24h",
+    "Longest time range of a TraceQL metrics query, else 400; 0 = off.",
+  ),
+  key("metrics.max_exemplars", "int", 100, "Most exemplars of a metrics query; 0 = none."),
+  key("metrics.max_intervals", "int", 10000, "Most steps of a metrics query, else 400; 0 = off."),
+  key(
+    "metrics.max_response_series",
+    "int",
+    0,
+    "Most series of a metrics query's answer, the rest is cut; 0 = off.",
   ),
   key(
     "max_grpc_streaming_packet_size",

@@ -13,6 +13,7 @@ import { numberOf } from "./second-stages.ts";
 export type CompiledMetrics = {
   readonly expr: CompiledExpr;
   readonly second: readonly SecondStage[];
+  /** Those of its queries too; the last of a name counts. */
   readonly hints: readonly Hint[];
 };
 
@@ -53,7 +54,8 @@ export function compileMetrics(text: string, options: CompileOptions): CompiledM
     throw new PintailError("invalid", "not a metrics query");
   return attempt(() => {
     checkMetricsQuery(query);
-    return { expr: compileExpr(query.expr), second: query.second, hints: query.hints };
+    const hints = [...queriesOf(query.expr).flatMap((each) => each.hints), ...query.hints];
+    return { expr: compileExpr(query.expr), second: query.second, hints };
   }, true);
 }
 

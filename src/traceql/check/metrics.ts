@@ -1,3 +1,4 @@
+import { PintailError } from "../../errors.ts";
 import type { MetricsStage, SecondStage } from "../ast.ts";
 import { TraceQLError } from "../traceql-error.ts";
 import { checkFieldRef, checkFilter } from "./field.ts";
@@ -34,7 +35,8 @@ export function checkMetrics(stage: MetricsStage): void {
 function checkBy(by: Extract<MetricsStage, { type: "metrics" }>["by"], max: number): void {
   for (const field of by) checkFieldRef(field);
   if (by.length > max) {
-    throw new TraceQLError(
+    throw new PintailError(
+      "unsupported",
       `metrics group by ${by.length} values not yet supported, the limit is ${max}`,
     );
   }
