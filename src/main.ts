@@ -5,7 +5,7 @@ import { startApp } from "./app.ts";
 import { ConfigError } from "./config/config-error.ts";
 import { type LoadedConfig, loadSettings } from "./config/load.ts";
 import { systemClock } from "./runtime/clock.ts";
-import { relaxBufferAccounting } from "./runtime/heap-policy.ts";
+import { collectGarbage, relaxBufferAccounting } from "./runtime/heap-policy.ts";
 import { onStopSignal } from "./runtime/signals.ts";
 import { createLogger } from "./telemetry/logger.ts";
 import { EMULATED_TEMPO, VERSION } from "./version.ts";
@@ -69,6 +69,7 @@ async function run(config: LoadedConfig): Promise<void> {
   }
   removeEarly();
   process.stderr.write(banner(config.settings, app.doors));
+  collectGarbage();
   onStopSignal((signal) => {
     log.info("stopping", { signal });
     const timeoutMs = config.settings.server.shutdownDelayMs + STOP_TIMEOUT_MS;

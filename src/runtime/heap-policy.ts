@@ -1,5 +1,6 @@
 import process from "node:process";
 import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { platform } from "./platform.ts";
 
 /** The first V8 that knows the flag below. */
@@ -14,4 +15,16 @@ export function relaxBufferAccounting(): void {
   if (platform !== "node") return;
   const major = Number.parseInt(process.versions.v8 ?? "", 10);
   if (major >= MIN_V8_MAJOR) setFlagsFromString("--external-memory-accounted-in-global-limit");
+}
+
+/**
+ * Collects once and gives free memory back to the system: after the start, when compiling has left
+ * some 20 MB of garbage that an idle server would keep. Takes about 20 ms.
+ */
+export function collectGarbage(): void {
+  if (platform !== "node") return;
+  setFlagsFromString("--expose-gc");
+  const collect: unknown = runInNewContext("gc");
+  setFlagsFromString("--no-expose-gc");
+  if (typeof collect === "function") collect({ type: "major", execution: "sync" });
 }
