@@ -45,20 +45,22 @@ export function joinedRows(parts: readonly ShapedRows[], fields: readonly FieldR
   };
 }
 
-/** Numbered, as names that differ by letter case alone are one to the database. */
+/**
+ * Numbered, as names that differ by letter case alone are one to the database; in an order that does
+ * not depend on that of the shapes.
+ */
 function placesOf(shapes: readonly SegmentShape[], fields: readonly FieldRef[]): Place[] {
-  const places = new Map<string, Place>();
+  const places = new Map<string, Omit<Place, "column">>();
   for (const field of fields) {
     if (field.type === "intrinsic" || field.scope === "event" || field.scope === "link") continue;
     const { key } = field;
     const scopes = field.scope === "any" ? (["span", "resource"] as const) : [field.scope];
     for (const scope of scopes) {
       for (const { type } of shapes.flatMap((shape) => shape.homes(scope, key))) {
-        const id = `${scope} ${type} ${key}`;
-        const column = `joined_${places.size}`;
-        if (!places.has(id)) places.set(id, { scope, key, type, column });
+        places.set(`${scope} ${type} ${key}`, { scope, key, type });
       }
     }
   }
-  return [...places.values()];
+  const sorted = [...places].sort(([a], [b]) => (a < b ? -1 : 1));
+  return sorted.map(([, place], i) => ({ ...place, column: `joined_${i}` }));
 }

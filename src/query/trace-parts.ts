@@ -13,11 +13,12 @@ export type TracePart = {
   readonly startUnixNano: bigint;
 };
 
-/** Of the root span that starts first, as far as the parts' starts tell. */
+/** Of the root span that starts first, ties by span id. */
 export type TraceRoot = {
   readonly serviceName: string;
   readonly spanName: string;
-  readonly partStartUnixNano: bigint;
+  readonly startUnixNano: bigint;
+  readonly spanId: bigint;
 };
 
 /** A trace over all segments that hold parts of it. */
@@ -123,8 +124,9 @@ function mayStartIn(meta: SegmentMeta, { startUnixNano }: TraceKey): boolean {
   return meta.minTraceStart <= startUnixNano && startUnixNano <= meta.maxTraceStart;
 }
 
-const COLUMNS =
-  "trace_id, filename, trace_start, trace_duration_ns, root_service_name, root_span_name";
+const COLUMNS = `trace_id, filename, trace_start, trace_duration_ns, root_service_name, root_span_name,
+  CASE WHEN parent_span_id IS NULL AND name = root_span_name AND service_name = root_service_name
+    THEN {'start': start_time, 'id': span_id} END AS root`;
 
 async function addParts(
   run: QueryRun,
@@ -135,7 +137,7 @@ async function addParts(
   const byPath = new Map(segments.map((meta) => [run.context.segmentPath(meta), meta]));
   const rows = await run.rows(
     `SELECT trace_id, filename, epoch_ns(trace_start), any_value(trace_duration_ns),
-        any_value(root_service_name), any_value(root_span_name)
+        any_value(root_service_name), any_value(root_span_name), min(root)
       FROM (${select}) GROUP BY trace_id, filename, trace_start
       ORDER BY trace_id, trace_start, filename`,
   );
@@ -147,22 +149,25 @@ async function addParts(
 }
 
 function readPart(row: readonly SqlValue[], byPath: ReadonlyMap<string, SegmentMeta>): WholeTrace {
-  const [traceId, path, start, duration, serviceName, spanName] = row as [
+  const [traceId, path, start, duration, serviceName, spanName, root] = row as [
     string,
     string,
     bigint,
     bigint,
     string,
     string,
+    { start: bigint; id: bigint } | null,
   ];
   const meta = byPath.get(path);
   if (meta === undefined) throw new Error("the database names a file that was not asked for");
-  const known = serviceName !== "" || spanName !== "";
   return {
     traceId,
     startUnixNano: start,
     endUnixNano: start + duration,
-    root: known ? { serviceName, spanName, partStartUnixNano: start } : undefined,
+    root:
+      root === null
+        ? undefined
+        : { serviceName, spanName, startUnixNano: root.start, spanId: root.id },
     parts: [{ meta, startUnixNano: start }],
   };
 }
@@ -179,8 +184,8 @@ function merged(a: WholeTrace, b: WholeTrace): WholeTrace {
 
 function firstRoot(a: TraceRoot | undefined, b: TraceRoot | undefined): TraceRoot | undefined {
   if (a === undefined || b === undefined) return a ?? b;
-  if (a.partStartUnixNano !== b.partStartUnixNano)
-    return a.partStartUnixNano < b.partStartUnixNano ? a : b;
-  // Any order will do that does not depend on the files.
+  if (a.startUnixNano !== b.startUnixNano) return a.startUnixNano < b.startUnixNano ? a : b;
+  if (a.spanId !== b.spanId) return a.spanId < b.spanId ? a : b;
+  // A copy of it: any order will do that does not depend on the files.
   return `${a.serviceName}\0${a.spanName}` <= `${b.serviceName}\0${b.spanName}` ? a : b;
 }

@@ -35,7 +35,8 @@ export async function* pipelineTraces(scan: CandidateScan): CandidateSource {
     scan.onRead(segments);
     await using overlay = await overlaySlice(run, segments, scan.all);
     const copies = distinct ? await segmentsWithCopies(run, overlay.segments) : new Set<never>();
-    yield* pages.of(slice, (limit) => pipelineTracesSql(scan, { slice, overlay, copies }, limit));
+    const sources = sourcesOf(scan, { slice, overlay, copies });
+    yield* pages.of(slice, (limit) => pipelineTracesSql(scan, sources, limit));
   }
 }
 
@@ -46,12 +47,18 @@ type SliceSource = {
   readonly copies: ReadonlySet<SegmentMeta>;
 };
 
-function pipelineTracesSql(scan: CandidateScan, source: SliceSource, traceLimit: number): string {
+/** `undefined`: no span can come into the pipeline. */
+function pipelineTracesSql(
+  scan: CandidateScan,
+  sources: readonly SpanSource[],
+  traceLimit: number,
+): string | undefined {
+  if (sources.length === 0) return undefined;
   const { ctes, relation, baseReads } = pipelineToSql(scan.search.pipeline, "spans", {
     output: "traces",
     carry: ["trace_start"],
   });
-  const base = baseSpansSql(scan.search, sourcesOf(scan, source), {
+  const base = baseSpansSql(scan.search, sources, {
     columns: ["trace_start"],
     echo: false,
   });

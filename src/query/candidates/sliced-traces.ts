@@ -43,14 +43,15 @@ export class SlicePages {
     this.#traceLimit = Math.min(scan.limit * 2, scan.limit + MAX_EXTRA_ROWS) + 16;
   }
 
-  /** Until all traces of the slice that match are named. */
+  /** Until all traces of the slice that match are named. Without a statement there are none. */
   async *of(
     { fromUnixNano }: Slice,
-    sqlOf: (traceLimit: number) => string,
+    sqlOf: (traceLimit: number) => string | undefined,
   ): AsyncGenerator<CandidatePage, void, void> {
     const left = startBefore(fromUnixNano);
     for (;;) {
-      const rows = await this.#scan.run.rows(sqlOf(this.#traceLimit));
+      const sql = sqlOf(this.#traceLimit);
+      const rows = sql === undefined ? [] : await this.#scan.run.rows(sql);
       const found = rows.map(keyOfRow);
       const cut = rows.length === this.#traceLimit ? found.at(-1) : undefined;
       yield { found, boundary: earlierOf(cut, left) };
