@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openDatabase } from "../src/drivers/duckdb/node-database.ts";
 import { sqlLiteral } from "../src/drivers/duckdb/sql-literal.ts";
+import { BodyFormat } from "../src/ingest/ingest.ts";
 import { SpanBatch } from "../src/model/span-batch.ts";
-import { OtlpDecoder } from "../src/receivers/otlp/decode.ts";
 import type { SegmentMeta } from "../src/schema/segment-meta.ts";
 import { writeSegment } from "../src/storage/segments/write-segment.ts";
 import { cpuMicros } from "./support/cpu.ts";
@@ -20,6 +20,7 @@ import {
 import type { BenchOptions } from "./support/options.ts";
 import { progress } from "./support/progress.ts";
 import { summarize } from "./support/stats.ts";
+import { decodeInto, WIRE_FORMATS, type WireFormat } from "./wire-formats.ts";
 import { makeRequests } from "./workload.ts";
 
 type Size = {
@@ -82,6 +83,12 @@ export async function benchSegment(options: BenchOptions): Promise<BenchResult> 
     progress(`segment: ${size.label} of ${size.spans} spans`);
     figures.push(...(await measure(size)));
   }
+  const l0 = sizes.find(({ id }) => id === "segment.l0")!;
+  for (const wire of WIRE_FORMATS) {
+    progress(`segment: ${wire.label}`);
+    const [whole] = await measure({ ...l0, id: `${l0.id}.${wire.id}` }, wire);
+    figures.push(whole!);
+  }
   figures.push(
     mebibytesFigure("segment.rss", "resident size of the bench", process.memoryUsage.rss()),
   );
@@ -93,8 +100,10 @@ export async function benchSegment(options: BenchOptions): Promise<BenchResult> 
   };
 }
 
-async function measure(size: Size): Promise<Figure[]> {
-  const bodies = makeRequests({ spans: size.spans, seed: 1 });
+/** Time, then size. Spans come as OTLP when `wire` is left out. */
+async function measure(size: Size, wire?: WireFormat): Promise<Figure[]> {
+  const requests = makeRequests({ spans: size.spans, seed: 1 });
+  const bodies = wire === undefined ? requests : requests.map(wire.encode);
   const decodes: number[] = [];
   const writes: number[] = [];
   let last: ReturnType<typeof write> | undefined;
@@ -103,10 +112,7 @@ async function measure(size: Size): Promise<Figure[]> {
   for (let round = 0; round < size.warmUpRounds + size.rounds; round++) {
     const batch = new SpanBatch(12345 + round);
     decodes.push(
-      cpuMicros(() => {
-        const decoder = new OtlpDecoder(batch, { maxAttributeBytes: 2048 });
-        for (const body of bodies) decoder.decode(body);
-      }),
+      cpuMicros(() => decodeInto(batch, wire?.format ?? BodyFormat.otlpProtobuf, bodies)),
     );
     writes.push(
       cpuMicros(() => {
@@ -125,7 +131,8 @@ async function measure(size: Size): Promise<Figure[]> {
     numberText(summarize(times.map((time) => time / spans)).median);
   const { meta } = last;
   const note = `decode ${perSpan(decodes)}, write ${perSpan(writes)}`;
-  const what = `${size.label}, ${spans} spans, zstd ${size.zstdLevel}`;
+  const from = wire === undefined ? "" : ` from ${wire.label}`;
+  const what = `${size.label}${from}, ${spans} spans, zstd ${size.zstdLevel}`;
   return [
     summaryFigure(size.id, `decode → ${what}`, "us/span", whole, note),
     {

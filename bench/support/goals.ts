@@ -13,6 +13,8 @@ const METRICS: Goal = { atMost: 250 };
 export const GOALS: Readonly<Record<string, Goal>> = {
   "decode.ratio": { atMost: 0.25 },
   "segment.l0": { atMost: 5 },
+  "segment.l0.zipkin-json": { atMost: 15 },
+  "segment.l0.zipkin-protobuf": { atMost: 8 },
   "segment.l1.bytes": { atMost: 45, tempo: "127 B/span" },
   "server.http.l0": { atMost: 8 },
   "server.grpc.l0": { atMost: 8 },
