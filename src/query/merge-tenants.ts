@@ -4,7 +4,7 @@ import { compareTraces } from "./trace-key.ts";
 
 /**
  * One answer of those of several tenants. A trace id that several tenants use becomes one trace:
- * first known root, earliest start, longest duration, the larger counts, the larger spanset.
+ * first known root, earliest start, longest duration, the larger counts, each spanset once.
  */
 export function mergeTenants(results: readonly SearchResult[], limit: number): SearchResult {
   const traces = new Map<string, FoundTrace>();
@@ -43,13 +43,21 @@ function mergeTraces(a: FoundTrace, b: FoundTrace): FoundTrace {
   };
 }
 
+/** Spansets of equal `by()` values are one: the larger of them. */
 function mergeSpansets(
   a: readonly FoundSpanset[] | undefined,
   b: readonly FoundSpanset[] | undefined,
 ): readonly FoundSpanset[] | undefined {
   if (a === undefined || b === undefined) return a ?? b;
-  const sizeOf = (spansets: readonly FoundSpanset[]): number => spansets[0]?.matchedCount ?? 0;
-  return sizeOf(b) > sizeOf(a) ? b : a;
+  const merged = new Map<string, FoundSpanset>();
+  for (const spanset of [...a, ...b]) {
+    const group = JSON.stringify(spanset.attributes.filter(({ key }) => key.startsWith("by(")));
+    const known = merged.get(group);
+    if (known === undefined || spanset.matchedCount > known.matchedCount) {
+      merged.set(group, spanset);
+    }
+  }
+  return [...merged.values()];
 }
 
 function mergeStats(
