@@ -131,6 +131,8 @@ class NodeDatabase implements WritableDatabase, ScratchDatabase {
   readonly #pool: ConnectionPool;
   readonly #sandboxed: boolean;
   readonly #inMemory: boolean;
+  /** Scratch tables to be dropped. */
+  readonly #unwantedTables = new Set<string>();
 
   constructor(pool: ConnectionPool, sandboxed: boolean, inMemory: boolean) {
     this.#pool = pool;
@@ -180,6 +182,7 @@ class NodeDatabase implements WritableDatabase, ScratchDatabase {
     const name = newScratchName();
     await this.#run(options, async (connection, deadline) => {
       deadline.throwIfExpired();
+      await this.#dropScratchTables(connection);
       await duckdb.query(connection, createScratchSql(name, columns));
       try {
         await fillScratchTable(connection, name, columns, async () => {
@@ -188,18 +191,29 @@ class NodeDatabase implements WritableDatabase, ScratchDatabase {
         });
         deadline.throwIfExpired();
       } catch (e) {
-        await duckdb.query(connection, dropScratchSql(name)).catch(() => {});
+        this.#unwantedTables.add(name);
+        await this.#dropScratchTables(connection);
         throw e;
       }
     });
-    return { name, rowCount, [Symbol.asyncDispose]: () => this.#dropScratchTable(name) };
+    const dispose = async (): Promise<void> => {
+      this.#unwantedTables.add(name);
+      // Without a place for it, the next one to make or to drop a table does it.
+      await this.#run({}, (connection) => this.#dropScratchTables(connection)).catch(() => {});
+    };
+    return { name, rowCount, [Symbol.asyncDispose]: dispose };
   }
 
-  /** The table goes with its database: a failure means that this one is closed or broken. */
-  async #dropScratchTable(name: string): Promise<void> {
-    await this.#run({}, (connection) => duckdb.query(connection, dropScratchSql(name))).catch(
-      () => {},
-    );
+  /** What fails is tried again with the next; when the database was closed, the tables are gone. */
+  async #dropScratchTables(connection: duckdb.Connection): Promise<void> {
+    const names = [...this.#unwantedTables];
+    if (names.length === 0) return;
+    this.#unwantedTables.clear();
+    try {
+      await duckdb.query(connection, names.map(dropScratchSql).join("; "));
+    } catch {
+      for (const name of names) this.#unwantedTables.add(name);
+    }
   }
 
   transaction(statements: readonly string[]): Promise<void> {

@@ -7,11 +7,11 @@ import { readSegments } from "../segment-sql.ts";
 /** A segment, and the number that its rows' ids begin with. */
 export type NumberedSegment = { readonly meta: SegmentMeta; readonly number: number };
 
-/** No file has more rows than fit the lower half. */
+/** A file's row count fits 31 bits. */
 const ROW_BITS = 32n;
 
-export function rowIdOf(segmentNumber: number, fileRowNumber: bigint): bigint {
-  return (BigInt(segmentNumber) << ROW_BITS) + fileRowNumber;
+export function rowIdOf(segmentNumber: number, rowNumber: number): bigint {
+  return (BigInt(segmentNumber) << ROW_BITS) + BigInt(rowNumber);
 }
 
 /**

@@ -11,7 +11,7 @@ export type PartSpans = OrderedSpans &
   SpanLinks &
   SpanTimes & {
     readonly rank: Int32Array;
-    readonly fileRowNumber: BigInt64Array;
+    readonly rowNumber: Int32Array;
     /** Spans that may be their trace's root. */
     readonly roots: ReadonlyMap<number, RootNames>;
     /** By `traceIndex`. */
@@ -22,7 +22,7 @@ export type PartSpans = OrderedSpans &
 export class PartRows {
   readonly traceNo = new Growing((length) => new Int32Array(length));
   readonly rank = new Growing((length) => new Int32Array(length));
-  readonly fileRowNumber = new Growing((length) => new BigInt64Array(length));
+  readonly rowNumber = new Growing((length) => new Int32Array(length));
   readonly spanId = new Growing((length) => new BigUint64Array(length));
   readonly parentSpanId = new Growing((length) => new BigUint64Array(length));
   readonly kind = new Growing((length) => new Int32Array(length));
@@ -51,7 +51,7 @@ export class PartRows {
       }
       this.traceNo.push(traceNo![row] as number);
       this.rank.push(Number(rank![row]));
-      this.fileRowNumber.push(rowNumber![row] as bigint);
+      this.rowNumber.push(Number(rowNumber![row]));
       this.spanId.push(spanId![row] as bigint);
       this.parentSpanId.push((parentId![row] as bigint | null) ?? 0n);
       this.kind.push(kind![row] as number);
@@ -66,7 +66,8 @@ export class PartRows {
     const traceIndex = new Uint32Array(rows.length);
     const traceNos: number[] = [];
     const roots = new Map<number, RootNames>();
-    for (const [i, row] of rows.entries()) {
+    for (let i = 0; i < rows.length; i++) {
+      const row = rows[i]!;
       const no = traceNo[row]!;
       if (traceNos.at(-1) !== no) traceNos.push(no);
       traceIndex[i] = traceNos.length - 1;
@@ -81,11 +82,11 @@ export class PartRows {
       traceIds: new Uint8Array(16 * traceNos.length),
       spanId: words(this.spanId.values(), rows),
       parentSpanId: words(this.parentSpanId.values(), rows),
-      kind: Int32Array.from(rows, (row) => this.kind.values()[row]!),
+      kind: picked(this.kind.values(), rows),
       start: words(this.start.values(), rows),
       end: words(this.end.values(), rows),
-      rank: Int32Array.from(rows, (row) => this.rank.values()[row]!),
-      fileRowNumber: BigInt64Array.from(rows, (row) => this.fileRowNumber.values()[row]!),
+      rank: picked(this.rank.values(), rows),
+      rowNumber: picked(this.rowNumber.values(), rows),
       roots,
       traceNos: Int32Array.from(traceNos),
     };
@@ -94,7 +95,17 @@ export class PartRows {
 
 /** As pairs of (lo, hi), which is how they lie in memory. */
 function words(values: BigUint64Array, rows: Uint32Array): Uint32Array<ArrayBuffer> {
-  const picked = new BigUint64Array(rows.length);
-  for (const [i, row] of rows.entries()) picked[i] = values[row]!;
-  return new Uint32Array(picked.buffer);
+  const source = new Uint32Array(values.buffer, values.byteOffset, 2 * values.length);
+  const target = new Uint32Array(2 * rows.length);
+  for (let i = 0; i < rows.length; i++) {
+    target[2 * i] = source[2 * rows[i]!]!;
+    target[2 * i + 1] = source[2 * rows[i]! + 1]!;
+  }
+  return target;
+}
+
+function picked(values: Int32Array, rows: Uint32Array): Int32Array<ArrayBuffer> {
+  const target = new Int32Array(rows.length);
+  for (let i = 0; i < rows.length; i++) target[i] = values[rows[i]!]!;
+  return target;
 }

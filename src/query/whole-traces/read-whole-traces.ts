@@ -33,8 +33,8 @@ export async function readWholeTraces(
     .map((meta, number) => ({ meta, number }))
     .filter(({ meta }) => read.partStarts.has(meta))
     .sort((a, b) => (a.meta.id < b.meta.id ? -1 : 1));
-  const columns = new WholeTraceColumns(read.split.length, (rank, fileRowNumber) =>
-    rowIdOf(ranked[rank]!.number, fileRowNumber),
+  const columns = new WholeTraceColumns(read.split.length, (rank, rowNumber) =>
+    rowIdOf(ranked[rank]!.number, rowNumber),
   );
   let rowCount = 0;
   await run.chunks(

@@ -84,7 +84,7 @@ export class TraceOverlay implements AsyncDisposable {
   }
 
   /**
-   * What to read these segments from, in parentheses, to be given an alias or not: all fixed
+   * What to read these segments (one at least) from, in parentheses, to be given an alias or not: all fixed
    * columns, those optional ones that all of them have, and `row_id`, a BIGINT that no other row of
    * the overlay's segments has (the same segment's rows are numbered without gaps in file order).
    * A column costs nothing when it is not asked for. Throws for a segment that is not the overlay's.
@@ -129,9 +129,8 @@ export class TraceOverlay implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     const { tables } = this.#parts;
     if (tables === undefined) return;
-    await tables.rows[Symbol.asyncDispose]();
-    await tables.traces[Symbol.asyncDispose]();
-    await tables.ids[Symbol.asyncDispose]();
+    const { ids, traces, rows } = tables;
+    await Promise.all([ids, traces, rows].map((table) => table[Symbol.asyncDispose]()));
   }
 
   #hasOthers(meta: SegmentMeta): boolean {

@@ -12,7 +12,7 @@ const BATCH_ROWS = 8192;
 
 /** Works out the columns of whole traces from their rows, as a segment's writer does. */
 export class WholeTraceColumns {
-  readonly #rowIdOf: (rank: number, fileRowNumber: bigint) => bigint;
+  readonly #rowIdOf: (rank: number, rowNumber: number) => bigint;
   /** Rows not yet worked out. */
   #open = new PartRows();
   /** By trace. */
@@ -29,7 +29,7 @@ export class WholeTraceColumns {
   readonly #childCount = new Growing((length) => new Int32Array(length));
   readonly #utf8 = new TextEncoder();
 
-  constructor(traceCount: number, rowIdOf: (rank: number, fileRowNumber: bigint) => bigint) {
+  constructor(traceCount: number, rowIdOf: (rank: number, rowNumber: number) => bigint) {
     this.#rowIdOf = rowIdOf;
     this.#start = new BigInt64Array(traceCount);
     this.#duration = new BigInt64Array(traceCount);
@@ -94,7 +94,7 @@ export class WholeTraceColumns {
       }
       for (let row = order.traceRows[t]!; row < order.traceRows[t + 1]!; row++) {
         const span = order.spans[row]!;
-        this.#rowId.push(this.#rowIdOf(spans.rank[span]!, spans.fileRowNumber[span]!));
+        this.#rowId.push(this.#rowIdOf(spans.rank[span]!, spans.rowNumber[span]!));
         this.#traceNo.push(no);
         this.#left.push(nested.left[row]!);
         this.#right.push(nested.right[row]!);

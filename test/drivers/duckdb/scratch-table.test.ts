@@ -138,6 +138,16 @@ test("a table is dropped while a query reads it, which goes on to its end", asyn
   expect(await tableCount()).toBe(0n);
 });
 
+test("a table that finds no place to be dropped goes with the next one that does", async () => {
+  await using narrow = await openDatabase({ ...settings, maxConcurrent: 1, maxQueued: 0 });
+  const table = await narrow.scratchTable(numbers(10));
+  const running = narrow.rows("SELECT count(*) FROM range(100000000) WHERE range % 7 = 1");
+  await table[Symbol.asyncDispose]();
+  await running;
+  const next = await narrow.scratchTable(numbers(1));
+  expect(await narrow.rows("SELECT table_name FROM duckdb_tables()")).toEqual([[next.name]]);
+});
+
 test("too many rows, columns of two lengths, none at all: nothing is made", async () => {
   await expect(database.scratchTable(numbers(11), { maxRows: 10 })).rejects.toMatchObject({
     kind: "limited",
