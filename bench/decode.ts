@@ -85,7 +85,7 @@ function decodeFigure(
   rounds: number,
   warmUpRounds: number,
 ): Figure {
-  const bodies = requests.map(encode);
+  const bodies = requests.flatMap(encode);
   const times: number[] = [];
   for (let round = 0; round < warmUpRounds + rounds; round++) {
     const batch = new SpanBatch(12345);

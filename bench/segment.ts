@@ -103,7 +103,7 @@ export async function benchSegment(options: BenchOptions): Promise<BenchResult> 
 /** Time, then size. Spans come as OTLP when `wire` is left out. */
 async function measure(size: Size, wire?: WireFormat): Promise<Figure[]> {
   const requests = makeRequests({ spans: size.spans, seed: 1 });
-  const bodies = wire === undefined ? requests : requests.map(wire.encode);
+  const bodies = wire === undefined ? requests : requests.flatMap(wire.encode);
   const decodes: number[] = [];
   const writes: number[] = [];
   let last: ReturnType<typeof write> | undefined;

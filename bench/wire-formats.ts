@@ -1,6 +1,7 @@
 import { BodyFormat } from "../src/ingest/ingest.ts";
 import type { SpanBatch } from "../src/model/span-batch.ts";
 import { newBatchDecoder } from "../src/threads/decoders.ts";
+import { jaegerProtobuf, jaegerThrift } from "./jaeger-workload.ts";
 import { zipkinJson, zipkinProtobuf } from "./zipkin-workload.ts";
 
 /** A format other than OTLP that the same workload can come in. */
@@ -9,8 +10,8 @@ export type WireFormat = {
   readonly id: string;
   readonly label: string;
   readonly format: BodyFormat;
-  /** The form of an OTLP request. */
-  readonly encode: (otlp: Uint8Array) => Uint8Array;
+  /** The form of an OTLP request: one body, or several. */
+  readonly encode: (otlp: Uint8Array) => Uint8Array | readonly Uint8Array[];
 };
 
 export const WIRE_FORMATS: readonly WireFormat[] = [
@@ -25,6 +26,18 @@ export const WIRE_FORMATS: readonly WireFormat[] = [
     label: "Zipkin protobuf",
     format: BodyFormat.zipkinV2Protobuf,
     encode: zipkinProtobuf,
+  },
+  {
+    id: "jaeger-grpc",
+    label: "Jaeger gRPC",
+    format: BodyFormat.jaegerProtobuf,
+    encode: jaegerProtobuf,
+  },
+  {
+    id: "jaeger-thrift",
+    label: "Jaeger Thrift binary",
+    format: BodyFormat.jaegerThrift,
+    encode: jaegerThrift,
   },
 ];
 

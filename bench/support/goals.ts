@@ -15,6 +15,8 @@ export const GOALS: Readonly<Record<string, Goal>> = {
   "segment.l0": { atMost: 5 },
   "segment.l0.zipkin-json": { atMost: 15 },
   "segment.l0.zipkin-protobuf": { atMost: 8 },
+  "segment.l0.jaeger-grpc": { atMost: 8 },
+  "segment.l0.jaeger-thrift": { atMost: 8 },
   "segment.l1.bytes": { atMost: 45, tempo: "127 B/span" },
   "server.http.l0": { atMost: 8 },
   "server.grpc.l0": { atMost: 8 },
