@@ -1,37 +1,42 @@
 import { PintailError } from "../../errors.ts";
-import {
-  instantRequest,
-  type MetricsRules,
-  rangeRequest,
-} from "../../query/metrics/metrics-request.ts";
+import { instantRequest, rangeRequest } from "../../query/metrics/metrics-request.ts";
 import { queryInstant, queryRange } from "../../query/metrics/query-metrics.ts";
+import { metricsRules } from "../metrics-rules.ts";
+import { instantUpdates, rangeUpdates } from "../stream/metrics-updates.ts";
 import { jsonText } from "../wire/json-text.ts";
 import { instantToJson, rangeToJson } from "../wire/metrics-response.ts";
-import { strictestLimits } from "./limits.ts";
+import { wantsEvents } from "./event-stream.ts";
 import { instantParams, rangeParams } from "./metrics-params.ts";
+import { queryEventStream } from "./query-events.ts";
 import { answer, JSON_TYPE } from "./respond.ts";
 import type { ApiHandler, QueryRouteParts } from "./route-context.ts";
 
 /** `/api/metrics/query_range` */
-export function metricsRangeRoute(parts: QueryRouteParts): ApiHandler {
-  const { engine } = parts;
-  return async ({ params, tenants, request }) => {
-    const rules = rulesFor(parts, tenants);
-    const query = rangeRequest(rangeParams(params, rules.nowMs), rules);
-    const { signal } = request;
-    const result = await queryRange(engine, { tenants, signal, ...query });
+export function metricsRangeRoute({ engine, log }: QueryRouteParts): ApiHandler {
+  return async (api) => {
+    const { params, tenants, request } = api;
+    const rules = metricsRules(engine.context, tenants);
+    const query = { tenants, ...rangeRequest(rangeParams(params, rules.nowMs), rules) };
+    if (wantsEvents(api)) {
+      const open = (signal: AbortSignal) => rangeUpdates(engine, query, signal);
+      return queryEventStream(api, open, rangeToJson, log);
+    }
+    const result = await queryRange(engine, { ...query, signal: request.signal });
     return answer(request, JSON_TYPE, jsonText(rangeToJson(result)));
   };
 }
 
 /** `/api/metrics/query` */
-export function metricsInstantRoute(parts: QueryRouteParts): ApiHandler {
-  const { engine } = parts;
-  return async ({ params, tenants, request }) => {
-    const rules = rulesFor(parts, tenants);
-    const query = instantRequest(instantParams(params, rules.nowMs), rules);
-    const { signal } = request;
-    const result = await queryInstant(engine, { tenants, signal, ...query });
+export function metricsInstantRoute({ engine, log }: QueryRouteParts): ApiHandler {
+  return async (api) => {
+    const { params, tenants, request } = api;
+    const rules = metricsRules(engine.context, tenants);
+    const query = { tenants, ...instantRequest(instantParams(params, rules.nowMs), rules) };
+    if (wantsEvents(api)) {
+      const open = (signal: AbortSignal) => instantUpdates(engine, query, signal);
+      return queryEventStream(api, open, instantToJson, log);
+    }
+    const result = await queryInstant(engine, { ...query, signal: request.signal });
     return answer(request, JSON_TYPE, jsonText(instantToJson(result)));
   };
 }
@@ -40,9 +45,3 @@ export function metricsInstantRoute(parts: QueryRouteParts): ApiHandler {
 export const noMetricsRoute: ApiHandler = () => {
   throw new PintailError("not_found", "404 page not found");
 };
-
-function rulesFor({ engine }: QueryRouteParts, tenants: readonly string[]): MetricsRules {
-  const { settings, limitsFor, nowMs } = engine.context;
-  const limits = strictestLimits(tenants.map((tenant) => limitsFor(tenant)));
-  return { nowMs: nowMs(), settings, limits };
-}

@@ -1,5 +1,6 @@
 import { toBinary } from "@bufbuild/protobuf";
 import { SearchResponseSchema } from "../../../gen/tempopb/tempo_pb.ts";
+import type { QueryRecorder } from "../../query/query-recorder.ts";
 import { searchTraces } from "../../query/search.ts";
 import type { SearchResult } from "../../query/search-result.ts";
 import { searchRequest } from "../search-request.ts";
@@ -7,6 +8,7 @@ import { searchUpdates } from "../stream/search-updates.ts";
 import { jsonText } from "../wire/json-text.ts";
 import { searchResponseToJson, searchResponseToMessage } from "../wire/search-response.ts";
 import { wantsEvents } from "./event-stream.ts";
+import { answerExplained, wantsExplanation } from "./explain-query.ts";
 import { queryEventStream } from "./query-events.ts";
 import { answer, answerFormat, JSON_TYPE, PROTOBUF } from "./respond.ts";
 import type { ApiHandler, QueryRouteParts } from "./route-context.ts";
@@ -16,6 +18,13 @@ export function searchRoute({ engine, log }: QueryRouteParts): ApiHandler {
   return async (api) => {
     const { params, tenants, request } = api;
     const { request: search, limits } = searchRequest(engine.context, params, tenants);
+    if (wantsExplanation(api)) {
+      const run = (recorder: QueryRecorder) =>
+        searchTraces(engine, { ...search, signal: request.signal, recorder });
+      return answerExplained(api, [search.search?.pipeline], run, ({ traces }) => ({
+        traces: traces.length,
+      }));
+    }
     if (wantsEvents(api)) {
       const toJson = (result: SearchResult) => searchResponseToJson(result, limits);
       const open = (signal: AbortSignal) => searchUpdates(engine, search, signal);

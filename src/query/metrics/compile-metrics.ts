@@ -34,6 +34,17 @@ export type SeriesQuery = {
   readonly second: readonly SecondStage[];
 };
 
+/** The pipelines of a query, from left to right. */
+export function pipelinesOf({ expr }: Pick<CompiledMetrics, "expr">): Pipeline[] {
+  const found: Pipeline[] = [];
+  const pending = [expr];
+  for (let node = pending.pop(); node !== undefined; node = pending.pop()) {
+    if (node.type === "query") found.push(node.query.pipeline);
+    else if (node.type === "operation") pending.push(node.right, node.left);
+  }
+  return found;
+}
+
 export type CompileOptions = {
   readonly maxQueryBytes: number;
   /** Tempo words the errors of both endpoints differently. */
