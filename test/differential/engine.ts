@@ -1,4 +1,3 @@
-import { isPintailError } from "../../src/errors.ts";
 import { compileSearch } from "../../src/query/compile-search.ts";
 import { searchTraces } from "../../src/query/search.ts";
 import type { FoundTrace } from "../../src/query/search-result.ts";
@@ -7,7 +6,7 @@ import { spanIdOf } from "../support/batch-builder.ts";
 import { attributeText } from "./answer-text.ts";
 import { type ExpectedTrace, sortedSpansets } from "./oracle/search.ts";
 
-const MAX_QUERY_BYTES = 131_072;
+export const MAX_QUERY_BYTES = 131_072;
 
 /** The engine's answer to a search, in the shape of the oracle's. */
 export async function engineSearch(
@@ -48,12 +47,4 @@ function traceShown(trace: FoundTrace): ExpectedTrace {
     ),
     serviceStats: [...(trace.serviceStats ?? [])].sort(([a], [b]) => (a < b ? -1 : 1)),
   };
-}
-
-/** Whether the engine says that it does not offer what the query asks for. */
-export function isUnsupported(error: unknown): boolean {
-  for (let e = error; e instanceof Error; e = e.cause) {
-    if (isPintailError(e, "unsupported")) return true;
-  }
-  return false;
 }

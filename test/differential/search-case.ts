@@ -3,20 +3,14 @@ import { isPintailError } from "../../src/errors.ts";
 import type { Query } from "../../src/traceql/ast.ts";
 import { parseQuery } from "../../src/traceql/parser.ts";
 import type { SegmentStore } from "../query/segment-store.ts";
-import { engineSearch, isUnsupported } from "./engine.ts";
+import { engineSearch } from "./engine.ts";
 import { isValid } from "./oracle/check.ts";
 import { searchOracle } from "./oracle/search.ts";
 import { queryText } from "./oracle/text.ts";
 import type { OracleTrace } from "./oracle/trace.ts";
+import type { Outcome } from "./outcome.ts";
 
 export type SearchOptions = { readonly limit: number; readonly spansPerSpanset: number };
-
-export type Outcome =
-  | { readonly type: "same"; readonly traceCount: number }
-  /** Both refuse the query. */
-  | { readonly type: "refused" }
-  | { readonly type: "unsupported" }
-  | { readonly type: "different"; readonly expected: unknown; readonly actual: unknown };
 
 /** One query through the engine and the oracle. */
 export async function runSearch(
@@ -34,10 +28,9 @@ export async function runSearch(
   try {
     actual = await engineSearch(store, text, options);
   } catch (error) {
-    if (isUnsupported(error)) return { type: "unsupported" };
     if (!valid && isPintailError(error, "invalid")) return { type: "refused" };
     actual = String(error);
   }
   if (!isDeepStrictEqual(actual, expected)) return { type: "different", expected, actual };
-  return { type: "same", traceCount: expected.length };
+  return { type: "same", found: expected.length };
 }

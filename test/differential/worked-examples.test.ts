@@ -3,9 +3,10 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parseQuery } from "../../src/traceql/parser.ts";
 import { SegmentStore } from "../query/segment-store.ts";
 import { batchOf } from "../support/batch-builder.ts";
-import { attributeText, pointText, seriesText, sortedLines, spansetText } from "./answer-text.ts";
-import { engineSearch, isUnsupported } from "./engine.ts";
-import { instantGrid, metricsOracle, rangeGrid } from "./oracle/metrics.ts";
+import { attributeText, pointText, sortedLines, spansetText } from "./answer-text.ts";
+import { engineSearch } from "./engine.ts";
+import { engineMetrics, oracleMetrics } from "./metrics-case.ts";
+import { type Grid, instantGrid, rangeGrid } from "./oracle/metrics.ts";
 import { runStages } from "./oracle/pipeline.ts";
 import { tracesOf } from "./oracle/trace.ts";
 import { anyValue } from "./oracle/value.ts";
@@ -50,16 +51,13 @@ function oracleAnswer({ kind, query }: Example): string[] {
         }),
     );
   }
-  const grid =
-    kind === "range"
-      ? rangeGrid(RANGE.start, RANGE.end, RANGE.step)
-      : instantGrid(RANGE.start, RANGE.end);
-  return metricsOracle(TRACES, parsed, grid).map(({ labels, points }) =>
-    seriesText({
-      labels: labels.map(([key, value]) => ({ key, value: anyValue(value) })),
-      points,
-    }),
-  );
+  return oracleMetrics(TRACES, parsed, gridOf(kind));
+}
+
+function gridOf(kind: string): Grid {
+  return kind === "range"
+    ? rangeGrid(RANGE.start, RANGE.end, RANGE.step)
+    : instantGrid(RANGE.start, RANGE.end);
 }
 
 function expectAnswer({ kind, expected }: Example, lines: readonly string[]): void {
@@ -95,20 +93,17 @@ describe.each([1, 2, 3])("the engine answers likewise over %i segments", (segmen
     await store.close();
   });
 
-  const searches = EXAMPLES.filter(({ kind }) => kind === "search");
-  test.for(searches)("$number: $query", async (example, context) => {
-    const options = { limit: 20, spansPerSpanset: 0 };
-    const found = await engineSearch(store, example.query, options).catch((error: unknown) => {
-      context.skip(isUnsupported(error));
-      throw error;
-    });
-    expectAnswer(
-      example,
-      found.flatMap(({ spansets }) =>
-        spansets.map(({ spans, attributes }) =>
-          spansetText({ spans: spans.map(({ spanId }) => NAMES.get(spanId)!), attributes }),
-        ),
-      ),
-    );
+  test.each(EXAMPLES)("$number: $query", async (example) => {
+    expectAnswer(example, await engineAnswer(store, example));
   });
 });
+
+async function engineAnswer(store: SegmentStore, { kind, query }: Example): Promise<string[]> {
+  if (kind !== "search") return await engineMetrics(store, query, gridOf(kind), kind !== "range");
+  const found = await engineSearch(store, query, { limit: 20, spansPerSpanset: 0 });
+  return found.flatMap(({ spansets }) =>
+    spansets.map(({ spans, attributes }) =>
+      spansetText({ spans: spans.map(({ spanId }) => NAMES.get(spanId)!), attributes }),
+    ),
+  );
+}

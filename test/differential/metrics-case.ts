@@ -1,0 +1,76 @@
+import { isDeepStrictEqual } from "node:util";
+import { isPintailError } from "../../src/errors.ts";
+import { compileMetrics } from "../../src/query/metrics/compile-metrics.ts";
+import { queryInstant, queryRange } from "../../src/query/metrics/query-metrics.ts";
+import type { Query } from "../../src/traceql/ast.ts";
+import { parseQuery } from "../../src/traceql/parser.ts";
+import type { SegmentStore } from "../query/segment-store.ts";
+import { seriesText, sortedLines } from "./answer-text.ts";
+import { MAX_QUERY_BYTES } from "./engine.ts";
+import { isValid } from "./oracle/check.ts";
+import { type Grid, metricsOracle } from "./oracle/metrics.ts";
+import { queryText } from "./oracle/text.ts";
+import type { OracleTrace } from "./oracle/trace.ts";
+import { anyValue } from "./oracle/value.ts";
+import type { Outcome } from "./outcome.ts";
+
+/** The engine's series as lines, sorted. */
+export async function engineMetrics(
+  store: SegmentStore,
+  query: string,
+  grid: Grid,
+  instant: boolean,
+): Promise<string[]> {
+  const request = {
+    tenants: ["single-tenant"],
+    query: compileMetrics(query, { maxQueryBytes: MAX_QUERY_BYTES, instant }),
+    grid: { startUnixNano: grid.startUnixNano, stepNanos: grid.stepNanos, count: grid.buckets },
+    maxSeries: 0,
+  };
+  const engine = store.engine();
+  const { series } = instant
+    ? await queryInstant(engine, request)
+    : await queryRange(engine, { ...request, exemplarLimit: 100 });
+  return sortedLines(
+    series.map(({ labels, values }) =>
+      seriesText({
+        labels,
+        points: Array.from(values, (value) => (Number.isNaN(value) ? undefined : value)),
+      }),
+    ),
+  );
+}
+
+/** The naive evaluator's series as lines, sorted. */
+export function oracleMetrics(traces: readonly OracleTrace[], query: Query, grid: Grid): string[] {
+  return sortedLines(
+    metricsOracle(traces, query, grid).map(({ labels, points }) =>
+      seriesText({
+        labels: labels.map(([key, value]) => ({ key, value: anyValue(value) })),
+        points,
+      }),
+    ),
+  );
+}
+
+/** One query through the engine and the oracle. */
+export async function runMetrics(
+  store: SegmentStore,
+  traces: readonly OracleTrace[],
+  query: Query,
+  { grid, instant }: { readonly grid: Grid; readonly instant: boolean },
+): Promise<Outcome> {
+  const text = queryText(query);
+  const parsed = parseQuery(text);
+  const valid = isValid(parsed);
+  const expected = valid ? oracleMetrics(traces, parsed, grid) : "refused as invalid";
+  let actual: unknown;
+  try {
+    actual = await engineMetrics(store, text, grid, instant);
+  } catch (error) {
+    if (!valid && isPintailError(error, "invalid")) return { type: "refused" };
+    actual = String(error);
+  }
+  if (!isDeepStrictEqual(actual, expected)) return { type: "different", expected, actual };
+  return { type: "same", found: expected.length };
+}
