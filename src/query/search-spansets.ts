@@ -23,10 +23,36 @@ export async function fetchSpansets(
   budget: AnswerBudget,
 ): Promise<Map<string, FoundSpanset[]>> {
   const pipeline = pipelineToSql(search.pipeline, "spans", { output: "spansets" });
+  const overlay = await overlayOf(run, search, traces);
+  let found: Map<string, SpansetRows[]>;
+  try {
+    const sql = spansetsSql(pipeline, search, sourcesOf(search, overlay), spanLimit);
+    found = await readSpansets(run, search, pipeline, sql, budget);
+  } finally {
+    await overlay[Symbol.asyncDispose]();
+  }
+  return new Map(
+    Array.from(found, ([traceId, spansets]) => [
+      traceId,
+      spansets.sort(byFirstSpan).map(({ spans, matchedCount, attributes }) => ({
+        spans,
+        matchedCount,
+        attributes,
+      })),
+    ]),
+  );
+}
+
+/** By trace. */
+async function readSpansets(
+  run: QueryRun,
+  search: CompiledSearch,
+  pipeline: PipelineSql,
+  sql: string,
+  budget: AnswerBudget,
+): Promise<Map<string, SpansetRows[]>> {
   const found = new Map<string, SpansetRows[]>();
   let current: SpansetRows | undefined;
-  await using overlay = await overlayOf(run, search, traces);
-  const sql = spansetsSql(pipeline, search, sourcesOf(search, overlay), spanLimit);
   await run.chunks(sql, ({ rowCount, columns }) => {
     for (let r = 0; r < rowCount; r++) {
       const row = columns.map((column) => column[r] ?? null);
@@ -46,16 +72,7 @@ export async function fetchSpansets(
       current.spans.push(span);
     }
   });
-  return new Map(
-    Array.from(found, ([traceId, spansets]) => [
-      traceId,
-      spansets.sort(byFirstSpan).map(({ spans, matchedCount, attributes }) => ({
-        spans,
-        matchedCount,
-        attributes,
-      })),
-    ]),
-  );
+  return found;
 }
 
 type SpansetRows = FoundSpanset & {

@@ -33,12 +33,18 @@ export async function* pipelineTraces(scan: CandidateScan): CandidateSource {
     const segments = segmentsOfSlice(scan.segments, slice);
     if (segments.length === 0) continue;
     scan.onRead(segments);
-    await using overlay = await overlaySlice(run, segments, scan.all);
-    const copies = distinct ? await segmentsWithCopies(run, overlay.segments) : new Set<never>();
-    const sources = sourcesOf(scan, { slice, overlay, copies });
-    yield* pages.of(slice, (limit) => pipelineTracesSql(scan, sources, limit));
+    const overlay = await overlaySlice(run, segments, scan.all);
+    try {
+      const copies = distinct ? await segmentsWithCopies(run, overlay.segments) : NO_SEGMENTS;
+      const sources = sourcesOf(scan, { slice, overlay, copies });
+      yield* pages.of(slice, (limit) => pipelineTracesSql(scan, sources, limit));
+    } finally {
+      await overlay[Symbol.asyncDispose]();
+    }
   }
 }
+
+const NO_SEGMENTS: ReadonlySet<SegmentMeta> = new Set();
 
 type SliceSource = {
   readonly slice: Slice;
