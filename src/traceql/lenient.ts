@@ -6,7 +6,7 @@ import { foldConstants } from "./fold.ts";
 import { parseQuery } from "./parser.ts";
 import { printField } from "./print.ts";
 import { repairQuery } from "./repair.ts";
-import { logicOperands } from "./walk.ts";
+import { fieldsOf, logicOperands } from "./walk.ts";
 
 export { parseTagName } from "./parser.ts";
 
@@ -127,7 +127,9 @@ const MIRRORED: Partial<Record<string, CompareOp>> = {
   ">=": "<=",
 };
 
+/** Parents are not looked at: a filter of tags reads single spans. */
 function conditionOf(expr: FieldExpr): FieldExpr | undefined {
+  if (fieldsOf(expr).some(({ type }) => type === "parent-attribute")) return undefined;
   if (expr.type === "exists") return expr.operand.type === "field" ? expr : undefined;
   if (expr.type !== "binary") return undefined;
   const { left, right, op } = expr;

@@ -1,4 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { parseTagName } from "../../../src/traceql/parser.ts";
+import { decodeEchoValue, fieldToSql } from "../../../src/traceql/sql/field.ts";
+import { withParents } from "../../../src/traceql/sql/parent-join.ts";
+import { shapeOf } from "../../../src/traceql/sql/segment-shape.ts";
+import { aSegmentMeta } from "../../support/segment-meta.ts";
 import { type StoredTable, spansetsOf } from "./run-pipeline.ts";
 import { A_SPAN, createStoredTable, openTestDatabase, type TestSpan } from "./stored-table.ts";
 
@@ -57,6 +62,22 @@ const SPANS: readonly TestSpan[] = [
   span("ofHighest", 16n, 2n ** 64n - 1n, SERVER),
 ];
 
+async function echoOf({ db, table, meta }: StoredTable, text: string, label: string) {
+  const field = parseTagName(text);
+  const shape = shapeOf(meta, [field]);
+  const from = withParents(`(SELECT * FROM ${table})`, [field], shape);
+  const echo = fieldToSql(field, shape)!.text;
+  const [row] = await db.rows(`SELECT ${echo} FROM ${from} WHERE label = '${label}'`);
+  return decodeEchoValue(row![0], field);
+}
+
+test("a relation stays as it is when no parent is asked for, or none has the key", () => {
+  const field = parseTagName("span.k");
+  expect(withParents("spans", [field], shapeOf(aSegmentMeta(), [field]))).toBe("spans");
+  const parent = parseTagName("parent.k");
+  expect(withParents("spans", [parent], shapeOf(aSegmentMeta(), [parent]))).toBe("spans");
+});
+
 describe.each([
   ["dedicated columns", () => true],
   ["overflow maps", () => false],
@@ -95,6 +116,8 @@ describe.each([
     expect(await spansetsOf(stored, `${filter} | by(parent.resource.service.name)`)).toEqual([
       `${label} [by(parent.resource.service.name)=${service}]`,
     ]);
+    const echo = await echoOf(stored, "parent.k", label);
+    expect(echo).toEqual(parent === "nil" ? undefined : { stringValue: parent });
     const absent = parent === "nil" ? [label] : [];
     expect(await spansetsOf(stored, `{ span.k = "${label}" && parent.zone = nil }`)).toEqual(
       absent,
