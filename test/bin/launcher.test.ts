@@ -173,7 +173,7 @@ test("an unknown command and one that is not part of the installation say so", a
   const unknown = await run(root, ["srve"]);
   expect(unknown.code).toBe(2);
   expect(unknown.stderr).toContain('unknown command "srve"; known are serve,');
-  const missing = await run(root, ["inspect"]);
+  const missing = await run(root, ["explain"]);
   expect(missing.code).toBe(1);
   expect(missing.stderr).toContain("does not exist in this installation");
 });

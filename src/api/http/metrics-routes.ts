@@ -1,11 +1,15 @@
 import { PintailError } from "../../errors.ts";
+import { pipelinesOf } from "../../query/metrics/compile-metrics.ts";
 import { instantRequest, rangeRequest } from "../../query/metrics/metrics-request.ts";
+import type { MetricsResult } from "../../query/metrics/metrics-result.ts";
 import { queryInstant, queryRange } from "../../query/metrics/query-metrics.ts";
+import type { QueryRecorder } from "../../query/query-recorder.ts";
 import { metricsRules } from "../metrics-rules.ts";
 import { instantUpdates, rangeUpdates } from "../stream/metrics-updates.ts";
 import { jsonText } from "../wire/json-text.ts";
 import { instantToJson, rangeToJson } from "../wire/metrics-response.ts";
 import { wantsEvents } from "./event-stream.ts";
+import { answerExplained, wantsExplanation } from "./explain-query.ts";
 import { instantParams, rangeParams } from "./metrics-params.ts";
 import { queryEventStream } from "./query-events.ts";
 import { answer, JSON_TYPE } from "./respond.ts";
@@ -17,6 +21,11 @@ export function metricsRangeRoute({ engine, log }: QueryRouteParts): ApiHandler 
     const { params, tenants, request } = api;
     const rules = metricsRules(engine.context, tenants);
     const query = { tenants, ...rangeRequest(rangeParams(params, rules.nowMs), rules) };
+    if (wantsExplanation(api)) {
+      const run = (recorder: QueryRecorder) =>
+        queryRange(engine, { ...query, signal: request.signal, recorder });
+      return answerExplained(api, pipelinesOf(query.query), run, countSeries);
+    }
     if (wantsEvents(api)) {
       const open = (signal: AbortSignal) => rangeUpdates(engine, query, signal);
       return queryEventStream(api, open, rangeToJson, log);
@@ -32,6 +41,11 @@ export function metricsInstantRoute({ engine, log }: QueryRouteParts): ApiHandle
     const { params, tenants, request } = api;
     const rules = metricsRules(engine.context, tenants);
     const query = { tenants, ...instantRequest(instantParams(params, rules.nowMs), rules) };
+    if (wantsExplanation(api)) {
+      const run = (recorder: QueryRecorder) =>
+        queryInstant(engine, { ...query, signal: request.signal, recorder });
+      return answerExplained(api, pipelinesOf(query.query), run, countSeries);
+    }
     if (wantsEvents(api)) {
       const open = (signal: AbortSignal) => instantUpdates(engine, query, signal);
       return queryEventStream(api, open, instantToJson, log);
@@ -39,6 +53,10 @@ export function metricsInstantRoute({ engine, log }: QueryRouteParts): ApiHandle
     const result = await queryInstant(engine, { ...query, signal: request.signal });
     return answer(request, JSON_TYPE, jsonText(instantToJson(result)));
   };
+}
+
+function countSeries({ series, timestampsMs }: MetricsResult) {
+  return { series: series.length, steps: timestampsMs.length };
 }
 
 /** What Tempo 3 no longer has under `/api/metrics/`, and what it never had. */
