@@ -83,6 +83,26 @@ describe.each(Object.entries(RUNTIMES))("on %s", (_, command) => {
       expect(values.messages.flatMap(({ tagValues }) => tagValues)).toEqual(["shop"]);
       const valuesV2 = await client.call("searchTagValuesV2", { tagName: "span.n" });
       expect(valuesV2.messages.flatMap(({ tagValues }) => tagValues).length).toBe(TRACES);
+      const end = BigInt(Date.now() + 60_000) * 1_000_000n;
+      const times = { start: end - 600_000_000_000n, end };
+      const range = await client.call("metricsQueryRange", {
+        query: "{ span.n > 0 && span.n < 1000 } | count_over_time()",
+        ...times,
+      });
+      expect([range.code, range.details]).toEqual([0, ""]);
+      expect(Math.max(...range.sizes)).toBeLessThanOrEqual(2000);
+      const last = new Map(
+        range.messages.flatMap(({ series }) =>
+          series.flatMap(({ samples }) => samples.map((s) => [s.timestampMs, s.value] as const)),
+        ),
+      );
+      expect([...last.values()].reduce((a, b) => a + b, 0)).toBe(TRACES);
+      const instant = await client.call("metricsQueryInstant", {
+        query: "{ span.n > 0 && span.n < 1000 } | count_over_time()",
+        ...times,
+      });
+      expect([instant.code, instant.details]).toEqual([0, ""]);
+      expect(instant.messages.at(-1)!.series.map(({ value }) => value)).toEqual([TRACES]);
       const refused = await client.call("search", { Query: "{ oops" });
       expect(refused.code).toBe(3);
       expect(refused.details).toMatch(/^invalid TraceQL query: parse error at line 1, col/);

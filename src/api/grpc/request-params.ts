@@ -1,11 +1,31 @@
 import type {
+  QueryInstantRequest,
+  QueryRangeRequest,
   SearchRequest,
   SearchTagsRequest,
   SearchTagValuesRequest,
 } from "../../../gen/tempopb/tempo_pb.ts";
+import type { InstantQuery, RangeQuery } from "../../query/metrics/metrics-request.ts";
+
+/** Times are nanoseconds; an instant that is absent is refused as Tempo does: "start required". */
+export function rangeQuery(message: QueryRangeRequest): RangeQuery {
+  const { query, start, end, step, exemplars, maxSeries } = message;
+  return {
+    query,
+    startUnixNano: start,
+    endUnixNano: end,
+    stepNanos: step === 0n ? undefined : step,
+    exemplars,
+    maxSeries,
+  };
+}
+
+export function instantQuery({ query, start, end }: QueryInstantRequest): InstantQuery {
+  return { query, startUnixNano: start, endUnixNano: end };
+}
 
 /*
- * The messages as parameters of the HTTP routes, so that both ask, check and refuse alike. 0 and ""
+ * The other messages as parameters of the HTTP routes, so that both ask, check and refuse alike. 0 and ""
  * stand for an absent field, as in every proto3 message.
  */
 

@@ -1,9 +1,13 @@
 import type { ConnectRouter } from "@connectrpc/connect";
 import { StreamingQuerier } from "../../../gen/tempopb/tempo_pb.ts";
+import { instantRequest, rangeRequest } from "../../query/metrics/metrics-request.ts";
 import type { QueryRouteParts } from "../http/route-context.ts";
+import { metricsRules } from "../metrics-rules.ts";
 import { searchRequest } from "../search-request.ts";
+import { instantUpdates, rangeUpdates } from "../stream/metrics-updates.ts";
 import { searchUpdates } from "../stream/search-updates.ts";
 import { findTags, findTagsV2, findTagValues, findTagValuesV2 } from "../tag-questions.ts";
+import { instantToMessage, rangeToMessage } from "../wire/metrics-message.ts";
 import { searchResponseToMessage } from "../wire/search-response.ts";
 import {
   tagsToMessage,
@@ -11,8 +15,17 @@ import {
   tagValuesToMessage,
   tagValuesV2ToMessage,
 } from "../wire/tags-response.ts";
-import { searchParams, tagsParams, tagValuesParams } from "./request-params.ts";
+import { metricsCode } from "./metrics-code.ts";
 import {
+  instantQuery,
+  rangeQuery,
+  searchParams,
+  tagsParams,
+  tagValuesParams,
+} from "./request-params.ts";
+import {
+  instantPackets,
+  rangePackets,
   searchPackets,
   tagsPackets,
   tagsV2Packets,
@@ -62,6 +75,33 @@ export function streamingQuerier(parts: StreamingQuerierParts): (router: Connect
           const found = await findTagValuesV2(question, message.tagName);
           yield* tagValuesV2Packets(tagValuesV2ToMessage(found), maxPacketBytes);
         }),
+      metricsQueryRange: (message, context) =>
+        streamingCall(
+          parts,
+          context,
+          async function* (tenants, signal) {
+            const query = rangeRequest(rangeQuery(message), metricsRules(engine.context, tenants));
+            for await (const update of rangeUpdates(engine, { tenants, ...query }, signal)) {
+              const result = update.type === "partial" ? update.partial : update.result;
+              yield* rangePackets(rangeToMessage(result), maxPacketBytes);
+            }
+          },
+          metricsCode,
+        ),
+      metricsQueryInstant: (message, context) =>
+        streamingCall(
+          parts,
+          context,
+          async function* (tenants, signal) {
+            const rules = metricsRules(engine.context, tenants);
+            const query = instantRequest(instantQuery(message), rules);
+            for await (const update of instantUpdates(engine, { tenants, ...query }, signal)) {
+              const result = update.type === "partial" ? update.partial : update.result;
+              yield* instantPackets(instantToMessage(result), maxPacketBytes);
+            }
+          },
+          metricsCode,
+        ),
     });
   };
 }

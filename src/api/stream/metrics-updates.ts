@@ -4,24 +4,51 @@ import type {
   MetricsSeries,
   OnPartial,
 } from "../../query/metrics/metrics-result.ts";
+import {
+  type InstantRequest,
+  queryInstant,
+  queryRange,
+  type RangeRequest,
+} from "../../query/metrics/query-metrics.ts";
+import type { QueryEngine } from "../../query/query-context.ts";
 import { type Update, updates } from "./updates.ts";
 
-type Work = (onPartial: OnPartial, signal: AbortSignal) => Promise<MetricsResult>;
 export type MetricsUpdates = AsyncGenerator<Update<MetricsResult, MetricsResult>, void, void>;
 
 const hasContent = ({ series }: MetricsResult): boolean => series.length > 0;
 
 /** A range query as it goes on: partial results hold buckets that are final, each bucket once. */
-export function rangeUpdates(work: Work, signal: AbortSignal): MetricsUpdates {
-  return updates<MetricsResult, MetricsResult>(work, { merge: mergeWindows, hasContent, signal });
+export function rangeUpdates(
+  engine: QueryEngine,
+  request: RangeRequest,
+  signal: AbortSignal,
+): MetricsUpdates {
+  return updates<MetricsResult, MetricsResult>(
+    (onPartial, signal) =>
+      queryRange(engine, { ...request, onPartial: interim(onPartial), signal }),
+    { merge: mergeWindows, hasContent, signal },
+  );
 }
 
 /** An instant query as it goes on: partial results hold the values of the data so far. */
-export function instantUpdates(work: Work, signal: AbortSignal): MetricsUpdates {
+export function instantUpdates(
+  engine: QueryEngine,
+  request: InstantRequest,
+  signal: AbortSignal,
+): MetricsUpdates {
   const merge = (earlier: MetricsResult, later: MetricsResult): MetricsResult =>
     // Without series it tells only of progress.
     hasContent(later) ? later : { ...earlier, stats: later.stats };
-  return updates<MetricsResult, MetricsResult>(work, { merge, hasContent, signal });
+  return updates<MetricsResult, MetricsResult>(
+    (onPartial, signal) =>
+      queryInstant(engine, { ...request, onPartial: interim(onPartial), signal }),
+    { merge, hasContent, signal },
+  );
+}
+
+/** Only the result says whether all series are there. */
+function interim(onPartial: OnPartial): OnPartial {
+  return (partial) => onPartial({ ...partial, partialMessage: undefined });
 }
 
 /** One result over the buckets of both, which have none in common. */

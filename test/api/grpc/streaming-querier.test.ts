@@ -4,7 +4,7 @@ import {
   createGrpcTransport,
   createGrpcWebTransport,
 } from "@connectrpc/connect-node";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { StreamingQuerier } from "../../../gen/tempopb/tempo_pb.ts";
 import { queryGrpcService } from "../../../src/api/grpc/health.ts";
 import { streamingQuerier } from "../../../src/api/grpc/streaming-querier.ts";
@@ -228,6 +228,132 @@ describe("tags", () => {
   });
 });
 
+describe("metrics", () => {
+  const SECOND = 1_000_000_000n;
+  const start = BigInt(T0) * SECOND;
+  const range = { start, end: start + 600n * SECOND, step: 60n * SECOND };
+
+  beforeEach(() => {
+    store.nowMs = (T0 + 3600) * 1000;
+  });
+
+  test("MetricsQueryRange ends with every sample, and no sample changes on the way", async () => {
+    const { client } = await serve();
+    const query = "{} | count_over_time() by (resource.service.name)";
+    const answer = await client.call("metricsQueryRange", { query, ...range });
+    expect([answer.code, answer.details]).toEqual([0, ""]);
+    const last = answer.messages.at(-1)!;
+    expect(last.series.length).toBe(1);
+    expect(last.series[0]!.labels).toMatchObject([
+      { key: "resource.service.name", value: { value: { case: "stringValue", value: "shop" } } },
+    ]);
+    const samples = new Map(last.series[0]!.samples.map((s) => [s.timestampMs, s.value]));
+    expect([...samples.values()].reduce((a, b) => a + b, 0)).toBe(TRACES);
+    expect(last.series[0]!.exemplars.length).toBeGreaterThan(0);
+    expect(last.status).toBe(0);
+    for (const { metrics, series } of answer.messages) {
+      expect(metrics).toBeDefined();
+      for (const { timestampMs, value } of series.flatMap((one) => one.samples)) {
+        expect(samples.get(timestampMs)).toBe(value);
+      }
+    }
+    expect(last.metrics).toMatchObject({ totalJobs: 2, completedJobs: 2, totalBlocks: 2 });
+  });
+
+  test("a step of 0 is chosen by the range", async () => {
+    const { client } = await serve();
+    const query = "{} | rate()";
+    const answer = await client.call("metricsQueryRange", { query, ...range, step: 0n });
+    const samples = answer.messages.at(-1)!.series[0]!.samples;
+    // 600 s / 240 is 2.5 s, of which whole seconds.
+    expect(samples[1]!.timestampMs - samples[0]!.timestampMs).toBe(2000n);
+  });
+
+  test("come in packets, the status in the last", async () => {
+    const { client } = await serve({ maxPacketBytes: 1000 });
+    const query = "{} | count_over_time() by (name)";
+    const answer = await client.call("metricsQueryRange", { query, ...range, maxSeries: 50 });
+    expect(answer.code).toBe(0);
+    expect(Math.max(...answer.sizes)).toBeLessThanOrEqual(1000);
+    const finals = answer.messages.filter(({ message }) => message !== "");
+    expect(finals.length).toBe(1);
+    expect(finals[0]).toBe(answer.messages.at(-1));
+    expect(finals[0]).toMatchObject({
+      status: 1,
+      message: expect.stringMatching(/^Response exceeds maximum series limit of 50/),
+    });
+  });
+
+  test("MetricsQueryInstant gives values", async () => {
+    const { client } = await serve();
+    const query = "{} | count_over_time() by (span.http.status_code)";
+    const { start, end } = range;
+    const answer = await client.call("metricsQueryInstant", { query, start, end });
+    expect([answer.code, answer.details]).toEqual([0, ""]);
+    expect(answer.messages.at(-1)!.series.map(({ value }) => value)).toEqual([150, 150]);
+    expect(answer.messages.every(({ metrics }) => metrics !== undefined)).toBe(true);
+  });
+
+  const day = 86_400n * SECOND;
+  const limit = /^metrics query time range exceeds the maximum allowed duration of 24h0m0s$/;
+  const { step: _, ...times } = range;
+  type Refused = [string, { query: string; start?: bigint; end?: bigint }, number, RegExp];
+  test.each<Refused>([
+    ["a syntax error", { query: "{ oops", ...times }, 2, /parse error at line 1, col/],
+    ["a search", { query: "{}", ...times }, 2, /^not a metrics query$/],
+    ["nothing", { query: "", ...times }, 2, /unexpected \$end/],
+    ["no start", { query: "{} | rate()" }, 2, /^start required$/],
+    ["an end before the start", { query: "{} | rate()", start: 10n, end: 5n }, 2, /^end must be/],
+    ["two days", { query: "{} | rate()", start, end: start + 2n * day }, 3, limit],
+  ])("both refuse %s", async (_name, request, code, text) => {
+    store.limits = { ...TEST_LIMITS, maxMetricsDurationMs: 86_400_000 };
+    const { client } = await serve();
+    for (const method of ["metricsQueryRange", "metricsQueryInstant"] as const) {
+      const answer = await client.call(method, request);
+      expect(answer.details).toMatch(text);
+      expect(answer.code).toBe(code);
+    }
+  });
+
+  test("a step too small is Unknown", async () => {
+    const { client } = await serve();
+    const answer = await client.call("metricsQueryRange", {
+      query: "{} | rate()",
+      ...range,
+      step: 1n,
+    });
+    expect([answer.code, answer.details]).toEqual([
+      2,
+      expect.stringMatching(/^step of 1ns is too small, minimum step for given range is/),
+    ]);
+  });
+
+  test.each([
+    ["2^64", 2n ** 64n - 1000n, 2n ** 64n - 1n, 100n],
+    ["2^63", 2n ** 63n - 1000n, 2n ** 63n + 1000n, 100n],
+    ["2^64 with one step", 2n ** 64n - 1000n, 2n ** 64n - 1n, 2n ** 64n - 1n],
+    ["all there is", 1n, 2n ** 64n - 1n, 2n ** 63n],
+    ["1", 1n, 1000n, 1n],
+  ] as const)(
+    "times near %s end in an answer or a clear error",
+    async (_name, start, end, step) => {
+      store.limits = { ...TEST_LIMITS, maxMetricsDurationMs: 0 };
+      const { client } = await serve();
+      const query = "{} | rate()";
+      const answers = [
+        await client.call("metricsQueryRange", { query, start, end, step }),
+        await client.call("metricsQueryRange", { query, start, end }),
+        await client.call("metricsQueryInstant", { query, start, end }),
+      ];
+      for (const { code, details, messages } of answers) {
+        expect([0, 2, 3], details).toContain(code);
+        expect(details).not.toBe("internal error");
+        if (code === 0) expect(messages.length).toBeGreaterThan(0);
+      }
+    },
+  );
+});
+
 describe("tenants", () => {
   const cases: [readonly (readonly [string, string])[], number, string][] = [
     [[], 2, "no org id"],
@@ -253,10 +379,20 @@ describe("tenants", () => {
   ];
   test.each(cases)("metadata %j", async (metadata, code, details) => {
     const { client } = await serve({ multitenancyEnabled: true });
-    for (const method of ["search", "searchTags", "searchTagValuesV2"] as const) {
-      const answer = await client.call(method, { tagName: "name" } as object, metadata);
-      expect([answer.code, answer.details]).toEqual([code, details]);
-    }
+    const { end, start } = { start: BigInt(T0) * 10n ** 9n, end: BigInt(T0 + 60) * 10n ** 9n };
+    const query = "{} | rate()";
+    const answers = [
+      await client.call("search", {}, metadata),
+      await client.call("searchTags", {}, metadata),
+      await client.call("searchTagsV2", {}, metadata),
+      await client.call("searchTagValues", { tagName: "name" }, metadata),
+      await client.call("searchTagValuesV2", { tagName: "name" }, metadata),
+      await client.call("metricsQueryRange", { query, start, end }, metadata),
+      await client.call("metricsQueryInstant", { query, start, end }, metadata),
+    ];
+    expect(answers.map((answer) => [answer.code, answer.details])).toEqual(
+      Array(7).fill([code, details]),
+    );
   });
 });
 
