@@ -50,7 +50,7 @@ export function isNewEnough(version) {
  * A checkout keeps its own; an installed package lies in a folder that npm prunes, so its runtime
  * belongs into the user's cache, which is also where a read-only checkout's goes.
  */
-function runtimeFolders(root) {
+export function runtimeFolders(root) {
   const cache = process.env.XDG_CACHE_HOME || process.env.LOCALAPPDATA || join(homedir(), ".cache");
   const shared = join(cache, "pintail", "runtime");
   return root.split(sep).includes("node_modules") ? [shared] : [join(root, ".runtime"), shared];

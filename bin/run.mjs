@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join, sep } from "node:path";
+import { runtimeFolders } from "./find-node.mjs";
 
 /**
  * Each running query holds a thread of libuv's pool, whose size is read when the process begins:
@@ -49,7 +50,7 @@ function environment(root) {
   return {
     // Sources without types and compiled code are kept from one start to the next: each thread
     // starts in a third of the time and without the type stripper's memory.
-    NODE_COMPILE_CACHE: join(root, ".runtime", "compile-cache"),
+    NODE_COMPILE_CACHE: join(runtimeFolders(root)[0], "compile-cache"),
     // By default glibc keeps up to eight heaps a processor, which hold on to what queries freed.
     MALLOC_ARENA_MAX: "2",
     ...process.env,
