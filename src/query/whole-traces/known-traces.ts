@@ -1,11 +1,8 @@
 import type { SegmentMeta } from "../../schema/segment-meta.ts";
 
-/** What is known of a trace's part, as its segment stores it. */
-export type KnownPart = {
-  readonly meta: SegmentMeta;
-  readonly startUnixNano: bigint;
-  readonly endUnixNano: bigint;
-};
+/** When a trace's part starts and ends, as its segment stores it. */
+export type PartTimes = { readonly startUnixNano: bigint; readonly endUnixNano: bigint };
+export type KnownPart = PartTimes & { readonly meta: SegmentMeta };
 
 /** A trace as far as its parts are known, and where it was looked for, in vain or not. */
 export type KnownTrace = {

@@ -65,7 +65,8 @@ async function openOverlay(
   const { context } = run;
   const partStarts = await startsBySegment(run, split);
   const segments = [...new Set([...slice, ...partStarts.keys()])];
-  const base = { context, segments, others, partStarts, splitTraceCount: split.length };
+  const numberOf = new Map(segments.map((meta, number) => [meta, number]));
+  const base = { context, segments, numberOf, others, partStarts, splitTraceCount: split.length };
   if (split.length === 0) return new TraceOverlay({ ...base, tables: undefined });
 
   const made: ScratchTable[] = [];

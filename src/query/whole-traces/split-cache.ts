@@ -1,12 +1,13 @@
 import type { SegmentMeta } from "../../schema/segment-meta.ts";
 import type { QueryContext } from "../query-context.ts";
-import type { KnownPart } from "./known-traces.ts";
+import type { NearPair } from "./border-zones.ts";
+import type { PartTimes } from "./known-traces.ts";
 
-/** A trace that two segments have in common, with its part in each. */
+/** A trace that two segments have in common, and where its part lies in each. */
 export type SharedTrace = {
   readonly traceId: string;
-  readonly first: KnownPart;
-  readonly second: KnownPart;
+  readonly inFirst: PartTimes;
+  readonly inSecond: PartTimes;
 };
 
 export type SplitCacheLimits = { readonly maxPairs: number; readonly maxTraces: number };
@@ -14,7 +15,10 @@ export type SplitCacheLimits = { readonly maxPairs: number; readonly maxTraces: 
 /** Some 10 MB for the pairs, 40 MB for the traces, when both are reached. */
 const DEFAULT_LIMITS: SplitCacheLimits = { maxPairs: 50_000, maxTraces: 100_000 };
 
-/** Which traces pairs of segments have in common: files never change, so neither does that. */
+/**
+ * Which traces pairs of segments have in common: files never change, so neither does that. What it
+ * holds does not refer to the segments' descriptions, which are large.
+ */
 export class SplitCache {
   readonly #limits: SplitCacheLimits;
   /** Least recently used first. */
@@ -25,8 +29,9 @@ export class SplitCache {
     this.#limits = limits;
   }
 
-  get(a: SegmentMeta, b: SegmentMeta): readonly SharedTrace[] | undefined {
-    const key = keyOf(a, b);
+  /** `first` and `second` in the order that `set` was given them in. */
+  get({ first, second }: NearPair): readonly SharedTrace[] | undefined {
+    const key = keyOf(first, second);
     const traces = this.#pairs.get(key);
     if (traces === undefined) return undefined;
     this.#pairs.delete(key);
@@ -34,8 +39,8 @@ export class SplitCache {
     return traces;
   }
 
-  set(a: SegmentMeta, b: SegmentMeta, traces: readonly SharedTrace[]): void {
-    const key = keyOf(a, b);
+  set({ first, second }: NearPair, traces: readonly SharedTrace[]): void {
+    const key = keyOf(first, second);
     this.#forget(key);
     this.#pairs.set(key, traces);
     this.#traceCount += traces.length;
@@ -53,13 +58,13 @@ export class SplitCache {
 }
 
 /** L0 segments are soon replaced, and small. */
-export function isWorthKeeping(a: SegmentMeta, b: SegmentMeta): boolean {
-  return a.level > 0 && b.level > 0;
+export function isWorthKeeping({ first, second }: NearPair): boolean {
+  return first.level > 0 && second.level > 0;
 }
 
 /** Ids are never used twice, so the tenants need not be named. */
-function keyOf(a: SegmentMeta, b: SegmentMeta): string {
-  return a.id < b.id ? `${a.id} ${b.id}` : `${b.id} ${a.id}`;
+function keyOf(first: SegmentMeta, second: SegmentMeta): string {
+  return `${first.id} ${second.id}`;
 }
 
 const caches = new WeakMap<QueryContext, SplitCache>();

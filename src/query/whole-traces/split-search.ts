@@ -17,7 +17,13 @@ import {
   zonesOfPairs,
 } from "./border-zones.ts";
 import { idTable } from "./id-table.ts";
-import { hasPart, type KnownPart, type KnownTrace, KnownTraces } from "./known-traces.ts";
+import {
+  hasPart,
+  type KnownPart,
+  type KnownTrace,
+  KnownTraces,
+  type PartTimes,
+} from "./known-traces.ts";
 import { perFileSql } from "./overlay-sql.ts";
 import { isWorthKeeping, type SharedTrace, type SplitCache } from "./split-cache.ts";
 import { inRangesSql, type StartRange } from "./start-ranges.ts";
@@ -104,7 +110,7 @@ export class SplitSearch {
 
   /** Remembers what the pairs that were read have in common. */
   keep(): void {
-    const kept = this.#open?.filter(({ first, second }) => isWorthKeeping(first, second)) ?? [];
+    const kept = this.#open?.filter(isWorthKeeping) ?? [];
     if (kept.length === 0) return;
     const shared = new Map<SegmentMeta, Map<SegmentMeta, SharedTrace[]>>();
     for (const { first, second } of kept) {
@@ -115,21 +121,25 @@ export class SplitSearch {
       for (const first of parts) {
         const others = shared.get(first.meta);
         if (others === undefined) continue;
-        for (const second of parts) others.get(second.meta)?.push({ traceId, first, second });
+        for (const second of parts) {
+          const traces = others.get(second.meta);
+          traces?.push({ traceId, inFirst: timesOf(first), inSecond: timesOf(second) });
+        }
       }
     }
-    for (const [first, others] of shared) {
-      for (const [second, traces] of others) this.#cache.set(first, second, traces);
+    for (const pair of kept) {
+      this.#cache.set(pair, shared.get(pair.first)?.get(pair.second) ?? []);
     }
   }
 
-  #takeCached({ first, second }: NearPair): boolean {
-    if (!isWorthKeeping(first, second)) return false;
-    const traces = this.#cache.get(first, second);
+  #takeCached(pair: NearPair): boolean {
+    if (!isWorthKeeping(pair)) return false;
+    const traces = this.#cache.get(pair);
     if (traces === undefined) return false;
-    for (const trace of traces) {
-      this.known.add(trace.traceId, trace.first);
-      this.known.add(trace.traceId, trace.second);
+    const { first, second } = pair;
+    for (const { traceId, inFirst, inSecond } of traces) {
+      this.known.add(traceId, { meta: first, ...inFirst });
+      this.known.add(traceId, { meta: second, ...inSecond });
     }
     for (const [a, b] of [[first, second] as const, [second, first] as const]) {
       this.#cached.set(a, (this.#cached.get(a) ?? new Set()).add(b));
@@ -219,6 +229,10 @@ export class SplitSearch {
       this.known.add(traceId, { meta, startUnixNano, endUnixNano });
     }
   }
+}
+
+function timesOf({ startUnixNano, endUnixNano }: KnownPart): PartTimes {
+  return { startUnixNano, endUnixNano };
 }
 
 function isNearPart(meta: SegmentMeta, part: KnownPart): boolean {

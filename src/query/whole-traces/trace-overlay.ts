@@ -32,8 +32,10 @@ export type OverlayTables = {
 
 export type OverlayParts = {
   readonly context: Pick<QueryContext, "segmentPath">;
-  /** All that are to be read; a segment's place here is the upper half of its rows' ids. */
+  /** All that are to be read. */
   readonly segments: readonly SegmentMeta[];
+  /** What the ids of a segment's rows begin with. */
+  readonly numberOf: ReadonlyMap<SegmentMeta, number>;
   /** Whose rows of other traces are wanted too: all of them, or only of the traces with these keys. */
   readonly others:
     | { readonly type: "all"; readonly of: ReadonlySet<SegmentMeta> }
@@ -43,6 +45,9 @@ export type OverlayParts = {
   readonly splitTraceCount: number;
   readonly tables: OverlayTables | undefined;
 };
+
+/** What queries read of an overlay. */
+export type OverlaySlice = Pick<TraceOverlay, "segments" | "isOverlaid" | "from">;
 
 /**
  * Rows of segments that can be judged trace by trace: where a trace lies in several segments, its
@@ -54,11 +59,9 @@ export type OverlayParts = {
  */
 export class TraceOverlay implements AsyncDisposable {
   readonly #parts: OverlayParts;
-  readonly #numberOf: ReadonlyMap<SegmentMeta, number>;
 
   constructor(parts: OverlayParts) {
     this.#parts = parts;
-    this.#numberOf = new Map(parts.segments.map((meta, number) => [meta, number]));
   }
 
   /**
@@ -125,6 +128,25 @@ export class TraceOverlay implements AsyncDisposable {
     return `(${selects.join(" UNION ALL ")})`;
   }
 
+  /**
+   * The same for some of the segments: all their rows, and of split traces all parts wherever they
+   * lie, also of those without a part in these segments, so that a trace may come up again in
+   * another slice. For queries that go through their segments slice by slice: made once, an overlay
+   * serves them all. Row ids stay what they are; it lasts as long as this overlay.
+   */
+  sliced(segments: readonly SegmentMeta[]): OverlaySlice {
+    const { others } = this.#parts;
+    if (others.type !== "all") throw new Error("an overlay of chosen traces has no slices");
+    const slice = new Set(segments);
+    for (const meta of slice) this.#number(meta);
+    const rest = [...this.#parts.partStarts.keys()].filter((meta) => !slice.has(meta));
+    return new TraceOverlay({
+      ...this.#parts,
+      segments: [...slice, ...rest],
+      others: { type: "all", of: new Set(segments.filter((meta) => others.of.has(meta))) },
+    });
+  }
+
   /** Never rejects; queries that read from the overlay must have ended. */
   async [Symbol.asyncDispose](): Promise<void> {
     const { tables } = this.#parts;
@@ -139,7 +161,7 @@ export class TraceOverlay implements AsyncDisposable {
   }
 
   #number(meta: SegmentMeta): number {
-    const number = this.#numberOf.get(meta);
+    const number = this.#parts.numberOf.get(meta);
     if (number === undefined) throw new Error(`segment ${meta.id} is not of this overlay`);
     return number;
   }

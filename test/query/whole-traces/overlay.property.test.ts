@@ -40,6 +40,7 @@ test("rows of traces in any segments are those of one segment with the same span
   const seed = testSeed();
   console.log(`seed ${seed}`);
   const random = seededRandom(seed);
+  let splitTraces = 0;
   for (let i = 0; i < CASES; i++) {
     const label = `seed ${seed} case ${i}`;
     store.clear();
@@ -57,6 +58,7 @@ test("rows of traces in any segments are those of one segment with the same span
     const chosen = [...tracesOfSlice].filter((_, n) => n === 0 || random() < 0.5);
     const found = await run(async (r) => {
       await using overlay = await overlaySlice(r, slice, r.segments(TENANT));
+      splitTraces += overlay.splitTraceCount;
       expect(overlay.segments.slice(0, slice.length)).toEqual(slice);
       const candidates = chosen.map((traceId) => ({ traceId, startUnixNano: startOf(traceId) }));
       const parts = await findTraceParts(r, r.segments(TENANT), candidates);
@@ -81,5 +83,6 @@ test("rows of traces in any segments are those of one segment with the same span
     const ofChosen = expected.filter(([traceId]) => chosen.includes(traceId as string));
     expect(found[1], label).toEqual(ofChosen);
   }
+  expect(splitTraces).toBeGreaterThan(CASES);
   expect(await store.database.rows("SELECT count(*) FROM duckdb_tables()")).toEqual([[0n]]);
 }, 120_000);

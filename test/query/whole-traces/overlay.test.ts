@@ -3,7 +3,7 @@ import type { SqlValue } from "../../../src/drivers/duckdb/database.ts";
 import type { QueryRun } from "../../../src/query/query-context.ts";
 import { findTraceParts } from "../../../src/query/trace-parts.ts";
 import { overlaySlice, overlayTraces } from "../../../src/query/whole-traces/open-overlay.ts";
-import type { TraceOverlay } from "../../../src/query/whole-traces/trace-overlay.ts";
+import type { OverlaySlice, TraceOverlay } from "../../../src/query/whole-traces/trace-overlay.ts";
 import type { SegmentMeta } from "../../../src/schema/segment-meta.ts";
 import { aService, batchOf, traceIdOf } from "../../support/batch-builder.ts";
 import type { PlainAttribute, PlainSpan } from "../../support/read-batch.ts";
@@ -62,6 +62,10 @@ async function rowsOfOneSegment(spans: PlainSpan[]): Promise<SqlValue[][]> {
     expect(overlay.splitTraceCount).toBe(0);
     return await rowsOf(overlay, r);
   });
+}
+
+function bound(slice: OverlaySlice) {
+  return { segments: slice.segments, from: slice.from.bind(slice) };
 }
 
 const other = spanAt(2, 1, 0, 3);
@@ -171,6 +175,37 @@ test("a slice has its traces' parts from other segments, and nothing else of the
     },
     [fresh!],
   );
+});
+
+test("an overlay serves slice after slice", async () => {
+  const metas = await add(
+    [spanAt(1, 1, 0, 0), spanAt(3, 1, 0, 1)],
+    [spanAt(1, 2, 1, 10 * SECOND), spanAt(2, 1, 0, 11 * SECOND)],
+    [spanAt(4, 1, 0, 21 * SECOND)],
+  );
+  await withOverlay(async (overlay, r) => {
+    const idsOf = async (slice: readonly SegmentMeta[]) => {
+      const { segments, from } = bound(overlay.sliced(slice));
+      const rows = await r.rows(`SELECT trace_id, row_id FROM ${from(segments)} ORDER BY ALL`);
+      return rows.map(([traceId, rowId]) => [Number(`0x${traceId}`), rowId]);
+    };
+    const rowId = (i: number, row: bigint) =>
+      (BigInt(overlay.segments.indexOf(metas[i]!)) << 32n) + row;
+    // The newest, with the trace that is split elsewhere; its row ids are those of all slices.
+    expect(await idsOf([metas[2]!])).toEqual([
+      [1, rowId(1, 1n)],
+      [1, rowId(0, 1n)],
+      [4, rowId(2, 0n)],
+    ]);
+    expect(await idsOf([metas[2]!, metas[1]!])).toEqual([
+      [1, rowId(1, 1n)],
+      [1, rowId(0, 1n)],
+      [2, rowId(1, 0n)],
+      [4, rowId(2, 0n)],
+    ]);
+    expect(await idsOf(overlay.segments)).toHaveLength(5);
+    expect(() => overlay.sliced([{ ...metas[0]! }])).toThrow("is not of this overlay");
+  });
 });
 
 test("parts follow each other beyond the slice's own neighbours", async () => {
