@@ -46,6 +46,19 @@ function mayHold(root: SpansetNode, flag: (leaf: number) => boolean): boolean {
   });
 }
 
+/** Leaves that must have a match in every trace of which the first stage leaves a span. */
+export function requiredLeaves(stages: readonly PipelineStage[]): ReadonlySet<number> {
+  const [first] = stages;
+  if (first?.type !== "spanset") return new Set();
+  return foldTree<SpansetNode, ReadonlySet<number>>(first.expr, operandsOf, (node, operands) => {
+    if (node.type === "leaf") return new Set([node.leaf]);
+    if (node.type === "pipeline") return requiredLeaves(node.stages);
+    const [left = new Set<number>(), right = new Set<number>()] = operands;
+    if (node.op === "||") return new Set([...left].filter((leaf) => right.has(leaf)));
+    return node.op.startsWith("!") ? right : new Set([...left, ...right]);
+  });
+}
+
 function operandsOf(node: SpansetNode): readonly SpansetNode[] {
   return node.type === "op" ? [node.left, node.right] : [];
 }

@@ -14,6 +14,7 @@ import {
   endsAfterStartSql,
   startsBeforeEndSql,
 } from "./candidate-scan.ts";
+import { neededTraces } from "./needed-traces.ts";
 import { newestSlices, type Slice, segmentsOfSlice } from "./newest-slices.ts";
 import { SlicePages } from "./sliced-traces.ts";
 
@@ -36,7 +37,7 @@ export async function* pipelineTraces(scan: CandidateScan): CandidateSource {
     const overlay = await overlaySlice(run, segments, scan.all);
     try {
       const copies = distinct ? await segmentsWithCopies(run, overlay.segments) : NO_SEGMENTS;
-      const sources = sourcesOf(scan, { slice, overlay, copies });
+      const sources = await neededTraces(scan, sourcesOf(scan, { slice, overlay, copies }));
       yield* pages.of(slice, (limit) => pipelineTracesSql(scan, sources, limit));
     } finally {
       await overlay[Symbol.asyncDispose]();
