@@ -61,6 +61,7 @@ export class Ctes {
   readonly #list: { readonly name: string; readonly text: string }[] = [];
   readonly #uses = new Map<string, number>();
   #length = 0;
+  #names = 0;
 
   constructor(prefix: string) {
     this.#prefix = prefix;
@@ -73,6 +74,11 @@ export class Ctes {
     this.#length += text.length;
     checkSqlLength(this.#length);
     return name;
+  }
+
+  /** A name for a column that no other column has. */
+  column(sort: string): string {
+    return `${sort}_${this.#names++}`;
   }
 
   /** The name, for a FROM clause: what is read twice is computed once. */
