@@ -21,10 +21,12 @@ export class CompareSeries implements CountSink {
 
   constructor(counts: ValueCounts, topN: number, bucketCount: number) {
     for (const attribute of counts.attributes()) {
+      const tops: AnyValueLike[] = [];
+      this.#tops.set(attribute, tops);
       for (const group of GROUPS) {
         for (const { value } of counts.top(attribute, group, topN)) {
           this.#add(group, attribute, value, bucketCount);
-          this.#tops.set(attribute, [...(this.#tops.get(attribute) ?? []), value]);
+          tops.push(value);
         }
         if (counts.total(attribute)[group] > 0) {
           this.#add(`${group}_total`, attribute, NIL_VALUE, bucketCount);
