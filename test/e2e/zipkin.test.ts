@@ -248,6 +248,28 @@ describe("one tenant", () => {
     expect(await rows(second)).toEqual(await rows(first));
   });
 
+  it("a trace is read through Zipkin's own API as it was sent", async () => {
+    const traceId = newTraceId();
+    const service = `zipkin ui ${traceId}`;
+    const micros = Date.now() * 1000;
+    const root = spanOf(traceId, {
+      kind: "SERVER",
+      timestamp: micros,
+      localEndpoint: { serviceName: service, ipv4: "10.0.0.1", port: 8080 },
+      annotations: [{ timestamp: micros + 1, value: "ws" }],
+      tags: { "http.path": "/" },
+    });
+    expect((await send(pintail, json([root]))).status).toBe(202);
+    const api = "/zipkin/api/v2";
+    expect(await pintail.json(`${api}/trace/${traceId}`)).toEqual([root]);
+    const serviceName = encodeURIComponent(service);
+    expect(await pintail.json(`${api}/traces?serviceName=${serviceName}`)).toEqual([[root]]);
+    expect(await pintail.json(`${api}/services`)).toContain(service);
+    expect(await pintail.json(`${api}/spans?serviceName=${serviceName}`)).toEqual(["get /"]);
+    expect(await pintail.json(`${api}/autocompleteKeys`)).toContain("http.path");
+    expect(await pintail.json(`${api}/dependencies?endTs=${Date.now()}`)).toBeInstanceOf(Array);
+  });
+
   it("a client and a server span of one id are both kept", async () => {
     const traceId = newTraceId();
     const spans = [

@@ -14,6 +14,7 @@ import { addApiStatusRoutes, addStatusRoutes, type StatusParts } from "./status-
 import { tagsV1, tagsV2, tagValuesV1, tagValuesV2 } from "./tag-routes.ts";
 import { tailRoute } from "./tail-route.ts";
 import { traceV1, traceV2 } from "./trace-routes.ts";
+import { addZipkinRoutes } from "./zipkin-routes.ts";
 
 export type QueryApiParts = QueryRouteParts & {
   readonly tails: Tails;
@@ -26,7 +27,9 @@ export type QueryApiParts = QueryRouteParts & {
 export function queryRoutes(parts: QueryApiParts): Hono {
   const app = new Hono();
   const prefix = parts.apiPrefix.replace(/\/+$/, "");
-  app.use(`${prefix}/api/*`, denyList(parts));
+  const denied = denyList(parts);
+  app.use(`${prefix}/api/*`, denied);
+  app.use(`${prefix}/zipkin/api/*`, denied);
   const add = (path: string, handler: ApiHandler): void => {
     app.all(`${prefix}${path}`, apiRoute(parts, handler));
   };
@@ -42,6 +45,7 @@ export function queryRoutes(parts: QueryApiParts): Hono {
   add("/api/metrics/query_range", metricsRangeRoute(parts));
   add("/api/metrics/query", metricsInstantRoute(parts));
   add("/api/metrics/*", noMetricsRoute);
+  addZipkinRoutes(add, parts);
   // It is off; Tempo asks for the tenant all the same.
   add("/api/mcp", () => {
     throw new PintailError("not_found", "404 page not found");

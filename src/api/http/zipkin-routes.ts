@@ -1,0 +1,177 @@
+import { PintailError } from "../../errors.ts";
+import { serviceDependencies } from "../../query/dependencies.ts";
+import { searchTraces } from "../../query/search.ts";
+import { traceById } from "../../query/trace-by-id.ts";
+import { traceIdFromHex } from "../../query/trace-id.ts";
+import { fieldText } from "../../traceql/field-text.ts";
+import { searchRequest } from "../search-request.ts";
+import { findTags, findTagValuesV2 } from "../tag-questions.ts";
+import { type ZipkinSpanJson, zipkinSpans } from "../wire/zipkin-span.ts";
+import { answer, JSON_TYPE } from "./respond.ts";
+import type { ApiHandler, ApiRequest, QueryRouteParts } from "./route-context.ts";
+import { parseTraceId } from "./trace-id-param.ts";
+import { searchParamsOf, secondsOf, traceQlOf, zipkinRange } from "./zipkin-params.ts";
+
+/** Where Zipkin's UI looks for its API. */
+const BASE = "/zipkin/api/v2";
+/** Of all traces of one answer, as JSON text. */
+const MAX_ANSWER_CHARS = 64 * 1024 * 1024;
+/** Ids in one `/traceMany`. */
+const MAX_IDS = 1000;
+const MS_NANOS = 1_000_000n;
+
+/**
+ * Zipkin's query API, version 2, over the questions that Tempo's routes ask: for UIs that know
+ * nothing else.
+ */
+export function addZipkinRoutes(
+  add: (path: string, handler: ApiHandler) => void,
+  parts: QueryRouteParts,
+): void {
+  const valuesOf = (tag: string) => (api: ApiRequest, q: string) => namesOf(parts, api, tag, q);
+  const services = valuesOf("resource.service.name");
+  add(`${BASE}/services`, async (api) => json(api, await services(api, "")));
+  add(`${BASE}/spans`, ofService(valuesOf("name")));
+  add(`${BASE}/remoteServices`, ofService(valuesOf("span.peer.service")));
+  add(`${BASE}/traces`, traces(parts));
+  add(`${BASE}/trace/:id`, trace(parts));
+  add(`${BASE}/traceMany`, traceMany(parts));
+  add(`${BASE}/dependencies`, dependencies(parts));
+  add(`${BASE}/autocompleteKeys`, autocompleteKeys(parts));
+  add(`${BASE}/autocompleteValues`, autocompleteValues(parts));
+}
+
+/** Distinct texts of a field, of spans that pass `q`, over the time that Zipkin looks back. */
+async function namesOf(
+  { engine }: QueryRouteParts,
+  { tenants, request }: ApiRequest,
+  tag: string,
+  q: string,
+): Promise<string[]> {
+  const range = zipkinRange(new URLSearchParams(), engine.context.nowMs());
+  const params = new URLSearchParams({ q, ...secondsOf(range) });
+  const question = { engine, params, tenants, signal: request.signal };
+  const { tagValues } = await findTagValuesV2(question, tag);
+  const names = new Set(tagValues.map(({ value }) => value).filter((value) => value !== ""));
+  return [...names].sort();
+}
+
+function ofService(names: (api: ApiRequest, q: string) => Promise<string[]>): ApiHandler {
+  return async (api) => {
+    const serviceName = required(api, "serviceName");
+    return json(api, await names(api, traceQlOf(new URLSearchParams({ serviceName }))));
+  };
+}
+
+function traces(parts: QueryRouteParts): ApiHandler {
+  return async (api) => {
+    const { engine } = parts;
+    const { tenants, request } = api;
+    const params = searchParamsOf(api.params, engine.context.nowMs());
+    const { request: search } = searchRequest(engine.context, params, tenants);
+    const found = await searchTraces(engine, { ...search, signal: request.signal });
+    return await tracesAnswer(
+      parts,
+      api,
+      found.traces.map(({ traceId }) => traceIdFromHex(traceId)),
+    );
+  };
+}
+
+function trace(parts: QueryRouteParts): ApiHandler {
+  return async (api) => {
+    const text = api.rawPath.slice(api.rawPath.lastIndexOf("/") + 1);
+    const spans = await spansOf(parts, api, parseTraceId(text));
+    if (spans.length === 0) throw new PintailError("not_found", `${text} not found`);
+    return json(api, spans);
+  };
+}
+
+function traceMany(parts: QueryRouteParts): ApiHandler {
+  return async (api) => {
+    const texts = required(api, "traceIds").split(",");
+    if (texts.length > MAX_IDS) {
+      throw new PintailError("invalid", `traceIds names more than ${MAX_IDS} traces`);
+    }
+    const ids = new Map(texts.map((text) => [text, parseTraceId(text.trim())]));
+    return await tracesAnswer(parts, api, [...ids.values()]);
+  };
+}
+
+/** One after the other: each is small, and others want their turn. */
+async function tracesAnswer(
+  parts: QueryRouteParts,
+  api: ApiRequest,
+  traceIds: readonly Uint8Array[],
+): Promise<Response> {
+  const texts: string[] = [];
+  let chars = 0;
+  for (const traceId of traceIds) {
+    const spans = await spansOf(parts, api, traceId);
+    if (spans.length === 0) continue;
+    const text = JSON.stringify(spans);
+    chars += text.length;
+    if (chars > MAX_ANSWER_CHARS) {
+      const message = `the answer exceeds ${MAX_ANSWER_CHARS} characters, ask for fewer traces (limit)`;
+      throw new PintailError("invalid", message);
+    }
+    texts.push(text);
+  }
+  return answer(api.request, JSON_TYPE, `[${texts.join(",")}]`);
+}
+
+async function spansOf(
+  { engine }: QueryRouteParts,
+  { tenants, request }: ApiRequest,
+  traceId: Uint8Array,
+): Promise<ZipkinSpanJson[]> {
+  const { trace } = await traceById(engine, { tenants, traceId, signal: request.signal });
+  return zipkinSpans(trace);
+}
+
+function dependencies({ engine }: QueryRouteParts): ApiHandler {
+  return async (api) => {
+    required(api, "endTs");
+    const { fromMs, toMs } = zipkinRange(api.params, engine.context.nowMs());
+    const range = {
+      startUnixNano: BigInt(fromMs) * MS_NANOS,
+      endUnixNano: BigInt(toMs) * MS_NANOS,
+    };
+    const { tenants, request } = api;
+    return json(api, await serviceDependencies(engine, { tenants, range, signal: request.signal }));
+  };
+}
+
+/** All keys of spans and resources, where Zipkin has a list in its settings. */
+function autocompleteKeys({ engine }: QueryRouteParts): ApiHandler {
+  return async (api) => {
+    const { tenants, request } = api;
+    const range = secondsOf(zipkinRange(new URLSearchParams(), engine.context.nowMs()));
+    const keys = new Set<string>();
+    for (const scope of ["span", "resource"]) {
+      const params = new URLSearchParams({ scope, ...range });
+      const question = { engine, params, tenants, signal: request.signal };
+      for (const key of (await findTags(question)).tagNames) keys.add(key);
+    }
+    keys.delete("service.name");
+    return json(api, [...keys].sort());
+  };
+}
+
+function autocompleteValues(parts: QueryRouteParts): ApiHandler {
+  return async (api) => {
+    const key = required(api, "key");
+    const tag = fieldText({ type: "attribute", scope: "any", key });
+    return json(api, await namesOf(parts, api, tag, ""));
+  };
+}
+
+function required({ params }: ApiRequest, name: string): string {
+  const value = params.get(name) ?? "";
+  if (value === "") throw new PintailError("invalid", `parameter ${name} is missing`);
+  return value;
+}
+
+function json({ request }: ApiRequest, value: unknown): Response {
+  return answer(request, JSON_TYPE, JSON.stringify(value));
+}

@@ -1,0 +1,104 @@
+import type { QueryEngine, QueryRun } from "./query-context.ts";
+import { readSegments, timestampSql } from "./segment-sql.ts";
+import { segmentOverlaps, type TimeRange } from "./time-range.ts";
+
+export type Dependency = {
+  /** The service that calls. */
+  readonly parent: string;
+  readonly child: string;
+  /** Spans of `child` whose parent is one of `parent`, and those of them that failed. */
+  readonly callCount: number;
+  readonly errorCount: number;
+};
+
+export type DependenciesRequest = {
+  readonly tenants: readonly string[];
+  /** In which the called span starts. */
+  readonly range: TimeRange;
+  readonly signal?: AbortSignal | undefined;
+};
+
+/** More pairs than anyone can look at; the rarest are left out beyond it. */
+const MAX_PAIRS = 10_000;
+const SERVER = 2;
+const CLIENT = 3;
+const ERROR = 2;
+
+/**
+ * Which services call which, by the parents of spans: sorted by names. Zipkin's shared spans, a
+ * client and a server span of one id, are a call themselves. Services that send no spans of their
+ * own are not there.
+ */
+export function serviceDependencies(
+  engine: QueryEngine,
+  request: DependenciesRequest,
+): Promise<readonly Dependency[]> {
+  const { tenants, signal } = request;
+  const timeoutMs = engine.context.settings.searchTimeoutMs;
+  return engine.run({ tenants, signal, timeoutMs }, async (run) => {
+    const found = new Map<string, Dependency>();
+    for (const tenant of tenants) {
+      for (const dependency of await ofTenant(run, tenant, request.range)) {
+        const { parent, child } = dependency;
+        const key = JSON.stringify([parent, child]);
+        found.set(key, sum(found.get(key), dependency));
+      }
+    }
+    return [...found.values()].sort(
+      (a, b) => compare(a.parent, b.parent) || compare(a.child, b.child),
+    );
+  });
+}
+
+async function ofTenant(run: QueryRun, tenant: string, range: TimeRange): Promise<Dependency[]> {
+  const segments = run.segments(tenant).filter((meta) => segmentOverlaps(meta, range));
+  if (segments.length === 0) return [];
+  const rows = await run.rows(statementOf(readSegments(run.context, segments), range), {
+    maxRows: MAX_PAIRS,
+  });
+  return rows.map(([parent, child, callCount, errorCount]) => ({
+    parent: parent as string,
+    child: child as string,
+    callCount: Number(callCount),
+    errorCount: Number(errorCount),
+  }));
+}
+
+/**
+ * Of two spans that share an id the server's is called by the client's, and is the parent of what
+ * has their id as its parent.
+ */
+function statementOf(source: string, { startUnixNano, endUnixNano }: TimeRange): string {
+  const inRange = `start_time BETWEEN ${timestampSql(startUnixNano)} AND ${timestampSql(endUnixNano)}`;
+  const names = "trace_id, span_id, parent_span_id, kind, status, service_name";
+  const isShared = "(trace_id, span_id) IN (SELECT (trace_id, span_id) FROM shared)";
+  return `WITH
+    rows AS (SELECT ${names}, ${inRange} AS in_range FROM ${source}),
+    shared AS (
+      SELECT s.trace_id, s.span_id, c.service_name AS parent, s.service_name AS child, s.status,
+        s.in_range
+      FROM rows s JOIN rows c ON s.trace_id = c.trace_id AND s.span_id = c.span_id
+      WHERE s.kind = ${SERVER} AND c.kind = ${CLIENT}),
+    calls AS (
+      SELECT p.service_name AS parent, c.service_name AS child, c.status
+      FROM (SELECT * FROM rows WHERE in_range AND NOT (kind = ${SERVER} AND ${isShared})) c
+      JOIN (SELECT * FROM rows WHERE NOT (kind = ${CLIENT} AND ${isShared})) p
+        ON c.trace_id = p.trace_id AND c.parent_span_id = p.span_id
+      UNION ALL SELECT parent, child, status FROM shared WHERE in_range)
+    SELECT parent, child, count(*), count(*) FILTER (status = ${ERROR}) FROM calls
+    WHERE parent <> child AND parent <> '' AND child <> ''
+    GROUP BY parent, child ORDER BY count(*) DESC, parent, child LIMIT ${MAX_PAIRS}`;
+}
+
+function sum(a: Dependency | undefined, b: Dependency): Dependency {
+  if (a === undefined) return b;
+  return {
+    ...b,
+    callCount: a.callCount + b.callCount,
+    errorCount: a.errorCount + b.errorCount,
+  };
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
