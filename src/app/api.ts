@@ -41,6 +41,8 @@ export type ApiParts = {
   readonly log: Logger;
 };
 
+/** Of a streaming request beside its query: a client must not fill the memory with larger ones. */
+const STREAM_REQUEST_BYTES = 1024 * 1024;
 /** Spill of one ad-hoc SQL query. */
 const SQL_TEMP_BYTES = 4 * 1024 ** 3;
 
@@ -92,7 +94,10 @@ export function buildApi(parts: ApiParts): {
   const streams = connectHandlers(
     streamingQuerier({ ...routeParts, maxPacketBytes: settings.server.grpcStreamPacketBytes }),
     {
-      maxRecvMessageBytes: settings.server.grpcMaxRecvMessageBytes,
+      maxRecvMessageBytes: Math.min(
+        settings.server.grpcMaxRecvMessageBytes,
+        STREAM_REQUEST_BYTES + settings.query.maxQueryBytes,
+      ),
       maxSendMessageBytes: settings.server.grpcMaxSendMessageBytes,
     },
   );

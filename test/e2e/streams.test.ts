@@ -109,6 +109,18 @@ describe.each(Object.entries(RUNTIMES))("on %s", (_, command) => {
     }
   });
 
+  test("a request far larger than any query is refused", { timeout: 60_000 }, async () => {
+    const answer = await clients.grpc.call("search", { Query: "x".repeat(2 * 1024 * 1024) });
+    expect(answer.code).toBe(8);
+    const long = await clients.grpc.call("search", {
+      Query: `{ name = "${"x".repeat(200_000)}" }`,
+    });
+    expect([long.code, long.details]).toEqual([
+      3,
+      expect.stringMatching(/^TraceQL expression exceeds the configured maximum size/),
+    ]);
+  });
+
   test("a client that cancels leaves its place to the next", { timeout: 60_000 }, async () => {
     for (let i = 0; i < 20; i++) {
       const call = clients.http.open("search", { Query: "{ span.n > 0 }", Limit: 1000 });
