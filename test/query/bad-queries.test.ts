@@ -1,5 +1,6 @@
 import type { Hono } from "hono";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { parseQuery } from "../../src/traceql/parser.ts";
 import { apiOf } from "../api/api-fixture.ts";
 import { WORKED } from "../differential/worked-data.ts";
 import { aService, aSpan, batchOf, spanIdOf, traceIdOf } from "../support/batch-builder.ts";
@@ -134,6 +135,51 @@ const ABUSE: readonly (readonly [what: string, query: string])[] = [
   ["each span's own value", "{} | by(.unique) | by(.a) | avg(duration) >= 0"],
 ];
 
+/** What metrics queries add to it. */
+const REFUSED_METRICS: readonly (readonly [query: string, reason: string])[] = [
+  ["{} | quantile_over_time(duration, 1.5)", "between 0 and 1"],
+  ["{} | rate() | topk(0)", "greater than 0"],
+  ["{} | rate() | bottomk(0)", "greater than 0"],
+  ["{} | compare({ .a }) | topk(3)", "second stage"],
+  ["{} | compare({ .a }) > 1", "second stage"],
+  ["{} | compare({}, 0)", "greater than 0"],
+  ["{} | compare({}, 5, 0, 9)", "must be positive"],
+  ["{} | compare({}, 5, 9, 9)", "greater than the start"],
+  ["{} | compare({ 5 })", "must be boolean"],
+  ["{} | compare({ name =~ `(` })", "invalid regex"],
+  ["{} | rate() by(parent)", "not supported yet"],
+  ["{} | rate() by(.a, .b, .c, .d, .e, .f)", "metrics group by 6 values"],
+  ["{} | avg_over_time(duration) by(.a, .b, .c, .d, .e)", "metrics group by 5 values"],
+  ["{} | histogram_over_time(duration) by(.a, .b, .c, .d, .e)", "metrics group by 5 values"],
+  ["{} | quantile_over_time(duration, 1) by(.a, .b, .c, .d, .e)", "metrics group by 5 values"],
+];
+
+/** Metrics queries with many series, much to read or much to compute. */
+const METRICS_ABUSE: readonly (readonly [what: string, query: string])[] = [
+  ["a quantile by 100 000 values", "{} | quantile_over_time(duration, .5, .9, .99) by(.unique)"],
+  ["a histogram by 100 000 values", "{} | histogram_over_time(duration) by(.unique)"],
+  ["a rate by 100 000 values", "{} | rate() by(.unique)"],
+  ["the largest of 100 000 series", "{} | rate() by(.unique) | topk(10)"],
+  [
+    "100 000 times 100 000 values",
+    "{} | rate() by(.unique, span:id, trace:id, span:parentID, name)",
+  ],
+  ["10 000 quantiles", `{} | quantile_over_time(duration, ${chain(".5", ",", 10_000)})`],
+  ["all attributes compared", "{} | compare({ .a = 1 }, 9223372036854775807)"],
+  ["descendants of everything", "{} >> {} >> {} | rate() by(name)"],
+  ["everything grouped by itself", "{} | by(span:id) | count() > 0 | rate()"],
+  ["1000 second stages", `{} | rate() ${"| topk(1) ".repeat(1000)}`],
+  ["1000 metrics queries added", chain("({} | rate())", "+", 1000)],
+  [
+    "100 different metrics queries added",
+    Array.from({ length: 100 }, (_, i) => `({.a = ${i}} | rate())`).join(" + "),
+  ],
+  ["a regular expression with nested quantifiers", '{ .long =~ "(a+)+$" } | rate()'],
+  ["10 000 filters", `${chain("{}", "||", 10_000)} | rate()`],
+];
+
+const START = 1_767_225_600;
+const RANGE = `&start=${START}&end=${START + 120}`;
 let store: SegmentStore;
 let app: Hono;
 const TIMEOUT_MS = 10_000;
@@ -143,20 +189,21 @@ beforeAll(async () => {
   await store.addBatch(batchOf(Object.values(WORKED)));
   for (let part = 0; part < 2; part++) await store.addBatch(batchOf(deepTraces(part)));
   store.settings = { ...store.settings, searchTimeoutMs: TIMEOUT_MS };
+  store.nowMs = (START + 600) * 1000;
   app = apiOf(store);
 }, 120_000);
 afterAll(async () => {
   await store.close();
 });
 
-/** 20 000 spans in chains and stars of 500. */
+/** 50 000 spans in chains and stars of 500. */
 function deepTraces(part: number): PlainSpan[] {
   const resource = aService("deep");
-  return Array.from({ length: 20_000 }, (_, i) => {
+  return Array.from({ length: 50_000 }, (_, i) => {
     const trace = Math.floor(i / 500) + 1000 * (part + 1);
     const at = i % 500;
     const parent = trace % 2 === 0 ? at : Math.min(at, 1);
-    const startUnixNano = 1_767_225_600_000_000_000n + BigInt(i) * 1_000_000n;
+    const startUnixNano = BigInt(START) * 1_000_000_000n + BigInt(i) * 2_000_000n;
     return aSpan({
       traceId: traceIdOf(trace),
       spanId: spanIdOf(at + 1),
@@ -191,7 +238,7 @@ describe("a search refuses with 400 and the reason", () => {
 
 /** An answer, or an error that tells the client what to change. */
 function expectBounded({ status, text, ms }: Awaited<ReturnType<typeof ask>>): void {
-  expect([200, 400, 503, 504], text.slice(0, 300)).toContain(status);
+  expect([200, 400, 429, 503, 504], text.slice(0, 300)).toContain(status);
   expect(text).not.toMatch(/internal error|Maximum call stack|Parser Error|Binder Error/);
   expect(ms).toBeLessThan(TIMEOUT_MS + 10_000);
 }
@@ -215,5 +262,68 @@ describe("a search ends in time whatever it asks for", { timeout: 60_000 }, () =
     const answer = await ask("/api/search", "{} >> {}", more);
     expectBounded(answer);
     expect(answer.status, answer.text.slice(0, 300)).toBe(expected);
+  });
+});
+
+const METRICS_ROUTES = ["/api/metrics/query_range", "/api/metrics/query"] as const;
+
+describe.each(METRICS_ROUTES)("%s refuses with 400 and the reason", (route) => {
+  const syntax = REFUSED.filter(([query]) => isSyntaxError(query));
+  test.each(syntax)("%s: %s", async (query, reason) => {
+    const { status, text } = await ask(route, query, RANGE);
+    expect(text).toMatch(
+      route.endsWith("query") ? /^compiling query: parse error/ : /^parse error/,
+    );
+    expect(text).toContain(reason);
+    expect(status).toBe(400);
+  });
+
+  const checks = REFUSED.filter(([query]) => !isSyntaxError(query) && !query.startsWith("("));
+  const metrics = [...checks.map(([query, reason]) => [`${query} | rate()`, reason] as const)];
+  test.each([...metrics, ...REFUSED_METRICS])("%s: %s", async (query, reason) => {
+    const { status, text } = await ask(route, query, RANGE);
+    expect(text).toMatch(/^compiling query: /);
+    expect(text).toContain(reason);
+    expect(status).toBe(400);
+  });
+
+  test.each([
+    ["{}", RANGE, "not a metrics query"],
+    ["{} | rate()", "&start=1&end=3155760000", "time range exceeds the maximum"],
+    ["{} | rate()", `&start=${START + 10}&end=${START}`, "end must be greater than start"],
+    ["{} | rate()", "&start=x&end=1", "could not parse 'start' parameter"],
+  ])("%s with %s: %s", async (query, more, reason) => {
+    const { status, text } = await ask(route, query, more);
+    expect(text).toContain(reason);
+    expect(status).toBe(400);
+  });
+});
+
+test.each(["1ns", "1us", "0.000000001", "0", "-1", "1x"])(
+  "a range with a step of %s is refused",
+  async (step) => {
+    const { status, text } = await ask(
+      "/api/metrics/query_range",
+      "{} | rate()",
+      `${RANGE}&step=${step}`,
+    );
+    expect(text).toMatch(/too small|start required|not a valid duration|cannot parse/);
+    expect(status).toBe(400);
+  },
+);
+
+function isSyntaxError(query: string): boolean {
+  try {
+    parseQuery(query);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+describe.each(METRICS_ROUTES)("%s ends in time whatever it asks for", (route) => {
+  test.each(METRICS_ABUSE)("%s", { timeout: 60_000 }, async (_, query) => {
+    expectBounded(await ask(route, query, `${RANGE}&step=1`));
+    expect((await ask(route, "{ name = `pay` } | rate()", RANGE)).status).toBe(200);
   });
 });
