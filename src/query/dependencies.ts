@@ -1,3 +1,7 @@
+import type { SegmentMeta } from "../schema/segment-meta.ts";
+import type { FieldRef } from "../traceql/ast.ts";
+import { fieldToSql } from "../traceql/sql/field.ts";
+import { shapeOf } from "../traceql/sql/segment-shape.ts";
 import type { QueryEngine, QueryRun } from "./query-context.ts";
 import { readSegments, timestampSql } from "./segment-sql.ts";
 import { segmentOverlaps, type TimeRange } from "./time-range.ts";
@@ -22,12 +26,15 @@ export type DependenciesRequest = {
 const MAX_PAIRS = 10_000;
 const SERVER = 2;
 const CLIENT = 3;
+const PRODUCER = 4;
+const CONSUMER = 5;
 const ERROR = 2;
+const PEER_SERVICE: FieldRef = { type: "attribute", scope: "span", key: "peer.service" };
 
 /**
  * Which services call which, by the parents of spans: sorted by names. Zipkin's shared spans, a
- * client and a server span of one id, are a call themselves. Services that send no spans of their
- * own are not there.
+ * client and a server span of one id, are a call themselves. A client span that nobody answered with
+ * a span of his own calls what its attribute `peer.service` names: a database, or another's service.
  */
 export function serviceDependencies(
   engine: QueryEngine,
@@ -53,9 +60,8 @@ export function serviceDependencies(
 async function ofTenant(run: QueryRun, tenant: string, range: TimeRange): Promise<Dependency[]> {
   const segments = run.segments(tenant).filter((meta) => segmentOverlaps(meta, range));
   if (segments.length === 0) return [];
-  const rows = await run.rows(statementOf(readSegments(run.context, segments), range), {
-    maxRows: MAX_PAIRS,
-  });
+  const statement = statementOf(await spanRows(run, segments, range));
+  const rows = await run.rows(statement, { maxRows: MAX_PAIRS });
   return rows.map(([parent, child, callCount, errorCount]) => ({
     parent: parent as string,
     child: child as string,
@@ -64,17 +70,37 @@ async function ofTenant(run: QueryRun, tenant: string, range: TimeRange): Promis
   }));
 }
 
+/** A SELECT of what the statement needs of each span; one part for each home of `peer.service`. */
+async function spanRows(
+  run: QueryRun,
+  segments: readonly SegmentMeta[],
+  { startUnixNano, endUnixNano }: TimeRange,
+): Promise<string> {
+  const groups = new Map<string, SegmentMeta[]>();
+  await run.forEach(segments, (meta) => {
+    const peer = fieldToSql(PEER_SERVICE, shapeOf(meta, [PEER_SERVICE]));
+    const text = peer === undefined ? "NULL::VARCHAR" : `(${peer.text}).s`;
+    groups.set(text, [...(groups.get(text) ?? []), meta]);
+  });
+  const inRange = `start_time BETWEEN ${timestampSql(startUnixNano)} AND ${timestampSql(endUnixNano)}`;
+  const columns = "trace_id, span_id, parent_span_id, kind, status, service_name";
+  return Array.from(
+    groups,
+    ([peer, group]) =>
+      `SELECT ${columns}, ${inRange} AS in_range, ${peer} AS peer FROM ${readSegments(run.context, group)}`,
+  ).join(" UNION ALL ");
+}
+
 /**
  * Of two spans that share an id the server's is called by the client's, and is the parent of what
- * has their id as its parent.
+ * has their id as its parent. Spans are read anew by each part that needs them: to keep them all
+ * would take more memory than there is.
  */
-function statementOf(source: string, { startUnixNano, endUnixNano }: TimeRange): string {
-  const inRange = `start_time BETWEEN ${timestampSql(startUnixNano)} AND ${timestampSql(endUnixNano)}`;
-  const names = "trace_id, span_id, parent_span_id, kind, status, service_name";
+function statementOf(rows: string): string {
   const isShared = "(trace_id, span_id) IN (SELECT (trace_id, span_id) FROM shared)";
   return `WITH
-    rows AS (SELECT ${names}, ${inRange} AS in_range FROM ${source}),
-    shared AS (
+    rows AS NOT MATERIALIZED (${rows}),
+    shared AS MATERIALIZED (
       SELECT s.trace_id, s.span_id, c.service_name AS parent, s.service_name AS child, s.status,
         s.in_range
       FROM rows s JOIN rows c ON s.trace_id = c.trace_id AND s.span_id = c.span_id
@@ -84,7 +110,12 @@ function statementOf(source: string, { startUnixNano, endUnixNano }: TimeRange):
       FROM (SELECT * FROM rows WHERE in_range AND NOT (kind = ${SERVER} AND ${isShared})) c
       JOIN (SELECT * FROM rows WHERE NOT (kind = ${CLIENT} AND ${isShared})) p
         ON c.trace_id = p.trace_id AND c.parent_span_id = p.span_id
-      UNION ALL SELECT parent, child, status FROM shared WHERE in_range)
+      UNION ALL SELECT parent, child, status FROM shared WHERE in_range
+      UNION ALL SELECT service_name AS parent, peer AS child, status
+      FROM (SELECT * FROM rows WHERE in_range AND peer <> ''
+          AND kind IN (${CLIENT}, ${PRODUCER}) AND NOT ${isShared}) r
+      ANTI JOIN (SELECT * FROM rows WHERE kind IN (${SERVER}, ${CONSUMER})) c
+        ON r.trace_id = c.trace_id AND r.span_id = c.parent_span_id)
     SELECT parent, child, count(*), count(*) FILTER (status = ${ERROR}) FROM calls
     WHERE parent <> child AND parent <> '' AND child <> ''
     GROUP BY parent, child ORDER BY count(*) DESC, parent, child LIMIT ${MAX_PAIRS}`;

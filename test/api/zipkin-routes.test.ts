@@ -92,6 +92,17 @@ const SHARED: ZipkinSpan[] = [
     localEndpoint: { serviceName: "database" },
     tags: { "span.kind": "internal" },
   }),
+  aZipkinSpan({
+    traceId: SECOND,
+    id: "0000000000000013",
+    parentId: "0000000000000012",
+    name: "write",
+    kind: "CLIENT",
+    timestamp: MICROS + 1_000_250,
+    duration: 10,
+    localEndpoint: { serviceName: "database" },
+    remoteEndpoint: { serviceName: "disk" },
+  }),
 ];
 
 let store: SegmentStore;
@@ -175,7 +186,8 @@ test("a trace comes back as it was sent", async () => {
 
 test("a server span that shared its client's id is its child", async () => {
   const spans: ZipkinSpan[] = await ok(`/trace/${SECOND}`);
-  const named = (kind?: string) => spans.find((span) => span.kind === kind)!;
+  const named = (kind?: string) =>
+    spans.find((span) => span.kind === kind && span.name !== "write")!;
   const [client, server, internal] = [named("CLIENT"), named("SERVER"), named()];
   expect(client.id).toBe("0000000000000011");
   expect(server.parentId).toBe(client.id);
@@ -262,15 +274,16 @@ describe("traces", () => {
 
 test("several traces are given by id, unknown ones left out", async () => {
   const traces = await ok("/traceMany", { traceIds: `${FIRST},1234,${SECOND}` });
-  expect(traces.map((trace: ZipkinSpan[]) => trace.length)).toEqual([3, 3]);
+  expect(traces.map((trace: ZipkinSpan[]) => trace.length)).toEqual([3, 4]);
   expect((await get("/traceMany")).status).toBe(400);
   expect((await get("/traceMany", { traceIds: "1,".repeat(1001) })).status).toBe(400);
 });
 
-test("dependencies are counted by parents, and by shared spans once", async () => {
+test("dependencies are counted by parents, by shared spans once, by peers that send no spans", async () => {
   const endTs = String(NOW_MS);
   expect(await ok("/dependencies", { endTs })).toEqual([
     { parent: "cart", child: "database", callCount: 1, errorCount: 0 },
+    { parent: "database", child: "disk", callCount: 1, errorCount: 0 },
     { parent: "frontend", child: "cart", callCount: 1, errorCount: 1 },
   ]);
   expect(await ok("/dependencies", { endTs, lookback: "1000" })).toEqual([]);
