@@ -21,6 +21,8 @@ export type JudgeSettings = {
 /** Traces whose spans are fetched by one statement: as many as bring about so many spans. */
 const FETCH_SPANS = 20_000;
 const MAX_FETCH_BATCH = 2000;
+/** The ids and starts of all parts become part of the statement. */
+const MAX_FETCH_PARTS = 4000;
 
 /**
  * Judges candidates: puts their parts together, asks for range and bounds, runs the pipeline over
@@ -35,11 +37,24 @@ export function judgeOf(run: QueryRun, settings: JudgeSettings): Judge {
     const whole = [...known.values()].filter((trace) => qualifies(trace, range, search));
     if (!search.wantsSpans) return whole.map(foundTrace);
     const found: FoundTrace[] = [];
-    for (let at = 0; at < whole.length; at += size) {
-      found.push(...(await withSpans(run, whole.slice(at, at + size), settings, budget)));
+    for (const batch of batchesOf(whole, size)) {
+      found.push(...(await withSpans(run, batch, settings, budget)));
     }
     return found;
   };
+}
+
+function batchesOf(traces: readonly WholeTrace[], size: number): WholeTrace[][] {
+  const batches: WholeTrace[][] = [];
+  let partCount = 0;
+  for (const trace of traces) {
+    const last = batches.at(-1);
+    const full = last === undefined || last.length >= size || partCount >= MAX_FETCH_PARTS;
+    partCount = (full ? 0 : partCount) + trace.parts.length;
+    if (full) batches.push([trace]);
+    else last.push(trace);
+  }
+  return batches;
 }
 
 function qualifies(

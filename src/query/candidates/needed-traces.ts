@@ -5,8 +5,9 @@ import { ofTracesSql } from "../segment-sql.ts";
 import { requiredLeaves } from "../spanset-tree.ts";
 import { type CandidateScan, keyOfRow } from "./candidate-scan.ts";
 
-/** The ids of so many become part of the statement that needs them. */
-const MAX_NEEDED = 1000;
+/** Their ids and starts become part of the statement that needs them, once for each source. */
+const MAX_TEXT_LENGTH = 200_000;
+const TRACE_TEXT_LENGTH = 92;
 
 /**
  * The sources without traces that lack a match of a filter that must have one, where the pipeline
@@ -24,8 +25,9 @@ export async function neededTraces(
   const asked = sources.filter(({ mayMatch }) => needed.some(mayMatch));
   if (needed.length === 0) return sources;
   if (asked.length === 0) return [];
-  const found = await run.rows(neededSql(needed, asked));
-  if (found.length > MAX_NEEDED) return sources;
+  const most = Math.floor(MAX_TEXT_LENGTH / TRACE_TEXT_LENGTH / sources.length);
+  const found = await run.rows(neededSql(needed, asked, most + 1));
+  if (found.length > most) return sources;
   if (found.length === 0) return [];
   const where = ofTracesSql(found.map(keyOfRow));
   return sources.map((source) => ({
@@ -34,7 +36,11 @@ export async function neededTraces(
   }));
 }
 
-function neededSql(needed: readonly number[], sources: readonly SpanSource[]): string {
+function neededSql(
+  needed: readonly number[],
+  sources: readonly SpanSource[],
+  limit: number,
+): string {
   const selects = sources.map(({ from, shape, mayMatch }) => {
     const flags = needed.map(
       (leaf) => `(${mayMatch(leaf) ? shape.leaves[leaf] : "FALSE"}) AS match${leaf}`,
@@ -44,7 +50,7 @@ function neededSql(needed: readonly number[], sources: readonly SpanSource[]): s
   });
   return `SELECT trace_id, epoch_ns(any_value(trace_start)) FROM (${selects.join(" UNION ALL ")})
     GROUP BY trace_id HAVING ${needed.map((leaf) => `bool_or(match${leaf})`).join(" AND ")}
-    LIMIT ${MAX_NEEDED + 1}`;
+    LIMIT ${limit}`;
 }
 
 function isTrue({ leaves }: Pipeline, leaf: number): boolean {
