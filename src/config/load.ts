@@ -280,11 +280,18 @@ function resolvedValues(
     ["querier.max_concurrent_queries", settings.query.maxConcurrentQueries],
   ]);
   if (!values.isSet("distributor.receivers")) {
-    const protocols: Record<string, ConfigValue> = {};
-    const { grpc, http } = receivers.otlp;
-    if (grpc !== undefined) protocols.grpc = { endpoint: grpc.endpoint };
-    if (http !== undefined) protocols.http = { endpoint: http.endpoint };
-    resolved.set("distributor.receivers", { otlp: { protocols } });
+    const open = (doors: Readonly<Record<string, { readonly endpoint: string } | undefined>>) =>
+      Object.fromEntries(
+        Object.entries(doors).flatMap(([name, door]) =>
+          door === undefined ? [] : [[name, { endpoint: door.endpoint }]],
+        ),
+      );
+    const { otlp, jaeger, zipkin } = receivers;
+    resolved.set("distributor.receivers", {
+      otlp: { protocols: open({ grpc: otlp.grpc, http: otlp.http }) },
+      jaeger: { protocols: open({ grpc: jaeger.grpc, thrift_http: jaeger.thriftHttp }) },
+      ...open({ zipkin }),
+    });
   }
   return resolved;
 }

@@ -35,14 +35,14 @@ const UDP_MAX_PACKET_BYTES = 65_000;
 const PATH = "distributor.receivers";
 
 /**
- * `distributor.receivers`: keys `type` or `type/name`. Without the key, or with an empty one, OTLP
- * is open on localhost, as senders of a first try expect. Otherwise a receiver or protocol is on
- * exactly when its key is present, with or without a value.
+ * `distributor.receivers`: keys `type` or `type/name`. Without the key, or with an empty one, all
+ * doors but the datagram ones are open on localhost, as senders of a first try expect. Otherwise a
+ * receiver or protocol is on exactly when its key is present, with or without a value.
  */
 export function readReceivers(node: YamlNode | undefined): Receivers {
   const found = new Collector();
   if (node === undefined || isNull(node) || (node.kind === "map" && node.entries.size === 0)) {
-    found.otlp(new ConfigValues(otlpReceiverKeys, new Map()), ["grpc", "http"], "otlp", 0);
+    found.usual();
   } else if (node.kind !== "map") {
     found.errors.push(`line ${node.line}: ${PATH} must be a map`);
   } else {
@@ -75,6 +75,14 @@ class Collector {
       unsupported: this.#unsupported,
       errors: this.errors,
     };
+  }
+
+  /** Tempo's usual doors, and OTLP/HTTP and Zipkin beside them. */
+  usual(): void {
+    this.otlp(new ConfigValues(otlpReceiverKeys, new Map()), ["grpc", "http"], "otlp", 0);
+    const jaeger = new ConfigValues(jaegerReceiverKeys, new Map());
+    this.#jaeger(jaeger, ["grpc", "thrift_http"], "jaeger", 0);
+    this.#zipkinDoor(new ConfigValues(zipkinReceiverKeys, new Map()), "zipkin", 0);
   }
 
   receiver(name: string, line: number, node: YamlNode): void {

@@ -1,17 +1,22 @@
 import { ENVIRONMENT } from "./environment.ts";
 import type { KeySpec } from "./key-spec.ts";
 import { allKeys } from "./keys/all.ts";
-import { otlpReceiverKeys } from "./keys/distributor.ts";
+import { jaegerReceiverKeys, otlpReceiverKeys, zipkinReceiverKeys } from "./keys/distributor.ts";
+
+const RECEIVER_KEYS: Readonly<Record<string, readonly KeySpec[]>> = {
+  otlp: otlpReceiverKeys,
+  jaeger: jaegerReceiverKeys,
+  zipkin: zipkinReceiverKeys,
+};
 
 /**
  * The settings tables of the README, as Markdown: keys that have an effect, then the environment,
  * then the keys that are only accepted, by name.
  */
 export function settingsReference(): string {
-  const receivers = otlpReceiverKeys.map((spec) => ({
-    ...spec,
-    path: `distributor.receivers.otlp.${spec.path}`,
-  }));
+  const receivers = Object.entries(RECEIVER_KEYS).flatMap(([name, keys]) =>
+    keys.map((spec) => ({ ...spec, path: `distributor.receivers.${name}.${spec.path}` })),
+  );
   const specs = allKeys.flatMap((spec) =>
     spec.path === "distributor.receivers" ? [spec, ...receivers] : [spec],
   );

@@ -77,7 +77,7 @@ test("two names of one type are one set of doors, unless they claim the same one
 });
 
 test("Jaeger's doors are on exactly when their keys are present, with Tempo's defaults", () => {
-  expect(load(LOCAL).settings.jaeger).toEqual({
+  expect(load(withReceivers("{ zipkin: }")).settings.jaeger).toEqual({
     grpc: undefined,
     thriftHttp: undefined,
     thriftCompact: undefined,
@@ -133,8 +133,25 @@ test("fields of Jaeger's doors arrive", () => {
   });
 });
 
+test.each(["", "distributor: { receivers: }", "distributor: { receivers: {} }"])(
+  "without a receiver all doors but the datagram ones are open on localhost (%j)",
+  (yaml) => {
+    const { otlp, jaeger, zipkin } = load(`${LOCAL}${yaml}\n`).settings;
+    const { grpc, thriftHttp, ...datagrams } = jaeger;
+    const doors = [otlp.grpc, otlp.http, grpc, thriftHttp, zipkin];
+    expect(doors.map((door) => door?.endpoint)).toEqual([
+      "localhost:4317",
+      "localhost:4318",
+      "localhost:14250",
+      "localhost:14268",
+      "localhost:9411",
+    ]);
+    expect(datagrams).toEqual({ thriftCompact: undefined, thriftBinary: undefined });
+  },
+);
+
 test("the Zipkin door is on exactly when its key is present", () => {
-  expect(load(LOCAL).settings.zipkin).toBeUndefined();
+  expect(load(withReceivers("{ otlp: { protocols: { grpc: } } }")).settings.zipkin).toBeUndefined();
   const door = {
     endpoint: "localhost:9411",
     tls: undefined,

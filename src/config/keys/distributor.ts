@@ -6,7 +6,7 @@ export const distributorKeys: readonly KeySpec[] = prefixed("distributor", [
     "receivers",
     "any",
     undefined,
-    "The doors for spans; without this key OTLP gRPC and HTTP are open on localhost.",
+    "The doors for spans; without this key all but the UDP ones are open on localhost.",
   ),
   key(
     "retry_after_on_resource_exhausted",
