@@ -60,7 +60,10 @@ export function serviceDependencies(
 async function ofTenant(run: QueryRun, tenant: string, range: TimeRange): Promise<Dependency[]> {
   const segments = run.segments(tenant).filter((meta) => segmentOverlaps(meta, range));
   if (segments.length === 0) return [];
-  const statement = statementOf(await spanRows(run, segments, range));
+  const spans = await spanRows(run, segments, range);
+  // Few systems have shared spans, and a look is cheaper than to mind them everywhere.
+  const [anyShared] = await run.rows(`${withRows(spans)} SELECT 1 FROM ${SHARED} LIMIT 1`);
+  const statement = statementOf(spans, anyShared !== undefined);
   const rows = await run.rows(statement, { maxRows: MAX_PAIRS });
   return rows.map(([parent, child, callCount, errorCount]) => ({
     parent: parent as string,
@@ -91,29 +94,42 @@ async function spanRows(
   ).join(" UNION ALL ");
 }
 
+/** Spans are read anew by each part that needs them: all of them would take too much memory. */
+function withRows(spans: string): string {
+  return `WITH rows AS NOT MATERIALIZED (${spans})`;
+}
+
+/** Server spans `s` with the client span `c` of the same id. */
+const SHARED = `(SELECT * FROM rows WHERE kind = ${SERVER}) s
+  JOIN (SELECT * FROM rows WHERE kind = ${CLIENT}) c
+    ON s.trace_id = c.trace_id AND s.span_id = c.span_id`;
+
 /**
  * Of two spans that share an id the server's is called by the client's, and is the parent of what
- * has their id as its parent. Spans are read anew by each part that needs them: to keep them all
- * would take more memory than there is.
+ * has their id as its parent.
  */
-function statementOf(rows: string): string {
-  const isShared = "(trace_id, span_id) IN (SELECT (trace_id, span_id) FROM shared)";
-  return `WITH
-    rows AS NOT MATERIALIZED (${rows}),
-    shared AS MATERIALIZED (
+function statementOf(spans: string, hasShared: boolean): string {
+  const unshared = (kind: number): string =>
+    hasShared
+      ? `AND NOT (kind = ${kind} AND (trace_id, span_id) IN (SELECT (trace_id, span_id) FROM shared))`
+      : "";
+  const shared = hasShared
+    ? `, shared AS MATERIALIZED (
       SELECT s.trace_id, s.span_id, c.service_name AS parent, s.service_name AS child, s.status,
         s.in_range
-      FROM rows s JOIN rows c ON s.trace_id = c.trace_id AND s.span_id = c.span_id
-      WHERE s.kind = ${SERVER} AND c.kind = ${CLIENT}),
+      FROM ${SHARED})`
+    : "";
+  return `${withRows(spans)}${shared},
     calls AS (
       SELECT p.service_name AS parent, c.service_name AS child, c.status
-      FROM (SELECT * FROM rows WHERE in_range AND NOT (kind = ${SERVER} AND ${isShared})) c
-      JOIN (SELECT * FROM rows WHERE NOT (kind = ${CLIENT} AND ${isShared})) p
+      FROM (SELECT * FROM rows WHERE in_range ${unshared(SERVER)}) c
+      JOIN (SELECT * FROM rows WHERE true ${unshared(CLIENT)}) p
         ON c.trace_id = p.trace_id AND c.parent_span_id = p.span_id
-      UNION ALL SELECT parent, child, status FROM shared WHERE in_range
-      UNION ALL SELECT service_name AS parent, peer AS child, status
+      WHERE c.service_name <> p.service_name
+      ${hasShared ? "UNION ALL SELECT parent, child, status FROM shared WHERE in_range" : ""}
+      UNION ALL SELECT r.service_name AS parent, r.peer AS child, r.status
       FROM (SELECT * FROM rows WHERE in_range AND peer <> ''
-          AND kind IN (${CLIENT}, ${PRODUCER}) AND NOT ${isShared}) r
+        AND kind IN (${CLIENT}, ${PRODUCER}) ${unshared(CLIENT)}) r
       ANTI JOIN (SELECT * FROM rows WHERE kind IN (${SERVER}, ${CONSUMER})) c
         ON r.trace_id = c.trace_id AND r.span_id = c.parent_span_id)
     SELECT parent, child, count(*), count(*) FILTER (status = ${ERROR}) FROM calls
