@@ -351,11 +351,18 @@ describe("one tenant", () => {
     await send(pintail, v2Protobuf([spanOf(ids[1]!)]), { "content-type": PROTOBUF_TYPE });
     const body = v1Thrift([{ traceId: "00000000000000ee", id: "00000000000000ef" }]);
     await send(pintail, body, { "content-type": THRIFT_TYPE }, "/api/v1/spans");
+    const v1 = { traceId: newTraceId(), id: "00000000000000f0", name: "timeless" };
+    await send(pintail, json([v1]), { "content-type": JSON_TYPE }, "/api/v1/spans");
+    const [timeless] = await spansOf(pintail, v1.traceId);
+    const startedAt = Number(BigInt(timeless!.startTimeUnixNano!) / 1_000_000n);
+    expect(Math.abs(startedAt - Date.now())).toBeLessThan(60_000);
     await pintail.kill();
     // Tags are parsed from now on; those of the log are what they were when it was written.
     pintail = await PintailProcess.start({ dir, zipkin: "parse_string_tags: true" });
     const later = newTraceId();
     await send(pintail, json([spanOf(later, { tags: { n: "12" } })]));
+    // The time of receipt stands for the time that is missing, and is not the time of decoding.
+    expect(await spansOf(pintail, v1.traceId)).toEqual([timeless]);
     const [span] = await spansOf(pintail, ids[0]!);
     expect(attributeOf(span!, "n")).toEqual({ stringValue: "12" });
     expect(attributeOf((await spansOf(pintail, later))[0]!, "n")).toEqual({ intValue: "12" });

@@ -91,8 +91,9 @@ export class V1Span {
     this.#text.cuts = 0;
   }
 
-  /** `value` is a string id. */
+  /** `value` is a string id. One that says nothing takes no row: a byte of Thrift can be one. */
   annotation(micros: number, value: number, endpoint: Endpoint): void {
+    if (micros === 0 && value === 0) return;
     if (micros !== 0) {
       this.#earliest = this.#earliest === 0 ? micros : Math.min(this.#earliest, micros);
       this.#latest = Math.max(this.#latest, micros);
@@ -114,6 +115,7 @@ export class V1Span {
   /** `key` is a string id, not cut; so is `service`, the name in the annotation's endpoint. */
   binaryAnnotation(key: number, value: BinaryValue, service: number): void {
     if (service !== 0) this.#binaryService = service;
+    if (key === 0 && value.type === AttributeType.string && value.lo === 0) return;
     if (key === this.#words.localComponent) {
       if (value.type === AttributeType.string) this.#localComponent = value.lo;
       this.#push(this.#words.component, value);

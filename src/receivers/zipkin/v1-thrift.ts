@@ -125,7 +125,7 @@ export class V1ThriftDecoder {
     let key = 0;
     let start = 0;
     let end = 0;
-    let valueType: number = ValueType.bool;
+    let valueType: number = ValueType.string;
     this.#endpoint.reset();
     for (let type = reader.field(); type !== ThriftType.stop; type = reader.field()) {
       switch (reader.fieldId) {

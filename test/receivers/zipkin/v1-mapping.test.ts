@@ -201,6 +201,7 @@ describe.each(ENCODINGS)("a v1 span in $name", ({ format, encode }) => {
       tag("http.path", "/ü"),
       tag("lc", "spring"),
       tag("sa", "1", shop),
+      tag("", "no key"),
       tag("", ""),
       tag("number", "12"),
     ];
@@ -208,7 +209,7 @@ describe.each(ENCODINGS)("a v1 span in $name", ({ format, encode }) => {
       "http.path": "/ü",
       component: "spring",
       sa: "1",
-      "": "",
+      "": "no key",
       number: "12",
     });
   });

@@ -89,6 +89,16 @@ test("a parent of zeros is none; 0.0.0.0 and port 0 are no address; ports are un
   });
 });
 
+test("annotations that say nothing take no room", () => {
+  const count = 100_000;
+  const empty = (field: number) => [15, 0, field, 12, 0, 1, 0x86, 0xa0];
+  const body = new Uint8Array(5 + 22 + 16 + 2 * count + 1);
+  body.set([12, 0, 0, 0, 1, 10, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 10, 0, 4, 0, 0, 0, 0, 0, 0, 0, 2]);
+  body.set(empty(6), 27);
+  body.set(empty(8), 27 + 8 + count);
+  expect(decode(FORMAT, body)).toMatchObject([{ events: [], attributes: [] }]);
+});
+
 test("unknown fields are passed over, to a depth", () => {
   expect(one({ unknownDepth: 30 }).spanId).toBe("b7ad6b7169203331");
   expect(failureOf(v1Thrift([{ ...IDS, unknownDepth: 1000 }]))).toBe("syntax");
