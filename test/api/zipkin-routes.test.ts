@@ -174,6 +174,15 @@ test("services, span names and remote services of the last day are listed", asyn
   expect(await ok("/remoteServices", { serviceName: "cart" })).toEqual([]);
 });
 
+test("the UI is told that it may search", async () => {
+  const response = await app.request("/zipkin/config.json");
+  expect(await response.json()).toMatchObject({
+    searchEnabled: true,
+    queryLimit: 10,
+    dependency: { enabled: true },
+  });
+});
+
 test("a trace comes back as it was sent", async () => {
   const spans: ZipkinSpan[] = await ok(`/trace/${FIRST}`);
   const byId = new Map(spans.map((span) => [span.id, span]));

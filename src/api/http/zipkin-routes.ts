@@ -20,6 +20,15 @@ const MAX_ANSWER_CHARS = 64 * 1024 * 1024;
 const MAX_IDS = 1000;
 const MS_NANOS = 1_000_000n;
 
+/** What Zipkin's UI asks for at its start; values are those of Zipkin's server. */
+const UI_CONFIG = {
+  environment: "",
+  queryLimit: 10,
+  defaultLookback: 900_000,
+  searchEnabled: true,
+  dependency: { enabled: true, lowErrorRate: 0.5, highErrorRate: 0.75 },
+};
+
 /**
  * Zipkin's query API, version 2, over the questions that Tempo's routes ask: for UIs that know
  * nothing else.
@@ -30,6 +39,7 @@ export function addZipkinRoutes(
 ): void {
   const valuesOf = (tag: string) => (api: ApiRequest, q: string) => namesOf(parts, api, tag, q);
   const services = valuesOf("resource.service.name");
+  add("/zipkin/config.json", (api) => json(api, UI_CONFIG));
   add(`${BASE}/services`, async (api) => json(api, await services(api, "")));
   add(`${BASE}/spans`, ofService(valuesOf("name")));
   add(`${BASE}/remoteServices`, ofService(valuesOf("span.peer.service")));
