@@ -179,7 +179,7 @@ describe("echo", () => {
         ["service.name", "shadow"],
         ["service.name", "pay"],
         ["kind", "unspecified"],
-        ["nestedSetParent", "0"],
+        ["nestedSetParent", "1"],
         ["span:parentID", "0000000000000001"],
       ].sort(),
     );
@@ -338,7 +338,7 @@ test.each([
   ["since=8d", /^range specified by start and end exceeds 168h0m0s\. received /],
   ["q=%7B", /^invalid TraceQL query: parse error at line 1, col \d+: /],
   ["q=%7B%20name%20%3E%207%20%7D", /^invalid TraceQL query: /],
-  ["q=%7B%7D%20%3E%3E%20%7B%7D", /^invalid TraceQL query: .*not supported yet/],
+  ["q=%7Bparent%3Dnil%7D", /^invalid TraceQL query: /],
   [
     `q=${"x".repeat(131_073)}`,
     /^TraceQL expression exceeds the configured maximum size of 131072 bytes, /,
