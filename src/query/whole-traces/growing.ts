@@ -1,7 +1,7 @@
 interface Numbers<T> {
   readonly length: number;
   [index: number]: T;
-  set(values: this): void;
+  set(values: this, at?: number): void;
   subarray(from: number, to: number): this;
 }
 
@@ -23,12 +23,28 @@ export class Growing<T, A extends Numbers<T>> {
   }
 
   push(value: T): void {
-    if (this.#length === this.#array.length) {
-      const larger = this.#make(2 * this.#length);
-      larger.set(this.#array);
-      this.#array = larger;
-    }
+    if (this.#length === this.#array.length) this.#grow(this.#length + 1);
     this.#array[this.#length++] = value;
+  }
+
+  pushAll(values: A): void {
+    const length = this.#length + values.length;
+    if (length > this.#array.length) this.#grow(length);
+    this.#array.set(values, this.#length);
+    this.#length = length;
+  }
+
+  /** Gives back the room that was made for more. */
+  trim(): void {
+    const exact = this.#make(this.#length);
+    exact.set(this.values());
+    this.#array = exact;
+  }
+
+  #grow(length: number): void {
+    const larger = this.#make(Math.max(length, 2 * this.#array.length));
+    larger.set(this.values());
+    this.#array = larger;
   }
 
   /** A view of what was pushed. */

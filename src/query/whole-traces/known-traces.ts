@@ -8,24 +8,22 @@ export type KnownPart = PartTimes & { readonly meta: SegmentMeta };
 export type KnownTrace = {
   readonly traceId: string;
   readonly parts: KnownPart[];
+  /** Of its id, for trace filters, once it is needed. */
+  hash: Uint32Array | undefined;
   tried: Set<SegmentMeta> | undefined;
 };
 
 export class KnownTraces {
   readonly #traces = new Map<string, KnownTrace>();
 
-  get size(): number {
-    return this.#traces.size;
-  }
-
   all(): KnownTrace[] {
     return [...this.#traces.values()];
   }
 
-  add(traceId: string, part: KnownPart): void {
+  add(traceId: string, part: KnownPart, hash?: Uint32Array): void {
     const trace = this.#traces.get(traceId);
     if (trace === undefined) {
-      this.#traces.set(traceId, { traceId, parts: [part], tried: undefined });
+      this.#traces.set(traceId, { traceId, parts: [part], hash, tried: undefined });
     } else if (!hasPart(trace, part.meta)) trace.parts.push(part);
   }
 }

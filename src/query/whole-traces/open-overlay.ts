@@ -7,7 +7,7 @@ import type { WholeTrace } from "../trace-parts.ts";
 import { idTable } from "./id-table.ts";
 import { OVERLAY_LIMITS, type OverlayLimits } from "./overlay-limits.ts";
 import { readWholeTraces } from "./read-whole-traces.ts";
-import { findSplitTraces, type SplitTrace } from "./split-traces.ts";
+import { findSplitTraces, type SplitTrace, type SplitTraces } from "./split-traces.ts";
 import { rangesOfStarts, type StartRange } from "./start-ranges.ts";
 import { TraceOverlay } from "./trace-overlay.ts";
 
@@ -46,13 +46,14 @@ export async function overlayTraces(
     if (known === undefined) keys.set(part.meta, [key]);
     else known.push(key);
   }
-  return await openOverlay(run, [...keys.keys()], split, { type: "traces", keys }, limits);
+  const chosen = { traces: split, resident: new Map() };
+  return await openOverlay(run, [...keys.keys()], chosen, { type: "traces", keys }, limits);
 }
 
 async function openOverlay(
   run: QueryRun,
   slice: readonly SegmentMeta[],
-  split: readonly SplitTrace[],
+  { traces: split, resident }: SplitTraces,
   others: ConstructorParameters<typeof TraceOverlay>[0]["others"],
   limits: OverlayLimits,
 ): Promise<TraceOverlay> {
@@ -81,7 +82,11 @@ async function openOverlay(
         Array.from(split, ({ traceId }) => traceId),
       ),
     );
-    const whole = await readWholeTraces(run, { segments, partStarts, ids, split }, limits.maxRows);
+    const whole = await readWholeTraces(
+      run,
+      { segments, partStarts, ids, split, resident },
+      limits.maxRows,
+    );
     const traces = await make(run.scratchTable(whole.traces));
     const rows = await make(run.scratchTable(whole.rows));
     return new TraceOverlay({ ...base, tables: { ids, traces, rows } });

@@ -18,7 +18,10 @@ export type PartSpans = OrderedSpans &
     readonly traceNos: Int32Array;
   };
 
-/** Rows of whole traces, trace by trace. */
+/**
+ * Rows of parts of traces, in any order that keeps a trace's together and in the order of segments
+ * and files. A trace has a number; a segment its rank among those whose rows are here.
+ */
 export class PartRows {
   readonly traceNo = new Growing((length) => new Int32Array(length));
   readonly rank = new Growing((length) => new Int32Array(length));
@@ -34,29 +37,53 @@ export class PartRows {
     return this.traceNo.length;
   }
 
-  get lastTraceNo(): number {
-    return this.traceNo.values()[this.rowCount - 1] ?? -1;
+  /** What `narrowColumnsSql` gives. */
+  addNarrow(
+    columns: readonly (readonly SqlValue[])[],
+    row: number,
+    traceNo: number,
+    rank: number,
+  ): void {
+    const [rowNumber, spanId, parentId, kind, start, end, service, name] = columns;
+    if (service![row] !== null) {
+      const names = { serviceName: service![row] as string, name: name![row] as string };
+      this.roots.set(this.rowCount, names);
+    }
+    this.traceNo.push(traceNo);
+    this.rank.push(rank);
+    this.rowNumber.push(rowNumber![row] as number);
+    this.spanId.push(spanId![row] as bigint);
+    this.parentSpanId.push(parentId![row] as bigint);
+    this.kind.push(kind![row] as number);
+    this.start.push(start![row] as bigint);
+    this.end.push(end![row] as bigint);
   }
 
-  /**
-   * Rows `from` to `to` of trace number, segment's rank, row number, span id, parent span id or
-   * NULL, kind, start, end, and the root's service and span name, NULL for spans that are none.
-   */
-  add(columns: readonly (readonly SqlValue[])[], from: number, to: number): void {
-    const [traceNo, rank, rowNumber, spanId, parentId, kind, start, end, service, name] = columns;
-    for (let row = from; row < to; row++) {
-      if (service![row] !== null) {
-        const names = { serviceName: service![row] as string, name: name![row] as string };
-        this.roots.set(this.rowCount, names);
+  /** Rows `from` to `to` of others, as rows of this trace and segment. */
+  addRows(rows: PartRows, from: number, to: number, traceNo: number, rank: number): void {
+    if (rows.roots.size > 0) {
+      for (let row = from; row < to; row++) {
+        const names = rows.roots.get(row);
+        if (names !== undefined) this.roots.set(this.rowCount + row - from, names);
       }
-      this.traceNo.push(traceNo![row] as number);
-      this.rank.push(Number(rank![row]));
-      this.rowNumber.push(Number(rowNumber![row]));
-      this.spanId.push(spanId![row] as bigint);
-      this.parentSpanId.push((parentId![row] as bigint | null) ?? 0n);
-      this.kind.push(kind![row] as number);
-      this.start.push(start![row] as bigint);
-      this.end.push(end![row] as bigint);
+    }
+    for (let row = from; row < to; row++) {
+      this.traceNo.push(traceNo);
+      this.rank.push(rank);
+    }
+    this.rowNumber.pushAll(rows.rowNumber.values().subarray(from, to));
+    this.spanId.pushAll(rows.spanId.values().subarray(from, to));
+    this.parentSpanId.pushAll(rows.parentSpanId.values().subarray(from, to));
+    this.kind.pushAll(rows.kind.values().subarray(from, to));
+    this.start.pushAll(rows.start.values().subarray(from, to));
+    this.end.pushAll(rows.end.values().subarray(from, to));
+  }
+
+  /** Gives back the room that was made for more rows. */
+  trim(): void {
+    const { traceNo, rank, rowNumber, spanId, parentSpanId, kind, start, end } = this;
+    for (const column of [traceNo, rank, rowNumber, spanId, parentSpanId, kind, start, end]) {
+      column.trim();
     }
   }
 

@@ -1,11 +1,12 @@
-import type { ResultChunk } from "../../drivers/duckdb/database.ts";
 import type { ScratchColumn, ScratchTable } from "../../drivers/duckdb/scratch-table.ts";
 import { PintailError } from "../../errors.ts";
-import { EXACT_TIME_COLUMNS, LINKS_COLUMN } from "../../schema/columns.ts";
 import type { SegmentMeta } from "../../schema/segment-meta.ts";
 import type { QueryRun } from "../query-context.ts";
 import { readSegments } from "../segment-sql.ts";
+import { groupByNarrowColumns, narrowColumnsSql } from "./narrow-columns.ts";
 import { perFileSql, rowIdOf } from "./overlay-sql.ts";
+import { PartRows } from "./part-rows.ts";
+import type { ResidentSegment } from "./resident-segments.ts";
 import type { SplitTrace } from "./split-traces.ts";
 import { inRangesSql, type StartRange } from "./start-ranges.ts";
 import { WholeTraceColumns } from "./whole-trace-columns.ts";
@@ -17,7 +18,12 @@ export type WholeTraceRead = {
   /** The traces' ids and numbers. */
   readonly ids: ScratchTable;
   readonly split: readonly SplitTrace[];
+  /** Those that need not be read. */
+  readonly resident: ReadonlyMap<SegmentMeta, ResidentSegment>;
 };
+
+type RankedSegment = { readonly meta: SegmentMeta; readonly rank: number };
+type RowRange = { readonly from: number; to: number };
 
 /**
  * Reads what a trace's columns follow from, of all parts of the traces, and works them out. Rejects
@@ -28,89 +34,88 @@ export async function readWholeTraces(
   read: WholeTraceRead,
   maxRows: number,
 ): Promise<{ traces: ScratchColumn[]; rows: ScratchColumn[] }> {
+  const { segments, partStarts, split, resident } = read;
+  const numberOf = new Map(segments.map((meta, number) => [meta, number]));
   // In the order of their making, so that the answer does not depend on the query's slice.
-  const ranked = read.segments
-    .map((meta, number) => ({ meta, number }))
-    .filter(({ meta }) => read.partStarts.has(meta))
-    .sort((a, b) => (a.meta.id < b.meta.id ? -1 : 1));
-  const columns = new WholeTraceColumns(read.split.length, (rank, rowNumber) =>
-    rowIdOf(ranked[rank]!.number, rowNumber),
+  const ranked = [...partStarts.keys()]
+    .sort((a, b) => (a.id < b.id ? -1 : 1))
+    .map((meta, rank) => ({ meta, rank }));
+  const rankOf = new Map(ranked.map(({ meta, rank }) => [meta, rank]));
+  const stored = await readStored(
+    run,
+    ranked.filter(({ meta }) => !resident.has(meta)),
+    read,
+    maxRows,
+  );
+  const columns = new WholeTraceColumns(split.length, (rank, rowNumber) =>
+    rowIdOf(numberOf.get(ranked[rank]!.meta)!, rowNumber),
   );
   let rowCount = 0;
-  await run.chunks(
-    `SELECT * FROM (${partRowsSql(run, ranked, read)}) ORDER BY trace_no, rank, row_number`,
-    (chunk: ResultChunk) => {
-      rowCount += chunk.rowCount;
-      if (rowCount > maxRows) {
-        throw new PintailError(
-          "limited",
-          `traces that lie in several segments have more than ${maxRows} spans`,
-        );
+  let traceNo = 0;
+  await run.forEach(split, ({ traceId, parts }) => {
+    const ranks = parts.map(({ meta }) => rankOf.get(meta)!).sort((a, b) => a - b);
+    for (const rank of ranks) {
+      const segment = resident.get(ranked[rank]!.meta);
+      const trace = segment?.traces.get(traceId);
+      const range = stored.ranges.get(keyOf(traceNo, rank));
+      if (segment !== undefined && trace !== undefined) {
+        columns.addPart(segment.rows, trace.firstRow, trace.endRow, traceNo, rank);
+        rowCount += trace.endRow - trace.firstRow;
+      } else if (range !== undefined) {
+        columns.addPart(stored.rows, range.from, range.to, traceNo, rank);
+        rowCount += range.to - range.from;
       }
-      columns.add(chunk.columns);
-    },
-  );
+    }
+    if (rowCount > maxRows) throw tooManyRows(maxRows);
+    columns.endTrace();
+    traceNo++;
+  });
   run.throwIfOver();
   return columns.finish();
 }
 
-type RankedSegment = { readonly meta: SegmentMeta; readonly number: number };
-
-/** One SELECT for the segments that have the same of the optional columns that matter here. */
-function partRowsSql(
+/** The rows of parts that are not resident, and where each part's are among them. */
+async function readStored(
   run: QueryRun,
   ranked: readonly RankedSegment[],
   { partStarts, ids }: WholeTraceRead,
-): string {
-  const groups = new Map<string, { meta: SegmentMeta; rank: number }[]>();
-  for (const [rank, { meta }] of ranked.entries()) {
-    const key = `${hasExactTimes(meta)} ${hasLinks(meta)}`;
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [{ meta, rank }]);
-    else group.push({ meta, rank });
-  }
-  const selects = Array.from(groups.values(), (group) => {
+  maxRows: number,
+): Promise<{ rows: PartRows; ranges: ReadonlyMap<number, RowRange> }> {
+  const rows = new PartRows();
+  const ranges = new Map<number, RowRange>();
+  if (ranked.length === 0) return { rows, ranges };
+  const selects = groupByNarrowColumns(ranked).map((group) => {
     const metas = group.map(({ meta }) => meta);
-    const first = metas[0]!;
-    const ranges = metas.flatMap((meta) => partStarts.get(meta) ?? []);
-    const isRoot = isRootSql(first);
-    // Nothing that is not needed is sorted: names only of roots.
-    return `SELECT trace_no, ${perFileSql(group.map(({ rank }) => rank))} AS rank,
-        file_row_number AS row_number, span_id, parent_span_id, kind,
-        ${startSql(first)} AS start_nanos, ${endSql(first)} AS end_nanos,
-        CASE WHEN ${isRoot} THEN service_name END AS root_service,
-        CASE WHEN ${isRoot} THEN name END AS root_name
+    const starts = metas.flatMap((meta) => partStarts.get(meta) ?? []);
+    return `SELECT ${narrowColumnsSql(metas[0]!)},
+        (${perFileSql(group.map(({ rank }) => rank))})::INTEGER AS rank, trace_no
       FROM ${readSegments(run.context, metas)} JOIN ${ids.name} USING (trace_id)
-      WHERE ${inRangesSql(ranges)}`;
+      WHERE ${inRangesSql(starts)}`;
   });
-  return selects.join(" UNION ALL ");
+  const sql = `SELECT * FROM (${selects.join(" UNION ALL ")}) ORDER BY trace_no, rank, row_number`;
+  await run.chunks(sql, ({ columns, rowCount }) => {
+    if (rows.rowCount + rowCount > maxRows) throw tooManyRows(maxRows);
+    const [ranks, traceNos] = columns.slice(8) as [number[], number[]];
+    for (let row = 0; row < rowCount; row++) {
+      const key = keyOf(traceNos[row]!, ranks[row]!);
+      const at = rows.rowCount;
+      const range = ranges.get(key);
+      if (range === undefined) ranges.set(key, { from: at, to: at + 1 });
+      else range.to = at + 1;
+      rows.addNarrow(columns, row, traceNos[row]!, ranks[row]!);
+    }
+  });
+  return { rows, ranges };
 }
 
-function hasExactTimes(meta: SegmentMeta): boolean {
-  return meta.optionalColumns.includes(EXACT_TIME_COLUMNS[0]);
+/** Traces times segments are far below 2^53. */
+function keyOf(traceNo: number, rank: number): number {
+  return traceNo * 2 ** 20 + rank;
 }
 
-function hasLinks(meta: SegmentMeta): boolean {
-  return meta.optionalColumns.includes(LINKS_COLUMN);
-}
-
-function startSql(meta: SegmentMeta): string {
-  const stored = "epoch_ns(start_time)::UBIGINT";
-  return hasExactTimes(meta) ? `coalesce(${EXACT_TIME_COLUMNS[0]}, ${stored})` : stored;
-}
-
-/** The sum may exceed a BIGINT. */
-function endSql(meta: SegmentMeta): string {
-  const stored = "(epoch_ns(start_time)::HUGEINT + duration_ns)::UBIGINT";
-  return hasExactTimes(meta) ? `coalesce(${EXACT_TIME_COLUMNS[1]}, ${stored})` : stored;
-}
-
-/** The rule that segments are written by, see `traceColumns`. */
-function isRootSql(meta: SegmentMeta): string {
-  const noParent = "parent_span_id IS NULL";
-  if (!hasLinks(meta)) return noParent;
-  const type = `list_filter(link.attributes, lambda entry: entry.key = 'opentracing.ref_type')[1].str`;
-  const parents = `list_filter(${LINKS_COLUMN},
-    lambda link: link.trace_id = trace_id AND ${type} = 'child_of')`;
-  return `(${noParent} AND coalesce(len(${parents}), 0) = 0)`;
+function tooManyRows(maxRows: number): PintailError {
+  return new PintailError(
+    "limited",
+    `traces that lie in several segments have more than ${maxRows} spans`,
+  );
 }

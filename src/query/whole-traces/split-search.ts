@@ -25,6 +25,7 @@ import {
   type PartTimes,
 } from "./known-traces.ts";
 import { perFileSql } from "./overlay-sql.ts";
+import type { ResidentSegment } from "./resident-segments.ts";
 import { isWorthKeeping, type SharedTrace, type SplitCache } from "./split-cache.ts";
 import { inRangesSql, type StartRange } from "./start-ranges.ts";
 
@@ -33,8 +34,14 @@ const MAX_PAIRS = 20_000;
 /** Two for each border between segments of some days. */
 const MAX_ZONE_RANGES = 256;
 
-/** A segment to look for further parts in: of any part near to it, or only of long ones. */
+/** A segment to look for further parts in: of any trace with a part near to it, or of long parts only. */
 type Target = { readonly meta: SegmentMeta; readonly onlyOfLong: boolean };
+
+export type SplitSearchParts = {
+  readonly cache: SplitCache;
+  readonly resident: ReadonlyMap<SegmentMeta, ResidentSegment>;
+  readonly maxTraces: number;
+};
 
 /** One search for the traces that segments have in common. */
 export class SplitSearch {
@@ -42,6 +49,7 @@ export class SplitSearch {
   readonly #run: QueryRun;
   readonly #all: readonly SegmentMeta[];
   readonly #cache: SplitCache;
+  readonly #resident: ReadonlyMap<SegmentMeta, ResidentSegment>;
   readonly #maxTraces: number;
   /** Pairs whose zones are read; `undefined`: all pairs, too many to be listed. */
   readonly #open: readonly NearPair[] | undefined;
@@ -52,21 +60,34 @@ export class SplitSearch {
   readonly #readWhole: ReadonlySet<SegmentMeta>;
   readonly #targets = new Map<SegmentMeta, readonly Target[]>();
 
-  /** `near` in order of first starts; each of `all` may hold further parts. */
+  /**
+   * `near` in order of first starts; each of `all` may hold further parts. All traces of `resident`
+   * segments are known from the start.
+   */
   constructor(
     run: QueryRun,
     near: readonly SegmentMeta[],
     all: readonly SegmentMeta[],
-    { cache, maxTraces }: { cache: SplitCache; maxTraces: number },
+    { cache, resident, maxTraces }: SplitSearchParts,
   ) {
     this.#run = run;
-    this.#all = all;
     this.#cache = cache;
     this.#maxTraces = maxTraces;
+    this.#all = all.filter((meta) => !resident.has(meta));
+    this.#resident = resident;
+    near = near.filter((meta) => !resident.has(meta));
     this.#open = nearPairs(near, MAX_PAIRS)?.filter((pair) => !this.#takeCached(pair));
     this.#zones = this.#open === undefined ? zonesOfAll(near) : zonesOfPairs(this.#open);
     this.#readWhole = new Set(this.#zones.whole);
     this.#read = new Set([...this.#zones.whole, ...this.#zones.partial]);
+  }
+
+  async addResident(): Promise<void> {
+    await this.#run.forEach([...this.#resident], ([meta, { traces }]) => {
+      for (const { traceId, startUnixNano, endUnixNano, hash } of traces.values()) {
+        this.known.add(traceId, { meta, startUnixNano, endUnixNano }, hash);
+      }
+    });
   }
 
   /** Finds traces that are split already, and those long enough to have parts outside the zones. */
@@ -99,9 +120,13 @@ export class SplitSearch {
       const metas = [...ranges.keys()];
       const table = await idTable(this.#run, ids);
       try {
-        const where = `trace_id IN (SELECT trace_id FROM ${table.name})
-          AND (${inRangesSql([...ranges.values()], MAX_ZONE_RANGES)})`;
-        await this.#addParts(metas, this.#rowsSql(metas, 0, where), "true");
+        const wanted = `trace_id IN (SELECT trace_id FROM ${table.name})`;
+        const near = inRangesSql([...ranges.values()], MAX_ZONE_RANGES);
+        // Apart, since each alone lets the database skip row groups; rows that both give do no harm.
+        const selects = [near, `trace_duration_ns >= ${LONG_NANOS}`].map((where) =>
+          this.#rowsSql(metas, 0, `${wanted} AND (${where})`),
+        );
+        await this.#addParts(metas, selects.join(" UNION ALL "), "true");
       } finally {
         await table[Symbol.asyncDispose]();
       }
@@ -149,17 +174,16 @@ export class SplitSearch {
 
   /** Enters the segments that may hold more of the trace, and where; whether there are any. */
   #openTargets(trace: KnownTrace, ranges: Map<SegmentMeta, StartRange>): boolean {
-    let hash: Uint32Array | undefined;
     let some = false;
     for (const part of trace.parts) {
       const isLong = part.endUnixNano - part.startUnixNano >= LONG_NANOS;
       for (const { meta, onlyOfLong } of this.#targetsFrom(part.meta)) {
         if ((onlyOfLong && !isLong) || !isNearPart(meta, part)) continue;
         if (trace.tried?.has(meta) === true || hasPart(trace, meta)) continue;
-        hash ??= traceIdHash(traceIdFromHex(trace.traceId));
-        if (!mayContainHash(meta.traceFilter, hash)) continue;
+        trace.hash ??= traceIdHash(traceIdFromHex(trace.traceId));
+        if (!mayContainHash(meta.traceFilter, trace.hash)) continue;
         trace.tried = (trace.tried ?? new Set()).add(meta);
-        const range = this.#rangeIn(meta, part);
+        const range = rangeAround(part);
         const other = ranges.get(meta) ?? range;
         ranges.set(meta, { from: minOf(range.from, other.from), to: maxOf(range.to, other.to) });
         some = true;
@@ -187,16 +211,6 @@ export class SplitSearch {
     return targets;
   }
 
-  /** Where a further part starts; the long ones of what was read are known. */
-  #rangeIn(meta: SegmentMeta, part: KnownPart): StartRange {
-    const to = minOf(part.endUnixNano + SLACK_NANOS, meta.maxTraceStart);
-    const from = part.startUnixNano - SLACK_NANOS - LONG_NANOS;
-    return {
-      from: this.#read.has(meta) ? maxOf(from, meta.minTraceStart) : meta.minTraceStart,
-      to,
-    };
-  }
-
   #rowsSql(segments: readonly SegmentMeta[], firstNumber: number, where: string): string {
     const number = perFileSql(segments.map((_, i) => firstNumber + i));
     return `SELECT trace_id, trace_start, trace_duration_ns, ${number} AS segment
@@ -212,12 +226,13 @@ export class SplitSearch {
           any_value(trace_duration_ns) AS duration
         FROM (${rows}) GROUP BY trace_id, segment)
       GROUP BY trace_id HAVING ${wanted} LIMIT ${max + 1}`);
+    if (found.length > max) {
+      throw new PintailError(
+        "limited",
+        `more than ${max} traces lie in several segments or last longer than ${LONG_NANOS / 1_000_000_000n}s`,
+      );
+    }
     await this.#run.forEach(found, (row) => this.#addRow(row, segments));
-    if (this.known.size <= max) return;
-    throw new PintailError(
-      "limited",
-      `more than ${max} traces lie in several segments or last longer than ${LONG_NANOS / 1_000_000_000n}s`,
-    );
   }
 
   #addRow(row: readonly SqlValue[], segments: readonly SegmentMeta[]): void {
@@ -229,6 +244,14 @@ export class SplitSearch {
       this.known.add(traceId, { meta, startUnixNano, endUnixNano });
     }
   }
+}
+
+/** Where further parts near to this one start, but for long ones. */
+function rangeAround(part: KnownPart): StartRange {
+  return {
+    from: part.startUnixNano - SLACK_NANOS - LONG_NANOS,
+    to: part.endUnixNano + SLACK_NANOS,
+  };
 }
 
 function timesOf({ startUnixNano, endUnixNano }: KnownPart): PartTimes {

@@ -2,11 +2,18 @@ import type { SegmentMeta } from "../../schema/segment-meta.ts";
 import type { QueryRun } from "../query-context.ts";
 import type { TracePart } from "../trace-parts.ts";
 import { nearSegments } from "./border-zones.ts";
+import { type ResidentSegment, residentSegmentsOf } from "./resident-segments.ts";
 import { splitCacheOf } from "./split-cache.ts";
 import { SplitSearch } from "./split-search.ts";
 
 /** A trace with parts in two segments or more. */
 export type SplitTrace = { readonly traceId: string; readonly parts: readonly TracePart[] };
+
+export type SplitTraces = {
+  readonly traces: readonly SplitTrace[];
+  /** Segments of which all that matters is at hand. */
+  readonly resident: ReadonlyMap<SegmentMeta, ResidentSegment>;
+};
 
 /**
  * The traces that have a part in a segment of `slice` and another part in any segment of `all`, each
@@ -14,25 +21,29 @@ export type SplitTrace = { readonly traceId: string; readonly parts: readonly Tr
  * part to the next, while parts further away are found only by luck. Rejects with `limited` when
  * more than `maxTraces` traces come into question.
  *
- * Only rows near the borders between segments are read, and those of long traces; where the latter
- * have further parts, the segments' trace filters tell. What two segments above level 0 have in
- * common is remembered.
+ * The segments of level 0 are held in memory. Of the others only rows near the borders between them
+ * are read, and those of long traces; what two of them have in common is remembered. Where traces of
+ * the former and long traces have further parts, the segments' trace filters tell.
  */
 export async function findSplitTraces(
   run: QueryRun,
   slice: readonly SegmentMeta[],
   all: readonly SegmentMeta[],
   maxTraces: number,
-): Promise<SplitTrace[]> {
-  const search = new SplitSearch(run, nearSegments(slice, all), all, {
-    cache: splitCacheOf(run.context),
-    maxTraces,
-  });
+): Promise<SplitTraces> {
+  const near = nearSegments(slice, all);
+  // One alone has no trace in common with another.
+  if (near.length < 2) return { traces: [], resident: new Map() };
+  const resident = await residentSegmentsOf(run.context).load(run, near);
+  const cache = splitCacheOf(run.context);
+  const search = new SplitSearch(run, near, all, { cache, resident, maxTraces });
+  await search.addResident();
   await search.readZones();
   await search.followParts();
   search.keep();
   const inSlice = new Set(slice);
-  return search.known
+  const traces = search.known
     .all()
     .filter(({ parts }) => parts.length > 1 && parts.some(({ meta }) => inSlice.has(meta)));
+  return { traces, resident };
 }

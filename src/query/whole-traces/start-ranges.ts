@@ -1,3 +1,5 @@
+import { TIME_MAX_UNIX_NANO } from "../../schema/columns.ts";
+import { minOf } from "../bigint-bounds.ts";
 import { timestampSql } from "../segment-sql.ts";
 
 /** Inclusive bounds on `trace_start`, Unix nanoseconds. */
@@ -17,7 +19,11 @@ export function rangesOfStarts(starts: readonly bigint[]): StartRange[] {
 
 /** Holds for all rows that start in one of the ranges, and for few others: near ranges are joined. */
 export function inRangesSql(ranges: readonly StartRange[], maxRanges = MAX_RANGES): string {
-  const joined = joinNearest(joinRanges(ranges), maxRanges).map(
+  // Nothing starts later, and a sum beyond would be no timestamp.
+  const possible = ranges
+    .map(({ from, to }) => ({ from, to: minOf(to, TIME_MAX_UNIX_NANO) }))
+    .filter(({ from, to }) => from <= to);
+  const joined = joinNearest(joinRanges(possible), maxRanges).map(
     ({ from, to }) => `trace_start BETWEEN ${timestampSql(from)} AND ${timestampSql(to)}`,
   );
   if (joined.length === 0) return "false";

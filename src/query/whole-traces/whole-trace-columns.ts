@@ -1,4 +1,3 @@
-import type { SqlValue } from "../../drivers/duckdb/database.ts";
 import type { ScratchColumn } from "../../drivers/duckdb/scratch-table.ts";
 import { nestedSets } from "../../storage/segments/nested-sets.ts";
 import { orderSpans } from "../../storage/segments/span-order.ts";
@@ -38,20 +37,13 @@ export class WholeTraceColumns {
     this.#rootName = new Array<Uint8Array>(traceCount).fill(nothing);
   }
 
-  /** Rows in order of trace, then segment, then place in it; columns as `PartRows` has them. */
-  add(columns: readonly (readonly SqlValue[])[]): void {
-    const traceNos = columns[0]!;
-    let from = 0;
-    for (let row = 0; row < traceNos.length; row++) {
-      const traceNo = traceNos[row] as number;
-      const open = this.#open.rowCount + row - from;
-      const last = row > from ? (traceNos[row - 1] as number) : this.#open.lastTraceNo;
-      if (open < BATCH_ROWS || traceNo === last) continue;
-      this.#open.add(columns, from, row);
-      from = row;
-      this.#work();
-    }
-    this.#open.add(columns, from, traceNos.length);
+  /** Rows of a part: a trace's parts follow each other, by rank; then `endTrace`. */
+  addPart(rows: PartRows, from: number, to: number, traceNo: number, rank: number): void {
+    this.#open.addRows(rows, from, to, traceNo, rank);
+  }
+
+  endTrace(): void {
+    if (this.#open.rowCount >= BATCH_ROWS) this.#work();
   }
 
   finish(): { traces: ScratchColumn[]; rows: ScratchColumn[] } {

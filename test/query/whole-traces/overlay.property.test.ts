@@ -48,7 +48,9 @@ test("rows of traces in any segments are those of one segment with the same span
     const rowGroupRows = random() < 0.5 ? 3 : 61_440;
     const metas: SegmentMeta[] = [];
     for (const spans of segments)
-      metas.push(await store.addBatch(batchOf(spans), { rowGroupRows }));
+      metas.push(
+        await store.addBatch(batchOf(spans), { rowGroupRows, level: random() < 0.5 ? 0 : 1 }),
+      );
     const slice = metas.filter(() => random() < 0.6);
     if (slice.length === 0) slice.push(metas[0]!);
     const tracesOfSlice = new Set(

@@ -1,0 +1,158 @@
+import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import { traceIdHash } from "../../storage/segments/trace-filter.ts";
+import type { QueryContext, QueryRun } from "../query-context.ts";
+import { readSegments } from "../segment-sql.ts";
+import { traceIdFromHex } from "../trace-id.ts";
+import type { PartTimes } from "./known-traces.ts";
+import { groupByNarrowColumns, narrowColumnsSql } from "./narrow-columns.ts";
+import { perFileSql } from "./overlay-sql.ts";
+import { PartRows } from "./part-rows.ts";
+
+/** A trace of a segment: its rows are `firstRow` to `endRow` of the file. */
+export type ResidentTrace = PartTimes & {
+  readonly traceId: string;
+  readonly hash: Uint32Array;
+  readonly firstRow: number;
+  endRow: number;
+};
+
+/** What traces' columns follow from, of all of a small segment. */
+export type ResidentSegment = {
+  readonly traces: ReadonlyMap<string, ResidentTrace>;
+  /** In file order. */
+  readonly rows: PartRows;
+};
+
+export type ResidentLimits = { readonly maxRows: number };
+
+/** About 60 bytes a row, and 300 a trace. */
+const DEFAULT_LIMITS: ResidentLimits = { maxRows: 300_000 };
+
+/**
+ * The newest segments are many and small, nearly all of their traces lie in several, and every
+ * query meets them again: what traces' columns follow from is read once and kept, as long as the
+ * catalog knows the segment.
+ */
+export class ResidentSegments {
+  readonly #limits: ResidentLimits;
+  /** By the catalog's description, so that they go with it. */
+  readonly #segments = new WeakMap<SegmentMeta, ResidentSegment>();
+  /** What `#segments` holds, least recently used first. */
+  readonly #held = new Map<WeakRef<SegmentMeta>, number>();
+  #rowCount = 0;
+
+  constructor(limits: ResidentLimits = DEFAULT_LIMITS) {
+    this.#limits = limits;
+  }
+
+  /** Those of level 0, the latest ones when they are too many; reads what is not here yet. */
+  async load(
+    run: QueryRun,
+    segments: readonly SegmentMeta[],
+  ): Promise<ReadonlyMap<SegmentMeta, ResidentSegment>> {
+    const wanted = this.#wanted(segments);
+    const read = await readResidents(
+      run,
+      wanted.filter((meta) => !this.#segments.has(meta)),
+    );
+    const found = new Map<SegmentMeta, ResidentSegment>();
+    for (const meta of wanted) {
+      const segment = read.get(meta) ?? this.#segments.get(meta);
+      // Absent: given up for another query's while this one was reading.
+      if (segment !== undefined) found.set(meta, segment);
+    }
+    this.#keep(found);
+    return found;
+  }
+
+  #wanted(segments: readonly SegmentMeta[]): SegmentMeta[] {
+    const latest = segments.filter(({ level }) => level === 0);
+    latest.sort((a, b) => (a.id > b.id ? -1 : 1));
+    let rows = 0;
+    return latest.filter(({ rowCount }) => {
+      rows += rowCount;
+      return rows <= this.#limits.maxRows;
+    });
+  }
+
+  #keep(used: ReadonlyMap<SegmentMeta, ResidentSegment>): void {
+    for (const [ref, rowCount] of this.#held) {
+      const meta = ref.deref();
+      if (meta !== undefined && !used.has(meta)) continue;
+      this.#held.delete(ref);
+      this.#rowCount -= rowCount;
+    }
+    for (const [meta, segment] of used) {
+      this.#segments.set(meta, segment);
+      this.#held.set(new WeakRef(meta), segment.rows.rowCount);
+      this.#rowCount += segment.rows.rowCount;
+    }
+    for (const [ref, rowCount] of this.#held) {
+      if (this.#rowCount <= this.#limits.maxRows) break;
+      const meta = ref.deref();
+      if (meta !== undefined) this.#segments.delete(meta);
+      this.#held.delete(ref);
+      this.#rowCount -= rowCount;
+    }
+  }
+}
+
+async function readResidents(
+  run: QueryRun,
+  metas: readonly SegmentMeta[],
+): Promise<ReadonlyMap<SegmentMeta, ResidentSegment>> {
+  const read = metas.map((meta) => ({
+    meta,
+    traces: new Map<string, ResidentTrace>(),
+    rows: new PartRows(),
+  }));
+  if (metas.length === 0) return new Map();
+  const numbered = metas.map((meta, number) => ({ meta, number }));
+  const selects = groupByNarrowColumns(numbered).map((group) => {
+    const number = perFileSql(group.map(({ number }) => number));
+    const files = readSegments(
+      run.context,
+      group.map(({ meta }) => meta),
+    );
+    return `SELECT ${narrowColumnsSql(group[0]!.meta)}, (${number})::INTEGER AS segment, trace_id,
+      epoch_ns(trace_start) AS trace_from, trace_duration_ns FROM ${files}`;
+  });
+  const sql = `SELECT * FROM (${selects.join(" UNION ALL ")}) ORDER BY segment, row_number`;
+  await run.chunks(sql, ({ columns, rowCount }) => {
+    const [numbers, traceIds, starts, durations] = columns.slice(8);
+    for (let row = 0; row < rowCount; row++) {
+      const { traces, rows } = read[numbers![row] as number]!;
+      const at = rows.rowCount;
+      rows.addNarrow(columns, row, 0, 0);
+      const traceId = traceIds![row] as string;
+      const trace = traces.get(traceId);
+      if (trace !== undefined) {
+        trace.endRow = at + 1;
+        continue;
+      }
+      const startUnixNano = starts![row] as bigint;
+      traces.set(traceId, {
+        traceId,
+        hash: traceIdHash(traceIdFromHex(traceId)),
+        startUnixNano,
+        endUnixNano: startUnixNano + (durations![row] as bigint),
+        firstRow: at,
+        endRow: at + 1,
+      });
+    }
+  });
+  for (const { rows } of read) rows.trim();
+  return new Map(read.map(({ meta, traces, rows }) => [meta, { traces, rows }]));
+}
+
+const residents = new WeakMap<QueryContext, ResidentSegments>();
+
+/** The one of all queries of a context. */
+export function residentSegmentsOf(context: QueryContext): ResidentSegments {
+  let known = residents.get(context);
+  if (known === undefined) {
+    known = new ResidentSegments();
+    residents.set(context, known);
+  }
+  return known;
+}
