@@ -237,7 +237,7 @@ export function randomMetricsQuery(r: Random, windowStart: bigint): Query {
   const second: SecondStage[] = [];
   while (metrics.type !== "compare" && r.chance(0.25)) {
     second.push(
-      r.chance(0.6)
+      r.chance(0.6) && second.every(({ type }) => type === "metrics-filter")
         ? { type: r.pick(["topk", "bottomk"] as const), limit: BigInt(1 + r.below(3)) }
         : {
             type: "metrics-filter",

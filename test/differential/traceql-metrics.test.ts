@@ -1,0 +1,72 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { SegmentStore } from "../query/segment-store.ts";
+import { testSeed } from "../support/random.ts";
+import { loadSpans } from "./data-set.ts";
+import { randomMetricsQuery } from "./generate/queries.ts";
+import { Random } from "./generate/random.ts";
+import { BASE } from "./generate/spans.ts";
+import { runMetrics } from "./metrics-case.ts";
+import { type Grid, instantGrid, rangeGrid } from "./oracle/metrics.ts";
+import {
+  CASES,
+  difference,
+  QUERIES_PER_DATA_SET,
+  randomlyPlaced,
+  SPREADS,
+  tracesIn,
+} from "./random-cases.ts";
+
+const SEED = testSeed();
+
+let store: SegmentStore;
+beforeAll(async () => {
+  store = await SegmentStore.open();
+});
+afterAll(async () => {
+  await store.close();
+});
+
+const SECOND = 1_000_000_000n;
+
+test.for(SPREADS)(
+  `random metrics queries over %s answer as the naive evaluator (PINTAIL_TEST_SEED=${SEED})`,
+  { timeout: 600_000 },
+  async (spread) => {
+    const counts = { same: 0, refused: 0, different: 0, nonEmpty: 0 };
+    for (let done = 0, round = 0; done < CASES; round++) {
+      const r = new Random(SEED + 7919 * round);
+      const placed = randomlyPlaced(r, spread);
+      await loadSpans(store, placed, r.pick([undefined, 16]));
+      const traces = tracesIn(placed);
+      for (let q = 0; q < QUERIES_PER_DATA_SET && done < CASES; q++, done++) {
+        const query = randomMetricsQuery(r, BASE + 60n * SECOND);
+        const window = randomWindow(r);
+        const outcome = await runMetrics(store, traces, query, window);
+        counts[outcome.type]++;
+        if (outcome.type === "same" && outcome.found > 0) counts.nonEmpty++;
+        if (outcome.type === "different") {
+          const { startUnixNano, stepNanos, buckets } = window.grid;
+          const where = `seed ${SEED}, ${spread}, round ${round}, ${buckets} buckets of ${stepNanos} ns from ${startUnixNano}`;
+          throw new Error(
+            await difference(store, { placed, query }, where, (some, simpler) =>
+              runMetrics(store, some, simpler, window),
+            ),
+          );
+        }
+      }
+    }
+    console.log(`seed ${SEED}, ${spread}:`, counts);
+    // Queries that find nothing, or that nobody runs, would prove little.
+    expect(counts.nonEmpty).toBeGreaterThan(CASES / 5);
+    expect(counts.refused).toBeLessThan(CASES / 2);
+  },
+);
+
+/** The spans lie in the ten minutes from `BASE`; the window covers much or little of that. */
+function randomWindow(r: Random): { grid: Grid; instant: boolean } {
+  const start = BASE + BigInt(r.below(200)) * SECOND;
+  const end = start + BigInt(100 + r.below(500)) * SECOND + BigInt(r.below(2));
+  if (r.chance(0.3)) return { grid: instantGrid(start, end), instant: true };
+  const step = BigInt(r.pick([7, 10, 30, 60, 300])) * SECOND;
+  return { grid: rangeGrid(start, end, step), instant: false };
+}
