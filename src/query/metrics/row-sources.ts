@@ -22,8 +22,11 @@ import { needsWholeTraces } from "./whole-trace-need.ts";
 /** Rows of one shape to take observations from. */
 export type RowSource = {
   readonly segments: readonly SegmentMeta[];
-  /** Text that may follow FROM: stored columns of these of the segments. */
-  from(segments: readonly SegmentMeta[]): string;
+  /**
+   * Text that may follow FROM: stored columns of these of the segments. `whole`: also rows of traces
+   * that no span of which starts in the grid, for segments where there are none.
+   */
+  from(segments: readonly SegmentMeta[], whole?: boolean): string;
   /** The condition on a row; of the grid it says nothing. */
   readonly where: string;
   readonly shape: SegmentShape;
@@ -167,15 +170,17 @@ function traceSources(
   const groups = groupByKey(possible).map(([first, ...others]) => {
     const { shape, conditions } = first!;
     const segments = [first!, ...others].map(({ meta }) => meta);
-    const rows = (some: readonly SegmentMeta[]): string =>
-      `(SELECT * FROM ${overlay.from(some)} WHERE ${overlapsGridSql(grid)})`;
+    const rows = (some: readonly SegmentMeta[], whole = false): string =>
+      whole
+        ? overlay.from(some)
+        : `(SELECT * FROM ${overlay.from(some)} WHERE ${overlapsGridSql(grid)})`;
     return { segments, shape, conditions, rows };
   });
   const parents = (rows: string, shape: SegmentShape) => withParents(rows, fields, shape);
   if (condition !== undefined) {
     const sources = groups.map(({ segments, shape, conditions, rows }) => ({
       segments,
-      from: (some: readonly SegmentMeta[]) => parents(rows(some), shape),
+      from: (some: readonly SegmentMeta[], whole?: boolean) => parents(rows(some, whole), shape),
       where: conditionSql(condition, (leaf) => conditions[leaf]!),
       shape,
     }));
@@ -183,8 +188,8 @@ function traceSources(
   }
   const sources = groups.map(({ segments, shape, rows }) => ({
     segments,
-    from: (some: readonly SegmentMeta[]) =>
-      `(SELECT * FROM ${parents(rows(some), shape)} SEMI JOIN ${HITS} USING (row_id))`,
+    from: (some: readonly SegmentMeta[], whole?: boolean) =>
+      `(SELECT * FROM ${parents(rows(some, whole), shape)} SEMI JOIN ${HITS} USING (row_id))`,
     where: "TRUE",
     shape,
   }));

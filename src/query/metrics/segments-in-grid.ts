@@ -14,6 +14,11 @@ export function mayStartInGrid(meta: SegmentMeta, grid: MetricsGrid): boolean {
   return meta.minTraceStart <= endOfGrid(grid) && latestStart(meta) > grid.startUnixNano;
 }
 
+/** Whether all spans of the segment start in the grid, as far as its description tells. */
+export function startsInGrid(meta: SegmentMeta, grid: MetricsGrid): boolean {
+  return meta.minTraceStart > grid.startUnixNano && latestStart(meta) <= endOfGrid(grid);
+}
+
 /** Rows that start in the grid; the database skips row groups by it. */
 export function startInGridSql(grid: MetricsGrid): string {
   const first = timestampSql(minOf(grid.startUnixNano, TIME_MAX_UNIX_NANO));

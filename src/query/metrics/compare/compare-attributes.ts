@@ -23,6 +23,8 @@ export type CompareColumn = {
   readonly distinct: number;
   /** Spans that carry it. */
   readonly count: number;
+  /** The value that every span of the segments has, where the statistics know so. */
+  readonly constant: string | undefined;
 };
 
 /** An overflow map, all keys of which are counted together. */
@@ -39,9 +41,12 @@ export type CompareLayout = {
   readonly maps: readonly CompareMap[];
 };
 
+/** The attribute that every span has, with few values: its counts are those of all spans. */
+export const EVERY_SPAN = "status";
+
 const INTRINSICS: readonly (readonly [IntrinsicName, FixedColumnName, LabelType])[] = [
+  [EVERY_SPAN, "status", "status"],
   ["name", "name", "string"],
-  ["status", "status", "status"],
   ["statusMessage", "status_message", "string"],
   ["kind", "kind", "kind"],
   ["span:childCount", "child_count", "int"],
@@ -54,52 +59,47 @@ const INTRINSICS: readonly (readonly [IntrinsicName, FixedColumnName, LabelType]
 const SCOPES: readonly AttributeScopeName[] = ["span", "resource", "instrumentation"];
 const STORED_TYPES = Object.keys(OVERFLOW_SUFFIX) as StoredAttributeType[];
 
-/** The segments by which columns they have; one SELECT can read those of one layout. */
-export function compareLayouts(segments: readonly SegmentMeta[]): CompareLayout[] {
-  const groups = new Map<string, SegmentMeta[]>();
-  for (const meta of segments) {
-    const key = JSON.stringify([...meta.optionalColumns].sort());
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [meta]);
-    else group.push(meta);
-  }
-  return [...groups.values()].map(layoutOf);
+/** The segments by which columns they have, as one SELECT can read them; `keyOf` tells more apart. */
+export function compareLayouts(
+  segments: readonly SegmentMeta[],
+  keyOf: (meta: SegmentMeta) => string,
+): CompareLayout[] {
+  const key = (meta: SegmentMeta) =>
+    JSON.stringify([keyOf(meta), [...meta.optionalColumns].sort()]);
+  return [...Map.groupBy(segments, key).values()].map(layoutOf);
 }
 
 function layoutOf(segments: readonly SegmentMeta[]): CompareLayout {
   const present = new Set(segments[0]!.optionalColumns);
-  const stats = new Map<string, { distinct: number; count: number }>();
+  const stats = new Map<string, ColumnStats>();
   const dedicated = new Map<string, KeyStats>();
-  for (const { keys } of segments) {
-    for (const key of keys) {
+  for (const meta of segments) {
+    for (const key of meta.keys) {
       const id = `${key.scope}.${key.key}`;
-      if (key.scope === "intrinsic" || key.dedicated) addStats(stats, id, key);
-      if (key.dedicated && key.scope !== "intrinsic") dedicated.set(id, key);
+      if (key.scope !== "intrinsic" && !key.dedicated) continue;
+      stats.set(id, withStats(stats.get(id), key, meta));
+      if (key.scope !== "intrinsic") dedicated.set(id, key);
     }
   }
-  const columns: CompareColumn[] = INTRINSICS.map(([name, column, type]) => ({
-    attribute: name,
-    type,
-    sql: quoteIdentifier(column).text,
-    ...(stats.get(`intrinsic.${column}`) ?? UNKNOWN),
-  }));
-  columns.push({
-    attribute: "resource.service.name",
-    type: "string",
-    sql: quoteIdentifier("service_name" satisfies FixedColumnName).text,
-    ...(stats.get("intrinsic.service_name") ?? UNKNOWN),
-  });
+  const columnOf = (attribute: string, type: LabelType, name: string, id: string) => {
+    const known = stats.get(id) ?? { distinct: 0, count: 0, spans: 0, constant: undefined };
+    const all = segments.reduce((sum, { rowCount }) => sum + rowCount, 0);
+    const { distinct, count, spans, constant } = known;
+    // What is known of a trace may have been put together from several segments.
+    const isConstant = spans === all && !OF_TRACE.has(attribute) && type === "string";
+    const sql = quoteIdentifier(name).text;
+    return { attribute, type, sql, distinct, count, constant: isConstant ? constant : undefined };
+  };
+  const columns = INTRINSICS.map(([name, column, type]) =>
+    columnOf(name, type, column, `intrinsic.${column}`),
+  );
+  const service: FixedColumnName = "service_name";
+  columns.push(columnOf("resource.service.name", "string", service, `intrinsic.${service}`));
   for (const [id, { scope, key, type }] of dedicated) {
     if ((scope !== "span" && scope !== "resource") || type === "json") continue;
     const column = dedicatedColumn(scope, key);
     if (!present.has(column)) continue;
-    const attribute = fieldText({ type: "attribute", scope, key });
-    columns.push({
-      attribute,
-      type,
-      sql: quoteIdentifier(column).text,
-      ...(stats.get(id) ?? UNKNOWN),
-    });
+    columns.push(columnOf(fieldText({ type: "attribute", scope, key }), type, column, id));
   }
   const maps = SCOPES.flatMap((scope) =>
     STORED_TYPES.flatMap((type): CompareMap[] => {
@@ -110,17 +110,27 @@ function layoutOf(segments: readonly SegmentMeta[]): CompareLayout {
   return { segments, columns, maps };
 }
 
-/** Without statistics a column is taken to have few values. */
-const UNKNOWN = { distinct: 0, count: 0 };
+const OF_TRACE: ReadonlySet<string> = new Set<IntrinsicName>(["rootName", "rootServiceName"]);
 
-function addStats(
-  stats: Map<string, { distinct: number; count: number }>,
-  id: string,
-  { distinct, count }: KeyStats,
-): void {
-  const known = stats.get(id);
-  stats.set(id, {
+type ColumnStats = {
+  readonly distinct: number;
+  readonly count: number;
+  /** Spans that are known to have the constant. */
+  readonly spans: number;
+  readonly constant: string | undefined;
+};
+
+function withStats(
+  known: ColumnStats | undefined,
+  { distinct, count, complete, values }: KeyStats,
+  { rowCount }: SegmentMeta,
+): ColumnStats {
+  const single = complete && values.length === 1 && count === rowCount ? values[0] : undefined;
+  const agrees = known === undefined || known.constant === single;
+  return {
     distinct: Math.max(distinct, known?.distinct ?? 0),
     count: count + (known?.count ?? 0),
-  });
+    spans: (known?.spans ?? 0) + (single !== undefined && agrees ? rowCount : 0),
+    constant: agrees ? single : undefined,
+  };
 }

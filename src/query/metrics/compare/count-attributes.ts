@@ -1,22 +1,32 @@
 import type { SqlValue } from "../../../drivers/duckdb/database.ts";
+import type { SegmentMeta } from "../../../schema/segment-meta.ts";
 import type { FieldRef } from "../../../traceql/ast.ts";
 import { fieldText } from "../../../traceql/field-text.ts";
 import type { AnyValueLike } from "../../../traceql/sql/field.ts";
-import { labelColumns } from "../../../traceql/sql/metrics-columns.ts";
+import { type LabelType, labelColumns } from "../../../traceql/sql/metrics-columns.ts";
 import { quoteLiteral } from "../../../traceql/sql/sql.ts";
 import type { Evaluation } from "../evaluation.ts";
 import type { MetricsGrid } from "../grid.ts";
-import { labelKey, labelValue } from "../label-value.ts";
+import { labelValue } from "../label-value.ts";
 import type { RowSource, RowSources } from "../row-sources.ts";
-import { type CompareColumn, type CompareMap, compareLayouts } from "./compare-attributes.ts";
-import type { CountSink, GroupCounts } from "./count-sink.ts";
+import { startsInGrid } from "../segments-in-grid.ts";
+import { columnClusters } from "./column-clusters.ts";
 import {
+  type CompareColumn,
+  type CompareMap,
+  compareLayouts,
+  EVERY_SPAN,
+} from "./compare-attributes.ts";
+import {
+  type ColumnPlace,
   type CompareRows,
-  type Counting,
+  candidatesSql,
   columnCountsSql,
   mapCountsSql,
-  topValuesSql,
+  totalsSql,
+  valueCountsSql,
 } from "./counts-sql.ts";
+import type { GroupCounts, ValueCounts } from "./value-counts.ts";
 
 export type CountRequest = {
   readonly evaluation: Evaluation;
@@ -28,98 +38,49 @@ export type CountRequest = {
   readonly topN: number;
 };
 
-/** Columns with more values than this are counted each by itself, and only their top values read. */
-const FEW_VALUES = 2000;
-/** Sets of one statement: each has a hash table a thread. */
-const MAX_SETS = 64;
+/** Columns with more values than this have only some of them counted. */
+const FEW_VALUES = 100;
 /**
- * Of a column most of whose values are seen once or twice (an id, say), only so many spans' values
- * are counted, of the newest segments: which of them come first says nothing.
+ * Which values these are is found out from so many spans of the newest segments. A value that is
+ * frequent enough to tell something is frequent there too, and its count is exact in the end.
  */
-const MAX_UNIQUE_SPANS = 250_000;
-
-/** Top values read of an attribute that rests in several places, of which each tells its own. */
-const KEPT_VALUES = 1000;
-/** Columns with no more values than this are read whole, also for every bucket. */
-const LISTED_VALUES = 50;
+const CANDIDATE_SPANS = 500_000;
+/** Most values of one column that are counted so, for each of both groups. */
+const MAX_CANDIDATES = 1000;
+/** Top values of an overflow map's key that one bucket tells. */
+const KEPT_VALUES = 100;
 
 type Layout = {
   readonly rows: CompareRows;
   readonly columns: readonly CompareColumn[];
   readonly maps: readonly CompareMap[];
 };
-type ColumnOfRows = { readonly rows: CompareRows; readonly column: CompareColumn };
 
-/**
- * Counts every attribute over all of the time: the most frequent values, and totals. Every value of
- * columns with few, the top ones of others.
- */
-export async function countValues(request: CountRequest, sink: CountSink): Promise<void> {
-  const { evaluation, rows } = request;
-  const { run } = evaluation;
-  const { startUnixNano, stepNanos, count } = evaluation.grid;
-  const whole = { startUnixNano, stepNanos: stepNanos * BigInt(count), count: 1 };
+/** Counts every attribute for every bucket: totals, and the values that may be among the top. */
+export async function countAttributes(request: CountRequest, counts: ValueCounts): Promise<void> {
   const layouts = layoutsOf(request);
-  const many = new Map<string, ColumnOfRows[]>();
-  for (const layout of layouts) {
-    const countings = layout.columns.map((column) => ({
-      column,
-      presence: column.distinct > FEW_VALUES,
-    }));
-    for (const { column, presence } of countings) {
-      const key = `${column.type} ${column.attribute}`;
-      if (presence) many.set(key, [...(many.get(key) ?? []), { rows: layout.rows, column }]);
-    }
-    await readColumns(request, layout.rows, countings, whole, sink);
+  const places: ColumnPlace[] = [];
+  for (const { rows, columns } of layouts) {
+    const few = columns.filter(({ distinct }) => distinct <= FEW_VALUES);
+    const many = columns.filter(({ distinct }) => distinct > FEW_VALUES);
+    await readColumns(request, rows, few, counts);
+    await readTotals(request, rows, many, counts);
+    for (const column of many) places.push({ rows, column });
   }
-  for (const places of many.values()) {
-    const { attribute, type } = places[0]!.column;
-    const sources = countedPlaces(places).map(({ rows: some, column }) => ({
-      rows: some,
-      value: column.sql,
-    }));
-    const sql = rows.prelude + topValuesSql(sources, keptValues(request), whole);
-    for (const row of await run.rows(sql)) {
-      sink.value(attribute, labelValue(type, row[0]!), 0, countsOf(row[1]!, row[2]!));
-    }
-  }
-  await readMaps(request, layouts, whole, sink);
+  const byColumn = Map.groupBy(places, ({ column }) => `${column.type} ${column.attribute}`);
+  for (const some of byColumn.values()) await readCandidates(request, some, counts);
+  await readMaps(request, layouts, counts);
 }
 
-/** Counts, for every bucket of the grid, the values of `tops` and all totals. */
-export async function countBuckets(
-  request: CountRequest,
-  tops: ReadonlyMap<string, readonly AnyValueLike[]>,
-  sink: CountSink,
-): Promise<void> {
-  const { grid } = request.evaluation;
-  const known = new Map([...tops].map(([name, values]) => [name, new Set(values.map(labelKey))]));
-  const onlyTops: CountSink = {
-    value: (attribute, value, bucket, counts) => {
-      if (known.get(attribute)?.has(labelKey(value)) === true)
-        sink.value(attribute, value, bucket, counts);
-    },
-    total: sink.total,
-  };
-  const layouts = layoutsOf(request);
-  for (const layout of layouts) {
-    const countings = layout.columns.flatMap((column): Counting[] => {
-      const presence = { column, presence: true };
-      if (column.distinct <= LISTED_VALUES) return [{ column, presence: false }];
-      const only = (tops.get(column.attribute) ?? []).flatMap((value) => literalOf(column, value));
-      return only.length === 0 ? [presence] : [presence, { column, presence: false, only }];
-    });
-    await readColumns(request, layout.rows, countings, grid, onlyTops);
-  }
-  await readMaps(request, layouts, grid, onlyTops);
-}
-
-function layoutsOf({ rows, selectionOf, listFields }: CountRequest): Layout[] {
+/** Newest segments first. */
+function layoutsOf({ evaluation, rows, selectionOf, listFields }: CountRequest): Layout[] {
+  const isInside = (meta: SegmentMeta): boolean => startsInGrid(meta, evaluation.grid);
   return rows.sources.flatMap((source) => {
     const selection = selectionOf(source);
     const lists = listFields.flatMap((field) => listColumns(field, source));
-    return compareLayouts(source.segments).map(({ segments, columns, maps }) => ({
-      rows: { source, segments, selection },
+    const layouts = compareLayouts(source.segments, (meta) => String(isInside(meta)));
+    return layouts.map(({ segments, columns, maps }) => ({
+      rows: { source, segments, inside: segments.every(isInside), selection },
       columns: [...columns, ...lists],
       maps,
     }));
@@ -134,82 +95,123 @@ function listColumns(field: FieldRef, { shape }: RowSource): CompareColumn[] {
     sql: sql.text,
     distinct: FEW_VALUES + 1,
     count: 0,
+    constant: undefined,
   }));
 }
 
-function keptValues({ topN }: CountRequest): number {
-  return Math.max(topN, KEPT_VALUES);
-}
-
-/** All places, or the newest that hold enough spans when almost every span has its own value. */
-function countedPlaces(places: readonly ColumnOfRows[]): ColumnOfRows[] {
-  const unique = places.every(
-    ({ column: { distinct, count }, rows }) => distinct * rows.segments.length > count / 2,
-  );
-  if (!unique) return [...places];
-  let spans = 0;
-  return places.filter(({ column }) => {
-    const wanted = spans === 0 || spans < MAX_UNIQUE_SPANS;
-    spans += column.count;
-    return wanted;
-  });
-}
-
 async function readColumns(
-  { evaluation: { run, budget }, rows: { prelude } }: CountRequest,
+  { evaluation: { run, budget, grid }, rows: { prelude } }: CountRequest,
   rows: CompareRows,
-  countings: readonly Counting[],
-  grid: MetricsGrid,
-  sink: CountSink,
+  columns: readonly CompareColumn[],
+  counts: ValueCounts,
 ): Promise<void> {
-  for (let at = 0; at < countings.length; at += MAX_SETS) {
-    const some = countings.slice(at, at + MAX_SETS);
-    await run.chunks(prelude + columnCountsSql(rows, some, grid), ({ rowCount, columns }) => {
+  const hasEverySpan = columns.some(({ attribute }) => attribute === EVERY_SPAN);
+  const isConstant = ({ constant }: CompareColumn) => constant !== undefined && hasEverySpan;
+  const constants = columns.filter(isConstant);
+  const varying = columns.filter((column) => !isConstant(column));
+  const add = (column: CompareColumn, value: SqlValue, bucket: number, each: GroupCounts): void => {
+    counts.addValue(column.attribute, labelValue(column.type, value), bucket, each);
+    counts.addTotal(column.attribute, bucket, each);
+    if (column.attribute !== EVERY_SPAN) return;
+    for (const other of constants) add(other, other.constant!, bucket, each);
+  };
+  for (const some of columnClusters(varying)) {
+    const sql = prelude + columnCountsSql(rows, some, grid);
+    await run.chunks(sql, ({ rowCount, columns: found }) => {
       budget.take(rowCount);
       for (let row = 0; row < rowCount; row++) {
-        const i = some.findIndex((_, c) => columns[1 + c]![row] !== null);
+        const i = some.findIndex((_, c) => found[1 + c]![row] !== null);
         if (i < 0) continue;
-        const { column, presence, only } = some[i]!;
-        const value = columns[1 + i]![row]!;
-        const counts = countsOf(columns[1 + some.length]![row]!, columns[2 + some.length]![row]!);
-        const bucket = Number(columns[0]![row]);
-        if (!presence) sink.value(column.attribute, labelValue(column.type, value), bucket, counts);
-        // Columns that are counted by presence beside have their totals from there.
-        const complete = !presence && only === undefined;
-        if (complete || value === true) sink.total(column.attribute, bucket, counts);
+        const each = countsOf(found[1 + some.length]![row]!, found[2 + some.length]![row]!);
+        add(some[i]!, found[1 + i]![row]!, Number(found[0]![row]), each);
       }
     });
   }
 }
 
-async function readMaps(
-  request: CountRequest,
-  layouts: readonly Layout[],
-  grid: MetricsGrid,
-  sink: CountSink,
+async function readTotals(
+  { evaluation: { run, grid }, rows: { prelude } }: CountRequest,
+  rows: CompareRows,
+  columns: readonly CompareColumn[],
+  counts: ValueCounts,
 ): Promise<void> {
-  const { evaluation, rows } = request;
+  if (columns.length === 0) return;
+  for (const row of await run.rows(prelude + totalsSql(rows, columns, grid))) {
+    columns.forEach(({ attribute }, i) => {
+      const each = countsOf(row[1 + 2 * i]!, row[2 + 2 * i]!);
+      counts.addTotal(attribute, Number(row[0]), each);
+    });
+  }
+}
+
+async function readCandidates(
+  { evaluation: { run, grid, budget }, rows: { prelude }, topN }: CountRequest,
+  places: readonly ColumnPlace[],
+  counts: ValueCounts,
+): Promise<void> {
+  const { attribute, type } = places[0]!.column;
+  // More than are shown: those that come after them may be more frequent elsewhere.
+  const limit = Math.min(MAX_CANDIDATES, 10 * topN);
+  const whole = wholeOf(grid);
+  const found = await run.rows(prelude + candidatesSql(newestPlaces(places), limit, whole));
+  const values = found.flatMap(([value]) => literalOf(type, labelValue(type, value!)));
+  if (values.length === 0) return;
+  const sql = prelude + valueCountsSql(places, values, grid);
+  await run.chunks(sql, ({ rowCount, columns }) => {
+    budget.take(rowCount);
+    for (let row = 0; row < rowCount; row++) {
+      const each = countsOf(columns[2]![row]!, columns[3]![row]!);
+      const value = labelValue(type, columns[1]![row]!);
+      counts.addValue(attribute, value, Number(columns[0]![row]), each);
+    }
+  });
+}
+
+/** The same time as one bucket. */
+function wholeOf({ startUnixNano, stepNanos, count }: MetricsGrid): MetricsGrid {
+  return { startUnixNano, stepNanos: stepNanos * BigInt(count), count: 1 };
+}
+
+/** Of the places those segments that together hold enough spans with the column. */
+function newestPlaces(places: readonly ColumnPlace[]): ColumnPlace[] {
+  let spans = 0;
+  return places.flatMap(({ rows, column }) => {
+    const ofEach = column.count / rows.segments.length;
+    const segments = rows.segments.filter(() => {
+      const wanted = spans < CANDIDATE_SPANS;
+      spans += ofEach;
+      return wanted;
+    });
+    return segments.length === 0 ? [] : [{ column, rows: { ...rows, segments } }];
+  });
+}
+
+async function readMaps(
+  { evaluation, rows: { prelude } }: CountRequest,
+  layouts: readonly Layout[],
+  counts: ValueCounts,
+): Promise<void> {
   const places = layouts.flatMap((layout) =>
     layout.maps.map((map) => ({ rows: layout.rows, map })),
   );
   for (const some of Map.groupBy(places, ({ map }) => `${map.scope} ${map.type}`).values()) {
     const { scope, type } = some[0]!.map;
-    const sql = rows.prelude + mapCountsSql(some, keptValues(request), grid);
     let lastKey = "";
+    const sql = prelude + mapCountsSql(some, KEPT_VALUES, evaluation.grid);
     await evaluation.run.chunks(sql, ({ rowCount, columns }) => {
       evaluation.budget.take(rowCount);
       for (let row = 0; row < rowCount; row++) {
         const [bucket, key] = [Number(columns[0]![row]), String(columns[1]![row])];
-        // A string here would be a second service name.
+        // The service name has a column of its own.
         if (scope === "resource" && key === "service.name" && type === "string") continue;
         const attribute = fieldText({ type: "attribute", scope, key });
         const value = labelValue(type === "json" ? "string" : type, columns[2]![row]!);
-        sink.value(attribute, value, bucket, countsOf(columns[3]![row]!, columns[4]![row]!));
+        counts.addValue(attribute, value, bucket, countsOf(columns[3]![row]!, columns[4]![row]!));
         // Rows of one key and bucket come together, each with the key's totals.
         const id = `${bucket} ${key}`;
         if (id === lastKey) continue;
         lastKey = id;
-        sink.total(attribute, bucket, countsOf(columns[5]![row]!, columns[6]![row]!));
+        counts.addTotal(attribute, bucket, countsOf(columns[5]![row]!, columns[6]![row]!));
       }
     });
   }
@@ -221,7 +223,7 @@ function countsOf(total: SqlValue, chosen: SqlValue): GroupCounts {
 }
 
 /** Empty for a value of another type than the column has. */
-function literalOf({ type }: CompareColumn, value: AnyValueLike): string[] {
+function literalOf(type: LabelType, value: AnyValueLike): string[] {
   if (type === "string" && "stringValue" in value) return [quoteLiteral(value.stringValue)];
   if (type === "int" && "intValue" in value) return [quoteLiteral(BigInt(value.intValue))];
   if (type === "double" && "doubleValue" in value) return [quoteLiteral(value.doubleValue)];

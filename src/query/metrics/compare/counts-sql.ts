@@ -9,67 +9,98 @@ import type { CompareColumn, CompareMap } from "./compare-attributes.ts";
 export type CompareRows = {
   readonly source: RowSource;
   readonly segments: readonly SegmentMeta[];
+  /** All spans of the segments start in the grid. Conditions that hold for all rows still cost. */
+  readonly inside: boolean;
   /** A condition on a row, which may be NULL. */
   readonly selection: string;
 };
 
 /** Rows that start in the grid with their `bucket`, and `selected`. */
-function rowsSql({ source, segments, selection }: CompareRows, grid: MetricsGrid): string {
-  const where = `${source.where} AND ${startInGridSql(grid)}`;
+function rowsSql(rows: CompareRows, grid: MetricsGrid): string {
+  const { source, segments, inside, selection } = rows;
+  const where = inside ? source.where : `${source.where} AND ${startInGridSql(grid)}`;
   return `(SELECT *, ${bucketSql(grid)} AS bucket, coalesce(${selection}, FALSE) AS selected
-    FROM ${source.from(segments)} WHERE ${where})`;
+    FROM ${source.from(segments, inside)} WHERE ${where})`;
 }
 
-export type Counting = {
-  readonly column: CompareColumn;
-  /** Count only these values, quoted; absent: all. */
-  readonly only?: readonly string[];
-  /** Count only whether there is a value. */
-  readonly presence: boolean;
-};
+/** `bucket` for GROUP BY, with a comma; nothing where there is but one. */
+function groupBucket(grid: MetricsGrid): string {
+  return grid.count === 1 ? "" : "bucket, ";
+}
 
-const COUNTS = "count(*), count(*) FILTER (WHERE selected)";
+function shownBucket(grid: MetricsGrid): string {
+  return grid.count === 1 ? "0" : "bucket";
+}
+
+const COUNTS = "count(*) AS total, count(*) FILTER (WHERE selected) AS chosen";
 
 /**
- * Counts values of many columns in one pass over the rows. A result row has the bucket, then one
- * column for each counting, of which exactly one is not NULL where the row counts (TRUE for
- * presence), then the spans of both groups together, and those of the selection.
+ * Counts the values of several columns. A result row has the bucket, then one column for each, of
+ * which at most one is not NULL: the value that it counts; then the spans of both groups together,
+ * and those of the selection.
+ *
+ * The rows are grouped by all of the columns at once, which costs little more than by one of them
+ * while there are few combinations, and then these groups by each.
  */
 export function columnCountsSql(
   rows: CompareRows,
-  countings: readonly Counting[],
+  columns: readonly CompareColumn[],
   grid: MetricsGrid,
 ): string {
-  const inner = countings.map(({ column, only, presence }, i) => {
-    if (presence) return `(${column.sql} IS NOT NULL) AS c${i}`;
-    if (only === undefined) return `${column.sql} AS c${i}`;
-    return `CASE WHEN ${column.sql} IN (${only.join(", ")}) THEN ${column.sql} END AS c${i}`;
-  });
-  const names = countings.map((_, i) => `c${i}`);
-  // By a single column the database groups much faster than by two.
-  const set = (name: string) => (grid.count === 1 ? `(${name})` : `(bucket, ${name})`);
-  const bucket = grid.count === 1 ? "0" : "bucket";
-  return `SELECT ${bucket}, ${names.join(", ")}, ${COUNTS}
-    FROM (SELECT bucket, selected, ${inner.join(", ")} FROM ${rowsSql(rows, grid)})
-    GROUP BY GROUPING SETS (${names.map(set).join(", ")})`;
+  const names = columns.map((_, i) => `c${i}`);
+  const inner = columns.map(({ sql }, i) => `${sql} AS c${i}`);
+  const bucket = groupBucket(grid);
+  const sets = names.map((name) => `(${bucket}${name})`);
+  return `SELECT ${shownBucket(grid)}, ${names.join(", ")}, sum(total), sum(chosen) FROM (
+      SELECT ${bucket}${names.join(", ")}, ${COUNTS}
+      FROM (SELECT bucket, selected, ${inner.join(", ")} FROM ${rowsSql(rows, grid)})
+      GROUP BY ${bucket}${names.join(", ")})
+    GROUP BY GROUPING SETS (${sets.join(", ")})`;
 }
 
-/**
- * The most frequent values of one expression, over all the rows, as `value` and the counts of
- * `columnCountsSql`.
- */
-export function topValuesSql(
-  sources: readonly { readonly rows: CompareRows; readonly value: string }[],
+/** The same column of several layouts. */
+export type ColumnPlace = { readonly rows: CompareRows; readonly column: CompareColumn };
+
+/** The most frequent values of a column over all of the time. */
+export function candidatesSql(
+  places: readonly ColumnPlace[],
   limit: number,
   grid: MetricsGrid,
 ): string {
-  const selects = sources.map(
-    ({ rows, value }) => `SELECT ${value} AS value, selected FROM ${rowsSql(rows, grid)}`,
-  );
-  return `SELECT value, total, chosen FROM (
-      SELECT value, count(*) AS total, count(*) FILTER (WHERE selected) AS chosen
-      FROM (${selects.join(" UNION ALL ")}) WHERE value IS NOT NULL GROUP BY value)
+  return `SELECT value FROM (
+      SELECT value, ${COUNTS} FROM (${valuesSql(places, grid)})
+      WHERE value IS NOT NULL GROUP BY value)
     QUALIFY ${topSql("", limit)}`;
+}
+
+/** Counts these values of a column, quoted: bucket, value, and the counts of `columnCountsSql`. */
+export function valueCountsSql(
+  places: readonly ColumnPlace[],
+  values: readonly string[],
+  grid: MetricsGrid,
+): string {
+  return `SELECT ${shownBucket(grid)}, value, ${COUNTS} FROM (${valuesSql(places, grid)})
+    WHERE value IN (${values.join(", ")}) GROUP BY ${groupBucket(grid)}value`;
+}
+
+function valuesSql(places: readonly ColumnPlace[], grid: MetricsGrid): string {
+  return places
+    .map(
+      ({ rows, column }) =>
+        `SELECT bucket, ${column.sql} AS value, selected FROM ${rowsSql(rows, grid)}`,
+    )
+    .join(" UNION ALL ");
+}
+
+/** Bucket, then for each column how many spans of both groups have it, and how many of the selection. */
+export function totalsSql(
+  rows: CompareRows,
+  columns: readonly CompareColumn[],
+  grid: MetricsGrid,
+): string {
+  const counts = columns.map(({ sql }) => `count(${sql}), count(${sql}) FILTER (WHERE selected)`);
+  const groups = grid.count === 1 ? "" : "GROUP BY bucket";
+  return `SELECT ${shownBucket(grid)}, ${counts.join(", ")} FROM ${rowsSql(rows, grid)} ${groups}`;
 }
 
 function topSql(partition: string, limit: number): string {
@@ -96,8 +127,7 @@ export function mapCountsSql(
       FROM (SELECT bucket, selected, unnest(map_entries(${map.sql})) AS entry
         FROM ${rowsSql(rows, grid)} WHERE ${map.sql} IS NOT NULL)`;
   });
-  const grouped = `SELECT bucket, key, value, count(*) AS total,
-      count(*) FILTER (WHERE selected) AS chosen
+  const grouped = `SELECT bucket, key, value, ${COUNTS}
     FROM (${selects.join(" UNION ALL ")}) WHERE value IS NOT NULL GROUP BY bucket, key, value`;
   const sums = (...names: string[]) =>
     names.map((name) => `CAST(sum(${name}) OVER (PARTITION BY bucket, key) AS BIGINT)`).join(", ");

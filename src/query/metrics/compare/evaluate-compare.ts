@@ -10,8 +10,7 @@ import { timestampSql } from "../../segment-sql.ts";
 import type { Evaluation } from "../evaluation.ts";
 import { type FinishedSeries, NO_SERIES } from "../finish-series.ts";
 import { type RowSource, type RowSources, visitRows } from "../row-sources.ts";
-import { CompareSeries } from "./compare-series.ts";
-import { type CountRequest, countBuckets, countValues } from "./count-attributes.ts";
+import { countAttributes } from "./count-attributes.ts";
 import { ValueCounts } from "./value-counts.ts";
 
 type CompareStage = MetricsStage & { type: "compare" };
@@ -24,8 +23,8 @@ const OF_TRACE: readonly IntrinsicName[] = ["rootName", "rootServiceName", "span
 
 /**
  * The series of compare(): for each attribute and each of both groups the most frequent values, and
- * how many spans have the attribute at all. Counts are exact, but for values that are nearly unique
- * to their span, which are counted in the newest segments only.
+ * how many spans have the attribute at all. Counts are exact. Which of thousands of values are the
+ * most frequent is found out from the newest half million spans that have the attribute.
  */
 export async function evaluateCompare(
   pipeline: Pipeline,
@@ -39,28 +38,16 @@ export async function evaluateCompare(
   const used = fieldsOf(selection);
   const listFields = [...pipeline.fields, ...used].filter((field) => listOfField(field));
   const ofTrace = OF_TRACE.map((name): FieldRef => ({ type: "intrinsic", name }));
-  const read = async (count: (request: CountRequest) => Promise<void>): Promise<void> => {
-    const fields = [...used, ...ofTrace];
-    await visitRows({ evaluation, pipeline, fields }, async (rows: RowSources) => {
-      const selectionOf = (source: RowSource): string =>
-        `((${filterToSql(selection, source.shape).text}) AND ${windowSql(stage)})`;
-      await count({ evaluation, rows, selectionOf, listFields: unique(listFields), topN });
-    });
-  };
-  const counts = new ValueCounts();
-  await read((request) =>
-    countValues(request, {
-      value: (attribute, value, _, each) => counts.add(attribute, value, each),
-      total: (attribute, _, each) => counts.addTotal(attribute, each),
-    }),
-  );
-  const series = new CompareSeries(counts, topN, grid.count);
-  if (grid.count === 1) {
-    counts.tell(series);
-    return series.finish();
-  }
-  await read((request) => countBuckets(request, series.tops(), series));
-  return series.finish();
+  const fields = [...used, ...ofTrace];
+  const counts = new ValueCounts(grid.count);
+  await visitRows({ evaluation, pipeline, fields }, async (rows: RowSources) => {
+    const selectionOf = (source: RowSource): string =>
+      `((${filterToSql(selection, source.shape).text}) AND ${windowSql(stage)})`;
+    const request = { evaluation, rows, selectionOf, listFields: unique(listFields), topN };
+    await countAttributes(request, counts);
+    if (rows.restUntil !== undefined) await evaluation.onStep?.(undefined, grid.count);
+  });
+  return counts.finish(topN);
 }
 
 function unique(fields: readonly FieldRef[]): FieldRef[] {

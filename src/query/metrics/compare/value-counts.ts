@@ -1,70 +1,107 @@
 import type { AnyValueLike } from "../../../traceql/sql/field.ts";
-import { compareText, labelKey, labelText } from "../label-value.ts";
-import type { CountSink, GroupCounts } from "./count-sink.ts";
+import type { FinishedSeries } from "../finish-series.ts";
+import { compareText, labelKey, labelText, NIL_VALUE, stringLabel } from "../label-value.ts";
+import type { WorkingSeries } from "../second-stages.ts";
 
-export type CountedValue = GroupCounts & { readonly value: AnyValueLike };
+/** Spans of both groups. */
+export type GroupCounts = { readonly baseline: number; readonly selection: number };
 
-type Attribute = { readonly total: GroupCounts; readonly values: Map<string, CountedValue> };
+const GROUPS = ["baseline", "selection"] as const;
 
-/** Values that are told apart in all attributes together. */
-const MAX_VALUES = 500_000;
+/** Numbers held of all values together, 8 bytes each. */
+const MAX_CELLS = 4_000_000;
+/** Beside its numbers each value costs some hundred bytes. */
+const MAX_VALUES = 200_000;
 
-/** How many spans have which attribute, and which of its values. */
+type Counted = {
+  readonly value: AnyValueLike;
+  readonly buckets: Record<keyof GroupCounts, Float64Array>;
+  readonly all: { baseline: number; selection: number };
+};
+
+/** How many spans have which attribute, and which of its values, in every bucket. */
 export class ValueCounts {
-  readonly #attributes = new Map<string, Attribute>();
-  #size = 0;
+  readonly #bucketCount: number;
+  readonly #totals = new Map<string, Counted>();
+  readonly #values = new Map<string, Map<string, Counted>>();
+  #valueCount = 0;
+  #truncated = false;
 
-  /** Throws nothing: beyond the bound new values are left out, the totals stay right. */
-  add(attribute: string, value: AnyValueLike, counts: GroupCounts): void {
-    const { values } = this.#attribute(attribute);
+  constructor(bucketCount: number) {
+    this.#bucketCount = bucketCount;
+  }
+
+  /** Beyond the bounds new values are left out, which the result tells; totals stay right. */
+  addValue(attribute: string, value: AnyValueLike, bucket: number, counts: GroupCounts): void {
+    const values = this.#values.get(attribute) ?? new Map<string, Counted>();
+    this.#values.set(attribute, values);
     const key = labelKey(value);
-    const known = values.get(key);
-    if (known !== undefined) addTo(known, counts);
-    else if (this.#size < MAX_VALUES) {
-      this.#size++;
-      values.set(key, { value, ...counts });
-    }
-  }
-
-  addTotal(attribute: string, counts: GroupCounts): void {
-    addTo(this.#attribute(attribute).total, counts);
-  }
-
-  /** Tells `sink` everything, as of the first bucket. */
-  tell(sink: CountSink): void {
-    for (const [attribute, { total, values }] of this.#attributes) {
-      sink.total(attribute, 0, total);
-      for (const each of values.values()) sink.value(attribute, each.value, 0, each);
-    }
-  }
-
-  attributes(): string[] {
-    return [...this.#attributes.keys()].sort(compareText);
-  }
-
-  total(attribute: string): GroupCounts {
-    return this.#attribute(attribute).total;
-  }
-
-  /** The most frequent ones of a group; of equal counts the alphabetically earlier. */
-  top(attribute: string, group: keyof GroupCounts, limit: number): CountedValue[] {
-    return [...this.#attribute(attribute).values.values()]
-      .filter((each) => each[group] > 0)
-      .sort((a, b) => b[group] - a[group] || compareText(labelText(a.value), labelText(b.value)))
-      .slice(0, limit);
-  }
-
-  #attribute(name: string): Attribute {
-    let known = this.#attributes.get(name);
+    let known = values.get(key);
     if (known === undefined) {
-      known = { total: { baseline: 0, selection: 0 }, values: new Map() };
-      this.#attributes.set(name, known);
+      const limit = Math.min(MAX_VALUES, MAX_CELLS / (GROUPS.length * this.#bucketCount));
+      if (this.#valueCount >= limit) {
+        this.#truncated = true;
+        return;
+      }
+      this.#valueCount++;
+      known = this.#counted(value);
+      values.set(key, known);
     }
-    return known;
+    addTo(known, bucket, counts);
+  }
+
+  addTotal(attribute: string, bucket: number, counts: GroupCounts): void {
+    const known = this.#totals.get(attribute) ?? this.#counted(NIL_VALUE);
+    this.#totals.set(attribute, known);
+    addTo(known, bucket, counts);
+  }
+
+  /** Of each attribute and group the total, and the `topN` most frequent values. */
+  finish(topN: number): FinishedSeries {
+    const series: WorkingSeries[] = [];
+    const add = (metaType: string, attribute: string, { value }: Counted, values: Float64Array) => {
+      const labels = [stringLabel("__meta_type", metaType), { key: attribute, value }];
+      series.push({ labels, values, exemplars: [] });
+    };
+    for (const [attribute, total] of this.#totals) {
+      for (const group of GROUPS) {
+        if (total.all[group] > 0) add(`${group}_total`, attribute, total, total.buckets[group]);
+        for (const counted of this.#top(attribute, group, topN)) {
+          add(group, attribute, counted, counted.buckets[group]);
+        }
+      }
+    }
+    return { series, truncated: this.#truncated };
+  }
+
+  /** Of equal counts the alphabetically earlier value comes first. */
+  #top(attribute: string, group: keyof GroupCounts, topN: number): Counted[] {
+    return [...(this.#values.get(attribute)?.values() ?? [])]
+      .filter(({ all }) => all[group] > 0)
+      .sort(
+        (a, b) =>
+          b.all[group] - a.all[group] || compareText(labelText(a.value), labelText(b.value)),
+      )
+      .slice(0, topN);
+  }
+
+  #counted(value: AnyValueLike): Counted {
+    return {
+      value,
+      buckets: {
+        baseline: new Float64Array(this.#bucketCount),
+        selection: new Float64Array(this.#bucketCount),
+      },
+      all: { baseline: 0, selection: 0 },
+    };
   }
 }
 
-function addTo(target: GroupCounts, { baseline, selection }: GroupCounts): void {
-  target.baseline += baseline;
-  target.selection += selection;
+function addTo({ buckets, all }: Counted, bucket: number, counts: GroupCounts): void {
+  for (const group of GROUPS) {
+    // Segments that lie in the grid as a whole are not asked for each row's bucket.
+    if (bucket < 0 || bucket >= buckets[group].length) continue;
+    buckets[group][bucket]! += counts[group];
+    all[group] += counts[group];
+  }
 }
