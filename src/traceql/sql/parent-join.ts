@@ -46,29 +46,33 @@ export function withParents(
       `pt_parent.${quoteIdentifier(name).text} AS ${quoteIdentifier(parentColumn(name)).text}`,
   );
   const columns = sources.join(", ");
-  // One key for both ways to find a parent: numbers of connected spans are positive, ids become
-  // negative, one for the server spans among the children and one for all others.
+  // One key for both ways to find a parent, so that the join has equalities alone: numbers of
+  // connected spans are positive, ids become negative, with a variant for what the child is.
   const ownKey = `CASE WHEN nested_parent > 0 THEN CAST(nested_parent AS HUGEINT)
     WHEN nested_parent = 0 AND parent_span_id IS NOT NULL
-    THEN -2 * CAST(parent_span_id AS HUGEINT) - 1 - CAST(kind = ${SERVER} AS HUGEINT) END`;
-  const byNumber = `SELECT trace_id AS pt_trace, CAST(nested_left AS HUGEINT) AS pt_key,
-      2 AS pt_twins, ${columns}
+    THEN ${idKey("parent_span_id", `CAST(kind = ${SERVER} AS INTEGER) + 2 * CAST(parent_span_id = span_id AS INTEGER)`)} END`;
+  const byNumber = `SELECT trace_id AS pt_trace, CAST(nested_left AS HUGEINT) AS pt_key, ${columns}
     FROM ${from} WHERE nested_left > 0`;
-  // Two copies of one sort could both be the parent: one is as good as the other.
+  // Variant 1 is for server spans, 2 more for spans that name their own id as their parent's: the
+  // span itself is none. Two copies of one sort could both be the parent: one is as good as the other.
   const byId = `SELECT DISTINCT ON (trace_id, pt_key) trace_id AS pt_trace,
-      -2 * CAST(span_id AS HUGEINT) - 1 - CAST(pt_for_server AS HUGEINT) AS pt_key,
-      pt_twins, ${columns}
-    FROM (SELECT *, unnest([FALSE, TRUE]) AS pt_for_server
+      ${idKey("span_id", "pt_variant")} AS pt_key, ${columns}
+    FROM (SELECT *, unnest([0, 1, 2, 3]) AS pt_variant
       FROM (SELECT trace_id, span_id, kind, ${columns},
           count(*) OVER (PARTITION BY trace_id, span_id) AS pt_twins
         FROM ${from} WHERE nested_left = 0)
       WHERE pt_twins <= 2)
-    WHERE pt_twins = 1 OR kind = CASE WHEN pt_for_server THEN ${CLIENT} ELSE ${SERVER} END`;
+    WHERE CASE WHEN pt_twins = 1 THEN pt_variant < 2
+      ELSE kind = CASE WHEN pt_variant % 2 = 1 THEN ${CLIENT} ELSE ${SERVER} END END`;
   return `(SELECT pt_child.* EXCLUDE (pt_own_key), ${shown.join(", ")}
     FROM (SELECT *, ${ownKey} AS pt_own_key FROM ${from}) AS pt_child
     LEFT JOIN (${byNumber} UNION ALL ${byId}) AS pt_parent
-    ON pt_child.trace_id = pt_parent.pt_trace AND pt_child.pt_own_key = pt_parent.pt_key
-      AND (pt_parent.pt_twins = 2 OR pt_child.parent_span_id <> pt_child.span_id))`;
+    ON pt_child.trace_id = pt_parent.pt_trace AND pt_child.pt_own_key = pt_parent.pt_key)`;
+}
+
+/** Below zero, different for each id and variant from 0 to 3. */
+function idKey(id: string, variant: string): string {
+  return `-4 * CAST(${id} AS HUGEINT) - 1 - (${variant})`;
 }
 
 const SERVER = 2;

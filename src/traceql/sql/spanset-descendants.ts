@@ -3,8 +3,9 @@ import { type Ctes, type Operands, type Rows, readRows } from "./spanset-relatio
 /**
  * A span lies below another one where its numbers lie within the other's. A hash join by trace
  * compares every pair of a trace's spans, which is the quickest way for the usual trace and takes
- * half a minute for one of 50 000 spans. From about this many numbers, two a span, an ordered join
- * costs less.
+ * half a minute for one of 50 000 spans. From about this many numbers, two a span, a window over
+ * the ordered spans costs less. (An ASOF join would, but becomes a nested loop where few rows are
+ * estimated.)
  */
 const WIDE_FROM = 512;
 
@@ -52,18 +53,24 @@ function relatedRows(
       : "o.nested_left > w.nested_left AND o.nested_right < w.nested_right";
   const small = `SELECT ${shown} FROM ${ofSets(wanted, "ANTI")} AS w
     ${negated ? "ANTI" : "SEMI"} JOIN ${ctes.read(others)} AS o ON ${same("o")} AND ${within}`;
-  const outer = negated ? "LEFT" : "";
+  const numbers = [...keys, "row_id", "nested_left", "nested_right"].join(", ");
+  const both = `SELECT ${numbers}, TRUE AS is_wanted FROM ${ofSets(wanted, "SEMI")}
+    UNION ALL SELECT ${numbers}, FALSE FROM ${ofSets(others, "SEMI")}`;
   // Intervals are apart or within each other. So one around `w` is there if any that begins before
   // it reaches beyond its end, and one inside it if the next that begins does so before its end.
-  const large =
+  // A span on both sides stands as an other just before itself, where neither test counts it.
+  const [bound, related] =
     op === ">>"
-      ? `SELECT ${shown} FROM ${ofSets(wanted, "SEMI")} AS w ASOF ${outer} JOIN (
-        SELECT ${keys.join(", ")}, nested_left,
-          max(nested_right) OVER (PARTITION BY ${keys.join(", ")} ORDER BY nested_left) AS reach
-        FROM ${ofSets(others, "SEMI")}) AS o ON ${same("o")} AND w.nested_left > o.nested_left
-      WHERE ${negated ? "o.reach IS NULL OR o.reach <= w.nested_right" : "o.reach > w.nested_right"}`
-      : `SELECT ${shown} FROM ${ofSets(wanted, "SEMI")} AS w ASOF ${outer} JOIN ${ofSets(others, "SEMI")} AS o
-      ON ${same("o")} AND w.nested_left < o.nested_left
-      WHERE ${negated ? "o.nested_left IS NULL OR o.nested_left >= w.nested_right" : "o.nested_left < w.nested_right"}`;
+      ? ["max(nested_right) FILTER (NOT is_wanted) OVER before", "bound > nested_right"]
+      : ["min(nested_left) FILTER (NOT is_wanted) OVER after", "bound < nested_right"];
+  const frame =
+    op === ">>"
+      ? "before AS (in_order ROWS UNBOUNDED PRECEDING)"
+      : "after AS (in_order ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING)";
+  const large = `SELECT ${shown} FROM ${ctes.read(wanted)} AS w SEMI JOIN (
+      SELECT row_id FROM (
+        SELECT row_id, is_wanted, nested_right, ${bound} AS bound FROM (${both})
+        WINDOW in_order AS (PARTITION BY ${keys.join(", ")} ORDER BY nested_left, is_wanted), ${frame})
+      WHERE is_wanted AND ${negated ? `(${related}) IS NOT TRUE` : related}) AS m ON w.row_id = m.row_id`;
   return `${small} UNION ALL ${large}`;
 }

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { found, type StoredTable, spansetsOf } from "./run-pipeline.ts";
+import { found, plan, type StoredTable, spansetsOf, statement } from "./run-pipeline.ts";
 import { A_SPAN, createStoredTable, openTestDatabase } from "./stored-table.ts";
 import { WORKED_SPANS } from "./worked-spans.ts";
 
@@ -20,6 +20,25 @@ describe.each([
     stored = { db, table: "spans", meta };
   });
   afterAll(() => stored.db.close());
+
+  test.each([
+    ...[">", ">>", "<", "<<", "~", "!>", "!>>", "!<", "!<<", "!~"].map(
+      (op) => `{ span.code > 1 } ${op} { .region != nil }`,
+    ),
+    ...["&>", "&>>", "&<", "&<<", "&~"].map(
+      (op) => `{ .a } | by(name) | {} ${op} { span.code > 1 }`,
+    ),
+    "{} | by(.region) | count() > 1 | { span.code > 1 } && { .region != nil }",
+    "({} | by(.region) | count()) > ({ span.code > 1 } | count())",
+    "{} | by(parent.code) | { parent.resource.region = `eu` }",
+  ])("%s compares no rows pair by pair beyond their trace", async (query) => {
+    const { text, relation } = statement(stored, plan(query), { output: "spansets" });
+    const [row] = await stored.db.rows(`EXPLAIN ${text} SELECT * FROM ${relation}`);
+    expect(String(row![1])).toMatch(/HASH_JOIN/);
+    expect(String(row![1])).not.toMatch(
+      /NESTED_LOOP|BLOCKWISE_NL|CROSS_PRODUCT|PIECEWISE_MERGE|IE_JOIN/,
+    );
+  });
 
   test.each(CASES)("%s", async (query, expected) => {
     const spansets = await spansetsOf(stored, query);
