@@ -185,6 +185,8 @@ async function search(t: Tree, limit: number, spss: number, range?: Range) {
     range,
     limit,
     spansPerSpanset: spss,
+    // Few, so that a search goes over several slices of the little that there is.
+    firstSliceRows: 8,
   });
   return shown(result);
 }
