@@ -20,6 +20,10 @@ export const BodyFormat = {
   jaegerAgentBinary: 5,
   /** The same in the compact protocol. */
   jaegerAgentCompact: 6,
+  /** One `jaeger.api_v2.Span`, as in a Kafka record. */
+  jaegerSpanProtobuf: 7,
+  /** The JSON form of that. */
+  jaegerSpanJson: 8,
 } as const;
 export type BodyFormat = (typeof BodyFormat)[keyof typeof BodyFormat];
 

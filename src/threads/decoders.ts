@@ -9,6 +9,7 @@ import type { SpanBatch } from "../model/span-batch.ts";
 import { countProtobufSpans, scanThriftBatch } from "../receivers/jaeger/count-spans.ts";
 import { JaegerProtobufDecoder } from "../receivers/jaeger/decode-protobuf.ts";
 import { type JaegerThriftBody, JaegerThriftDecoder } from "../receivers/jaeger/decode-thrift.ts";
+import { jaegerJsonToProtobuf } from "../receivers/jaeger/span-json.ts";
 import { countSpans } from "../receivers/otlp/count-spans.ts";
 import { OtlpDecoder } from "../receivers/otlp/decode.ts";
 import { otlpJsonToProtobuf } from "../receivers/otlp/json.ts";
@@ -60,8 +61,11 @@ class AnyDecoder implements BatchDecoder {
         return this.#otlp.decode(protobuf);
       }
       case BodyFormat.jaegerProtobuf:
-        this.#jaegerProtobuf ??= new JaegerProtobufDecoder(this.#batch, this.#options);
-        return this.#jaegerProtobuf.decode(body, admit);
+        return this.#jaeger().decode(body, admit);
+      case BodyFormat.jaegerSpanProtobuf:
+        return this.#jaeger().decodeSpan(body, admit);
+      case BodyFormat.jaegerSpanJson:
+        return this.#jaeger().decodeSpan(jaegerJsonToProtobuf(body), admit);
       case BodyFormat.jaegerThrift:
       case BodyFormat.jaegerAgentBinary:
       case BodyFormat.jaegerAgentCompact:
@@ -70,6 +74,11 @@ class AnyDecoder implements BatchDecoder {
       default:
         throw new Error(`no decoder for body format ${format}`);
     }
+  }
+
+  #jaeger(): JaegerProtobufDecoder {
+    this.#jaegerProtobuf ??= new JaegerProtobufDecoder(this.#batch, this.#options);
+    return this.#jaegerProtobuf;
   }
 
   countSpans(format: number, body: Uint8Array): number {
@@ -86,6 +95,9 @@ class AnyDecoder implements BatchDecoder {
         }
       case BodyFormat.jaegerProtobuf:
         return countProtobufSpans(body);
+      case BodyFormat.jaegerSpanProtobuf:
+      case BodyFormat.jaegerSpanJson:
+        return 1;
       case BodyFormat.jaegerThrift:
       case BodyFormat.jaegerAgentBinary:
       case BodyFormat.jaegerAgentCompact:

@@ -52,6 +52,21 @@ export class JaegerProtobufDecoder {
     }
   }
 
+  /**
+   * Appends the one `Span` that is `body`, with its own process, and returns 1, or 0 when it has
+   * nothing in it. Throws as `decode` does.
+   */
+  decodeSpan(body: Uint8Array, admit?: (protobufBytes: number) => void): number {
+    this.#reader.reset(body);
+    this.#processParts.length = 0;
+    this.#process = -1;
+    try {
+      return this.#parts.decode(this.#reader.bytes, () => this.#span(body.length), admit);
+    } finally {
+      this.#reader.reset(EMPTY);
+    }
+  }
+
   /** Two passes, since the process may come after the spans. */
   #request(end: number): void {
     const reader = this.#reader;

@@ -1,24 +1,4 @@
-/** How a field is written in OTLP/JSON and on the wire. */
-export type JsonField = { readonly name: string; readonly number: number } & (
-  | {
-      readonly type:
-        | "string"
-        | "bytes"
-        | "bool"
-        | "int64"
-        | "fixed64"
-        | "uint32"
-        | "fixed32"
-        | "double";
-    }
-  /** Hex text of this many bytes, or empty. */
-  | { readonly type: "id"; readonly bytes: number }
-  | { readonly type: "enum"; readonly names: readonly string[] }
-  | { readonly type: "message" | "messages"; readonly message: JsonMessage }
-);
-
-/** Fields by name, in both spellings. Names that are not there are skipped. */
-export type JsonMessage = Map<string, JsonField>;
+import { type JsonMessage, jsonMessage as message } from "../shared/json-to-protobuf.ts";
 
 const SPAN_KINDS = [
   "SPAN_KIND_UNSPECIFIED",
@@ -30,12 +10,14 @@ const SPAN_KINDS = [
 ];
 const STATUS_CODES = ["STATUS_CODE_UNSET", "STATUS_CODE_OK", "STATUS_CODE_ERROR"];
 
-export const ANY_VALUE: JsonMessage = new Map();
+const ANY_VALUE: JsonMessage = new Map();
 const KEY_VALUE = message([
   { name: "key", number: 1, type: "string" },
   { name: "value", number: 2, type: "message", message: ANY_VALUE },
 ]);
-const ARRAY_VALUE = message([{ name: "values", number: 1, type: "messages", message: ANY_VALUE }]);
+const ARRAY_VALUE = message([
+  { name: "values", number: 1, type: "messages", message: ANY_VALUE, nullIsEmpty: true },
+]);
 const KEY_VALUE_LIST = message([
   { name: "values", number: 1, type: "messages", message: KEY_VALUE },
 ]);
@@ -111,13 +93,3 @@ const RESOURCE_SPANS = message([
 export const EXPORT_TRACE_SERVICE_REQUEST = message([
   { name: "resource_spans", number: 1, type: "messages", message: RESOURCE_SPANS },
 ]);
-
-function message(fields: readonly JsonField[]): JsonMessage {
-  const map: JsonMessage = new Map();
-  for (const field of fields) {
-    const camel = field.name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
-    map.set(field.name, field);
-    map.set(camel, field);
-  }
-  return map;
-}
