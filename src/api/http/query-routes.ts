@@ -3,6 +3,7 @@ import { PintailError } from "../../errors.ts";
 import type { Tails } from "../../query/tail/tails.ts";
 import { textErrorResponse, textNotFound } from "../../server/text-error.ts";
 import { metricsInstantRoute, metricsRangeRoute, noMetricsRoute } from "./metrics-routes.ts";
+import { decodedPathPart } from "./path-part.ts";
 import {
   type ApiHandler,
   type ApiRequest,
@@ -59,21 +60,13 @@ export function queryRoutes(parts: QueryApiParts): Hono {
 
 /** Last part of the path, decoded once. */
 function idOf({ rawPath }: ApiRequest): string {
-  return decoded(rawPath.slice(rawPath.lastIndexOf("/") + 1));
+  return decodedPathPart(rawPath.slice(rawPath.lastIndexOf("/") + 1));
 }
 
 /** What stands between `/tag/` and the closing `/values`, decoded once. */
 function tagOf({ rawPath }: ApiRequest): string {
   const match = /\/search\/tag\/(.*)\/values$/.exec(rawPath);
-  return decoded(match?.[1] ?? "");
-}
-
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch (cause) {
-    throw new PintailError("invalid", "the path holds a malformed escape", { cause });
-  }
+  return decodedPathPart(match?.[1] ?? "");
 }
 
 /** Refuses URLs that match one of the operator's patterns. */

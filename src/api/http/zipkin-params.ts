@@ -1,7 +1,10 @@
 import { PintailError } from "../../errors.ts";
+import type { FieldRef } from "../../traceql/ast.ts";
 import { fieldText } from "../../traceql/field-text.ts";
-import { printStatic } from "../../traceql/print.ts";
+import { printField, printStatic } from "../../traceql/print.ts";
+import { hasValue } from "../field-conditions.ts";
 import { quoted } from "./go-numbers.ts";
+import { type MsRange, wholeSeconds } from "./whole-seconds.ts";
 
 /** Of Zipkin's server. */
 const DEFAULT_LOOKBACK_MS = 86_400_000;
@@ -9,11 +12,8 @@ const DEFAULT_LIMIT = 10;
 /** Each trace is read by itself. */
 const MAX_LIMIT = 1000;
 
-/** Milliseconds since 1970, `from` excluded. */
-export type ZipkinRange = { readonly fromMs: number; readonly toMs: number };
-
 /** `endTs` and `lookback`, in milliseconds. Throws `invalid`. */
-export function zipkinRange(params: URLSearchParams, nowMs: number): ZipkinRange {
+export function zipkinRange(params: URLSearchParams, nowMs: number): MsRange {
   const toMs = wholeNumber(params, "endTs") ?? nowMs;
   const lookbackMs = wholeNumber(params, "lookback") ?? DEFAULT_LOOKBACK_MS;
   if (toMs < 1) throw new PintailError("invalid", "endTs is not positive");
@@ -30,17 +30,10 @@ export function searchParamsOf(params: URLSearchParams, nowMs: number): URLSearc
   }
   return new URLSearchParams({
     q: traceQlOf(params),
-    ...secondsOf({ fromMs, toMs }),
+    ...wholeSeconds({ fromMs, toMs }),
     limit: String(limit),
     spss: "1",
   });
-}
-
-/** `start` and `end` of Tempo's routes, whole seconds around the range. */
-export function secondsOf({ fromMs, toMs }: ZipkinRange): { start: string; end: string } {
-  // A start of 0 would be none.
-  const start = Math.max(1, Math.floor(fromMs / 1000));
-  return { start: String(start), end: String(Math.max(start + 1, Math.ceil(toMs / 1000))) };
 }
 
 /**
@@ -79,19 +72,16 @@ function annotationCondition(part: string): string {
   const equals = part.indexOf("=");
   if (equals < 0) {
     const isError = part === "error" ? ["status = error"] : [];
-    const any = [`${tag(part)} != nil`, `event:name = ${text(part)}`, ...isError];
+    const any = [`${fieldText(tagField(part))} != nil`, `event:name = ${text(part)}`, ...isError];
     return `(${any.join(" || ")})`;
   }
-  const field = tag(part.slice(0, equals).trim());
   const value = part.slice(equals + 1).trim();
-  // Zipkin knows strings only; what came by another door may be more.
-  const typed = /^-?\d{1,18}(\.\d{1,18})?$/.test(value) || /^(true|false)$/.test(value);
-  return `(${[`${field} = ${text(value)}`, ...(typed ? [`${field} = ${value}`] : [])].join(" || ")})`;
+  return `(${printField(hasValue(tagField(part.slice(0, equals).trim()), value))})`;
 }
 
-function tag(key: string): string {
+function tagField(key: string): FieldRef {
   if (key === "") throw new PintailError("invalid", "annotationQuery holds a tag without a key");
-  return fieldText({ type: "attribute", scope: "any", key });
+  return { type: "attribute", scope: "any", key };
 }
 
 function text(value: string): string {

@@ -1,21 +1,22 @@
 import { PintailError } from "../../errors.ts";
 import { serviceDependencies } from "../../query/dependencies.ts";
 import { searchTraces } from "../../query/search.ts";
-import { traceById } from "../../query/trace-by-id.ts";
+import { type TraceByIdResult, traceById } from "../../query/trace-by-id.ts";
 import { traceIdFromHex } from "../../query/trace-id.ts";
 import { fieldText } from "../../traceql/field-text.ts";
+import { fieldTexts } from "../field-texts.ts";
 import { searchRequest } from "../search-request.ts";
-import { findTags, findTagValuesV2 } from "../tag-questions.ts";
+import { findTags } from "../tag-questions.ts";
 import { type ZipkinSpanJson, zipkinSpans } from "../wire/zipkin-span.ts";
 import { answer, JSON_TYPE } from "./respond.ts";
 import type { ApiHandler, ApiRequest, QueryRouteParts } from "./route-context.ts";
 import { parseTraceId } from "./trace-id-param.ts";
-import { searchParamsOf, secondsOf, traceQlOf, zipkinRange } from "./zipkin-params.ts";
+import { traceTexts } from "./trace-texts.ts";
+import { wholeSeconds } from "./whole-seconds.ts";
+import { searchParamsOf, traceQlOf, zipkinRange } from "./zipkin-params.ts";
 
 /** Where Zipkin's UI looks for its API. */
 const BASE = "/zipkin/api/v2";
-/** Of all traces of one answer, as JSON text. */
-const MAX_ANSWER_CHARS = 64 * 1024 * 1024;
 /** Ids in one `/traceMany`. */
 const MAX_IDS = 1000;
 const MS_NANOS = 1_000_000n;
@@ -59,11 +60,8 @@ async function namesOf(
   q: string,
 ): Promise<string[]> {
   const range = zipkinRange(new URLSearchParams(), engine.context.nowMs());
-  const params = new URLSearchParams({ q, ...secondsOf(range) });
-  const question = { engine, params, tenants, signal: request.signal };
-  const { tagValues } = await findTagValuesV2(question, tag);
-  const names = new Set(tagValues.map(({ value }) => value).filter((value) => value !== ""));
-  return [...names].sort();
+  const params = new URLSearchParams({ q, ...wholeSeconds(range) });
+  return await fieldTexts({ engine, params, tenants, signal: request.signal }, tag);
 }
 
 function ofService(names: (api: ApiRequest, q: string) => Promise<string[]>): ApiHandler {
@@ -108,26 +106,15 @@ function traceMany(parts: QueryRouteParts): ApiHandler {
   };
 }
 
-/** One after the other: each is small, and others want their turn. */
 async function tracesAnswer(
   parts: QueryRouteParts,
   api: ApiRequest,
   traceIds: readonly Uint8Array[],
 ): Promise<Response> {
-  const texts: string[] = [];
-  let chars = 0;
-  for (const traceId of traceIds) {
-    const spans = await spansOf(parts, api, traceId);
-    if (spans.length === 0) continue;
-    const text = JSON.stringify(spans);
-    chars += text.length;
-    if (chars > MAX_ANSWER_CHARS) {
-      const message = `the answer exceeds ${MAX_ANSWER_CHARS} characters, ask for fewer traces (limit)`;
-      throw new PintailError("invalid", message);
-    }
-    texts.push(text);
-  }
-  return answer(api.request, JSON_TYPE, `[${texts.join(",")}]`);
+  const textOf = ({ trace }: TraceByIdResult) => JSON.stringify(zipkinSpans(trace));
+  const texts = await traceTexts(parts, api, traceIds, textOf);
+  const known = texts.filter((text) => text !== undefined);
+  return answer(api.request, JSON_TYPE, `[${known.join(",")}]`);
 }
 
 async function spansOf(
@@ -156,7 +143,7 @@ function dependencies({ engine }: QueryRouteParts): ApiHandler {
 function autocompleteKeys({ engine }: QueryRouteParts): ApiHandler {
   return async (api) => {
     const { tenants, request } = api;
-    const range = secondsOf(zipkinRange(new URLSearchParams(), engine.context.nowMs()));
+    const range = wholeSeconds(zipkinRange(new URLSearchParams(), engine.context.nowMs()));
     const keys = new Set<string>();
     for (const scope of ["span", "resource"]) {
       const params = new URLSearchParams({ scope, ...range });
