@@ -23,10 +23,14 @@ export type ResidentSegment = {
   readonly rows: PartRows;
 };
 
-export type ResidentLimits = { readonly maxRows: number };
+export type ResidentLimits = {
+  readonly maxRows: number;
+  /** Read by one query: the first of a fresh process would have to read them all. */
+  readonly maxReadRows: number;
+};
 
-/** About 60 bytes a row, and 300 a trace. */
-const DEFAULT_LIMITS: ResidentLimits = { maxRows: 300_000 };
+/** About 60 bytes a row, and 300 a trace; reading costs some 5 µs a row. */
+const DEFAULT_LIMITS: ResidentLimits = { maxRows: 300_000, maxReadRows: 40_000 };
 
 /**
  * The newest segments are many and small, nearly all of their traces lie in several, and every
@@ -45,7 +49,7 @@ export class ResidentSegments {
     this.#limits = limits;
   }
 
-  /** Those of level 0, the latest ones when they are too many; reads what is not here yet. */
+  /** Those of level 0 that are here, and those that can be read within the limits, latest first. */
   async load(
     run: QueryRun,
     segments: readonly SegmentMeta[],
@@ -68,10 +72,13 @@ export class ResidentSegments {
   #wanted(segments: readonly SegmentMeta[]): SegmentMeta[] {
     const latest = segments.filter(({ level }) => level === 0);
     latest.sort((a, b) => (a.id > b.id ? -1 : 1));
+    const { maxRows, maxReadRows } = this.#limits;
     let rows = 0;
-    return latest.filter(({ rowCount }) => {
-      rows += rowCount;
-      return rows <= this.#limits.maxRows;
+    let readRows = 0;
+    return latest.filter((meta) => {
+      rows += meta.rowCount;
+      if (!this.#segments.has(meta)) readRows += meta.rowCount;
+      return rows <= maxRows && (this.#segments.has(meta) || readRows <= maxReadRows);
     });
   }
 
