@@ -41,17 +41,28 @@ export function nearSegments(
   });
 }
 
-/** `near` in order of first starts; `undefined` when there are more than `maxPairs`. */
+/**
+ * Pairs of `near`, which is in order of first starts, with a segment of the slice in each;
+ * `undefined` when there are more than `maxPairs`.
+ */
 export function nearPairs(
   near: readonly SegmentMeta[],
+  slice: ReadonlySet<SegmentMeta>,
   maxPairs: number,
 ): readonly NearPair[] | undefined {
   const pairs: NearPair[] = [];
+  const members = near.filter((meta) => slice.has(meta));
+  let membersSeen = 0;
   for (const [i, first] of near.entries()) {
     const to = endOf(first) + SLACK_NANOS;
-    for (let j = i + 1; j < near.length && near[j]!.minTraceStart <= to; j++) {
+    const isMember = slice.has(first);
+    if (isMember) membersSeen++;
+    const others = isMember ? near : members;
+    for (let j = isMember ? i + 1 : membersSeen; j < others.length; j++) {
+      const second = others[j]!;
+      if (second.minTraceStart > to) break;
       if (pairs.length === maxPairs) return undefined;
-      pairs.push({ first, second: near[j]! });
+      pairs.push({ first, second });
     }
   }
   return pairs;
@@ -74,16 +85,29 @@ export function zonesOfPairs(pairs: readonly NearPair[]): BorderZones {
   return zonesOf([...segments], heads, tails);
 }
 
-/** The same for all pairs of `near`, which is in order of first starts, without looking at each. */
-export function zonesOfAll(near: readonly SegmentMeta[]): BorderZones {
+/** The same for all such pairs of `near`, without looking at each. */
+export function zonesOfAll(
+  near: readonly SegmentMeta[],
+  slice: ReadonlySet<SegmentMeta>,
+): BorderZones {
   const heads = new Map<SegmentMeta, bigint>();
   const tails = new Map<SegmentMeta, bigint>();
-  let latestStart: bigint | undefined;
-  for (const [i, meta] of near.entries()) {
-    const next = near[i + 1];
-    if (next !== undefined) tails.set(meta, next.minTraceStart - ZONE_NANOS);
-    if (latestStart !== undefined) heads.set(meta, latestStart + ZONE_NANOS);
-    latestStart = maxOf(latestStart ?? meta.maxTraceStart, meta.maxTraceStart);
+  let latest: bigint | undefined;
+  let latestOfSlice: bigint | undefined;
+  for (const meta of near) {
+    const start = slice.has(meta) ? latest : latestOfSlice;
+    if (start !== undefined) heads.set(meta, start + ZONE_NANOS);
+    const { maxTraceStart } = meta;
+    latest = maxOf(latest ?? maxTraceStart, maxTraceStart);
+    if (slice.has(meta)) latestOfSlice = maxOf(latestOfSlice ?? maxTraceStart, maxTraceStart);
+  }
+  let next: SegmentMeta | undefined;
+  let nextOfSlice: SegmentMeta | undefined;
+  for (const meta of near.toReversed()) {
+    const other = slice.has(meta) ? next : nextOfSlice;
+    if (other !== undefined) tails.set(meta, other.minTraceStart - ZONE_NANOS);
+    next = meta;
+    if (slice.has(meta)) nextOfSlice = meta;
   }
   return zonesOf(near, heads, tails);
 }

@@ -38,6 +38,7 @@ const MAX_ZONE_RANGES = 256;
 type Target = { readonly meta: SegmentMeta; readonly onlyOfLong: boolean };
 
 export type SplitSearchParts = {
+  readonly slice: ReadonlySet<SegmentMeta>;
   readonly cache: SplitCache;
   readonly resident: ReadonlyMap<SegmentMeta, ResidentSegment>;
   readonly maxTraces: number;
@@ -48,6 +49,7 @@ export class SplitSearch {
   readonly known = new KnownTraces();
   readonly #run: QueryRun;
   readonly #all: readonly SegmentMeta[];
+  readonly #slice: ReadonlySet<SegmentMeta>;
   readonly #cache: SplitCache;
   readonly #resident: ReadonlyMap<SegmentMeta, ResidentSegment>;
   readonly #maxTraces: number;
@@ -68,16 +70,17 @@ export class SplitSearch {
     run: QueryRun,
     near: readonly SegmentMeta[],
     all: readonly SegmentMeta[],
-    { cache, resident, maxTraces }: SplitSearchParts,
+    { slice, cache, resident, maxTraces }: SplitSearchParts,
   ) {
+    this.#slice = slice;
     this.#run = run;
     this.#cache = cache;
     this.#maxTraces = maxTraces;
     this.#all = all.filter((meta) => !resident.has(meta));
     this.#resident = resident;
     near = near.filter((meta) => !resident.has(meta));
-    this.#open = nearPairs(near, MAX_PAIRS)?.filter((pair) => !this.#takeCached(pair));
-    this.#zones = this.#open === undefined ? zonesOfAll(near) : zonesOfPairs(this.#open);
+    this.#open = nearPairs(near, slice, MAX_PAIRS)?.filter((pair) => !this.#takeCached(pair));
+    this.#zones = this.#open === undefined ? zonesOfAll(near, slice) : zonesOfPairs(this.#open);
     this.#readWhole = new Set(this.#zones.whole);
     this.#read = new Set([...this.#zones.whole, ...this.#zones.partial]);
   }
@@ -203,7 +206,10 @@ export class SplitSearch {
     for (const meta of this.#all) {
       if (meta === from || meta.minTraceStart > end || endOf(meta) < begin) continue;
       if (cached?.has(meta) === true) continue;
-      const bothRead = this.#read.has(from) && this.#read.has(meta);
+      const bothRead =
+        this.#read.has(from) &&
+        this.#read.has(meta) &&
+        (this.#slice.has(from) || this.#slice.has(meta));
       if (bothRead && this.#readWhole.has(meta)) continue;
       targets.push({ meta, onlyOfLong: bothRead });
     }

@@ -36,12 +36,12 @@ export async function findSplitTraces(
   if (near.length < 2) return { traces: [], resident: new Map() };
   const resident = await residentSegmentsOf(run.context).load(run, near);
   const cache = splitCacheOf(run.context);
-  const search = new SplitSearch(run, near, all, { cache, resident, maxTraces });
+  const inSlice = new Set(slice);
+  const search = new SplitSearch(run, near, all, { slice: inSlice, cache, resident, maxTraces });
   await search.addResident();
   await search.readZones();
   await search.followParts();
   search.keep();
-  const inSlice = new Set(slice);
   const traces = search.known
     .all()
     .filter(({ parts }) => parts.length > 1 && parts.some(({ meta }) => inSlice.has(meta)));

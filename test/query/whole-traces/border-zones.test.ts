@@ -29,7 +29,7 @@ function holds({ whole, partial, ranges }: BorderZones, meta: SegmentMeta, start
 
 test("of long segments in a row only the borders are in question", () => {
   const segments = [segment("a", 0, 1000), segment("b", 1000, 2000), segment("c", 2000, 3000)];
-  const pairs = nearPairs(nearSegments(segments, segments), 100)!;
+  const pairs = nearPairs(nearSegments(segments, segments), new Set(segments), 100)!;
   expect(pairs.map(({ first, second }) => first.id + second.id)).toEqual(["ab", "bc"]);
   const zones = zonesOfPairs(pairs);
   expect(zones.whole).toEqual([]);
@@ -37,7 +37,7 @@ test("of long segments in a row only the borders are in question", () => {
     [930n, 1070n],
     [1930n, 2070n],
   ]);
-  expect(zonesOfAll(segments).ranges).toEqual(zones.ranges);
+  expect(zonesOfAll(segments, new Set(segments)).ranges).toEqual(zones.ranges);
 });
 
 test("neighbours of the slice are near, their neighbours are not", () => {
@@ -45,13 +45,31 @@ test("neighbours of the slice are near, their neighbours are not", () => {
   expect(nearSegments([all[2]!], all).map(({ id }) => id)).toEqual(["1", "2", "3"]);
   const far = segment("far", 6000, 7000);
   expect(nearSegments([far], [...all, far])).toEqual([far]);
-  expect(nearPairs(nearSegments([far], [...all, far]), 100)).toEqual([]);
+  expect(nearPairs(nearSegments([far], [...all, far]), new Set([far]), 100)).toEqual([]);
+});
+
+test("a segment with one span without end is no neighbour of all that follow", () => {
+  const all = [
+    segment("old", 0, 100, 1_000_000),
+    ...Array.from({ length: 5 }, (_, n) => segment(`${n}`, 1000 * n + 1000, 1000 * n + 1990)),
+  ];
+  const slice = new Set([all[5]!]);
+  const near = nearSegments([...slice], all);
+  expect(near.map(({ id }) => id)).toEqual(["old", "3", "4"]);
+  const zones = zonesOfPairs(nearPairs(near, slice, 100)!);
+  // Only its long traces are in question.
+  expect(zones.partial).toContain(all[0]);
+  expect(holds(zones, all[0]!, 100n * SECOND)).toBe(false);
+  expect(zonesOfAll(near, slice)).toEqual({
+    ...zones,
+    partial: expect.arrayContaining([...zones.partial]),
+  });
 });
 
 test("more pairs than asked for are not listed", () => {
   const many = Array.from({ length: 20 }, (_, n) => segment(`${n}`, n, n + 5));
-  expect(nearPairs(many, 190)).toHaveLength(190);
-  expect(nearPairs(many, 189)).toBeUndefined();
+  expect(nearPairs(many, new Set(many), 190)).toHaveLength(190);
+  expect(nearPairs(many, new Set(many), 189)).toBeUndefined();
 });
 
 test("parts that follow each other within the slack start in the zones", () => {
@@ -66,10 +84,11 @@ test("parts that follow each other within the slack start in the zones", () => {
       const to = from + int(longest);
       return segment(String(n), from, to, to + int(20));
     });
-    const near = nearSegments(all, all);
-    const kinds = [zonesOfPairs(nearPairs(near, 1000)!), zonesOfAll(near)];
+    const slice = new Set(all.filter(() => random() < 0.5));
+    const near = nearSegments([...slice], all);
+    const kinds = [zonesOfPairs(nearPairs(near, slice, 1000)!), zonesOfAll(near, slice)];
     const [a, b] = [all[int(all.length)]!, all[int(all.length)]!];
-    if (a === b) continue;
+    if (a === b || (!slice.has(a) && !slice.has(b))) continue;
     const within = (meta: SegmentMeta) =>
       meta.minTraceStart +
       BigInt(int(Number((meta.maxTraceStart - meta.minTraceStart) / SECOND) + 1)) * SECOND;
