@@ -22,7 +22,7 @@ export async function fetchSpansets(
   spanLimit: number,
   budget: AnswerBudget,
 ): Promise<Map<string, FoundSpanset[]>> {
-  const pipeline = pipelineToSql(search.pipeline, "spans", { output: "spansets" });
+  const pipeline = spansetsOf(search);
   const overlay = await overlayOf(run, search, traces);
   let found: Map<string, SpansetRows[]>;
   try {
@@ -132,33 +132,49 @@ function valueBytes(value: AnyValueLike): number {
   return value.arrayValue.values.reduce((sum, element) => sum + 20 + valueBytes(element), 0);
 }
 
+/** Columns of the base that the answer shows. */
+function shownColumns(search: CompiledSearch): string[] {
+  return [...SPAN_COLUMNS, ...search.echo.map((_, i) => `echo${i}`)];
+}
+const SPAN_COLUMNS = ["span_id", "kind", "name", "duration_ns", "start_ns"];
+
+/** Of one pass over the base the columns come along; else they are fetched once it is done. */
+function spansetsOf(search: CompiledSearch): PipelineSql {
+  const output = "spansets";
+  const narrow = pipelineToSql(search.pipeline, "spans", { output });
+  if (narrow.baseReads > 1) return narrow;
+  return pipelineToSql(search.pipeline, "spans", { output, carry: shownColumns(search) });
+}
+
 function spansetsSql(
   pipeline: PipelineSql,
   search: CompiledSearch,
   sources: readonly SpanSource[],
   spanLimit: number,
 ): string {
-  const shown = [
+  const columns = [
+    "trace_id, spanset, matched_count, span_id, name, start_ns, duration_ns",
     ...pipeline.attributes.map((_, i) => `attr${i}`),
     ...search.echo.map((_, i) => `echo${i}`),
   ];
-  const columns = ["spanset, matched_count, span_id, name, start_ns, duration_ns", ...shown];
-  const base = baseSpansSql(search, sources, {
-    columns: ["span_id, kind, name, duration_ns, start_ns"],
-    echo: true,
-  });
+  const base = baseSpansSql(search, sources, { columns: SPAN_COLUMNS, echo: true });
+  const once = pipeline.baseReads <= 1;
+  const shown = shownColumns(search).join(", ");
+  const found = once
+    ? pipeline.relation
+    : `${pipeline.relation} JOIN (SELECT row_id, ${shown} FROM spans) USING (row_id)`;
   // A span that a client sent twice counts once; which copy is shown does not depend on the files.
   // Count and place share one window, since each window costs a sort.
-  return `WITH spans AS MATERIALIZED (SELECT * FROM (${base})
+  return `WITH spans AS ${once ? "NOT" : ""} MATERIALIZED (SELECT * FROM (${base})
       QUALIFY row_number() OVER (PARTITION BY trace_id, span_id, kind
         ORDER BY start_ns, duration_ns, name, nested_left, row_id) = 1),
     ${pipeline.ctes},
-    placed AS (SELECT found.*, spans.* EXCLUDE (trace_id, row_id), row_number() OVER in_set AS place,
+    placed AS (SELECT *, row_number() OVER in_set AS place,
         count(*) OVER (in_set ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)
           AS matched_count
-      FROM ${pipeline.relation} AS found JOIN spans USING (row_id)
-      WINDOW in_set AS (PARTITION BY found.trace_id, spanset ORDER BY start_ns, span_id, kind))
-    SELECT trace_id, ${columns.join(", ")} FROM placed
+      FROM ${found}
+      WINDOW in_set AS (PARTITION BY trace_id, spanset ORDER BY start_ns, span_id, kind))
+    SELECT ${columns.join(", ")} FROM placed
     ${spanLimit > 0 ? `WHERE place <= ${spanLimit}` : ""} ORDER BY trace_id, spanset, place`;
 }
 
