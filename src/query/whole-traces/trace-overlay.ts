@@ -87,9 +87,9 @@ export class TraceOverlay implements AsyncDisposable {
   }
 
   /**
-   * What to read these segments (one at least) from, in parentheses, to be given an alias or not: all fixed
-   * columns, those optional ones that all of them have, and `row_id`, a BIGINT that no other row of
-   * the overlay's segments has (the same segment's rows are numbered without gaps in file order).
+   * What to read these segments (one at least) from, in parentheses, to be given an alias or not:
+   * all fixed columns, those optional ones that all of them have, and `row_id`, a BIGINT that no
+   * other row of the overlay's segments has (upper half: the segment, lower half: the file's row).
    * A column costs nothing when it is not asked for. Throws for a segment that is not the overlay's.
    */
   from(segments: readonly SegmentMeta[]): string {
