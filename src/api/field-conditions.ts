@@ -31,8 +31,8 @@ export function anyOf(conditions: readonly FieldExpr[]): FieldExpr {
   return conditions.reduce((left, right) => ({ type: "binary", op: "||", left, right }));
 }
 
-/** Numbers of so many digits are exact, or as near as a double comes. */
-const NUMBER = /^-?\d{1,18}(\.\d{1,18})?$/;
+/** An int64 has no more digits; a double is as near as it comes. */
+const NUMBER = /^-?\d{1,19}(\.\d{1,19})?$/;
 
 function readingsOf(text: string): Static[] {
   const string: Static = { type: "string", value: text };
@@ -41,9 +41,7 @@ function readingsOf(text: string): Static[] {
   }
   const match = NUMBER.exec(text);
   if (match === null) return [string];
-  const isInt = match[1] === undefined;
-  return [
-    string,
-    isInt ? { type: "int", value: BigInt(text) } : { type: "float", value: Number(text) },
-  ];
+  if (match[1] !== undefined) return [string, { type: "float", value: Number(text) }];
+  const value = BigInt(text);
+  return BigInt.asIntN(64, value) === value ? [string, { type: "int", value }] : [string];
 }

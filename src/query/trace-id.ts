@@ -12,6 +12,11 @@ export function traceIdFromHex(hex: string): Uint8Array {
   return bytes;
 }
 
+/** Ids of 64 bits, as Jaeger and Zipkin know them, have no high half. */
+export function shortTraceId(hex: string): string {
+  return hex.startsWith("0000000000000000") ? hex.slice(16) : hex;
+}
+
 export function spanIdToHex(id: bigint): string {
   return id.toString(16).padStart(16, "0");
 }

@@ -2,6 +2,7 @@ import { Hono, type MiddlewareHandler } from "hono";
 import { PintailError } from "../../errors.ts";
 import type { Tails } from "../../query/tail/tails.ts";
 import { textErrorResponse, textNotFound } from "../../server/text-error.ts";
+import { lazyRoutes } from "./lazy-routes.ts";
 import { metricsInstantRoute, metricsRangeRoute, noMetricsRoute } from "./metrics-routes.ts";
 import { decodedPathPart } from "./path-part.ts";
 import {
@@ -31,6 +32,7 @@ export function queryRoutes(parts: QueryApiParts): Hono {
   const denied = denyList(parts);
   app.use(`${prefix}/api/*`, denied);
   app.use(`${prefix}/zipkin/api/*`, denied);
+  app.use(`${prefix}/jaeger/api/*`, denied);
   const add = (path: string, handler: ApiHandler): void => {
     app.all(`${prefix}${path}`, apiRoute(parts, handler));
   };
@@ -47,6 +49,10 @@ export function queryRoutes(parts: QueryApiParts): Hono {
   add("/api/metrics/query", metricsInstantRoute(parts));
   add("/api/metrics/*", noMetricsRoute);
   addZipkinRoutes(add, parts);
+  app.all(
+    `${prefix}/jaeger/api/*`,
+    lazyRoutes(async (base) => (await import("./jaeger-routes.ts")).jaegerRoutes(parts, base)),
+  );
   // It is off; Tempo asks for the tenant all the same.
   add("/api/mcp", () => {
     throw new PintailError("not_found", "404 page not found");

@@ -26,10 +26,11 @@ export type ApiRequest = {
 
 export type ApiHandler = (request: ApiRequest) => Promise<Response> | Response;
 
-/** Finds the tenant, then calls the handler; errors become plain text with their status. */
+/** Finds the tenant, then calls the handler; errors become plain text or what `errorResponse` says. */
 export function apiRoute(
   parts: QueryRouteParts,
   handler: ApiHandler,
+  errorResponse: (error: unknown, log: Logger) => Response = textErrorResponse,
 ): (c: Context) => Promise<Response> {
   return async (c: Context<HonoEnv>) => {
     const request = c.req.raw;
@@ -45,7 +46,7 @@ export function apiRoute(
         keepOpen: () => c.env?.keepOpen?.(),
       });
     } catch (error) {
-      return textErrorResponse(error, parts.log);
+      return errorResponse(error, parts.log);
     }
   };
 }

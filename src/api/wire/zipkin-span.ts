@@ -1,5 +1,5 @@
 import type { Attribute, AttributeValue, Resource, Span, Trace } from "../../query/trace.ts";
-import { spanIdToHex } from "../../query/trace-id.ts";
+import { shortTraceId, spanIdToHex } from "../../query/trace-id.ts";
 
 export type ZipkinEndpointJson = {
   readonly serviceName?: string | undefined;
@@ -60,7 +60,7 @@ function zipkinSpan(
   const remoteEndpoint = endpointOf(attributes, remoteName, "net.peer");
   const left = Array.from(attributes, ([key, value]) => ({ key, value }));
   return {
-    traceId: traceIdOf(span.traceId),
+    traceId: shortTraceId(span.traceId),
     id: spanIdToHex(span.spanId),
     parentId: span.parentSpanId === undefined ? undefined : spanIdToHex(span.parentSpanId),
     kind: KINDS[span.kind],
@@ -82,11 +82,6 @@ function zipkinSpan(
       ...linkTags(span),
     },
   };
-}
-
-/** Zipkin's own ids of 64 bits have no high half. */
-function traceIdOf(hex: string): string {
-  return hex.startsWith("0000000000000000") ? hex.slice(16) : hex;
 }
 
 function micros(nanos: bigint): number {
