@@ -5,7 +5,7 @@ import type { Observed, Series } from "./metrics.ts";
 import { mentioned } from "./search.ts";
 import { fieldText } from "./text.ts";
 import type { OracleSpan } from "./trace.ts";
-import { groupKey, single, string, type Value } from "./value.ts";
+import { anyValue, groupKey, single, string, type Value } from "./value.ts";
 
 const INTRINSICS = [
   "name",
@@ -87,7 +87,7 @@ function sum(numbers: readonly number[]): number {
 }
 
 function text(value: Value): string {
-  return groupKey(value).replace(/^[a-z]+:/, "");
+  return String(Object.values(anyValue(value))[0]);
 }
 
 /** Durations are never considered, arrays count as nil. */
