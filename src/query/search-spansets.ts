@@ -1,5 +1,4 @@
 import type { SqlValue } from "../drivers/duckdb/database.ts";
-import type { SegmentMeta } from "../schema/segment-meta.ts";
 import type { AnyValueLike } from "../traceql/sql/field.ts";
 import { type PipelineSql, pipelineToSql } from "../traceql/sql/pipeline-to-sql.ts";
 import type { AnswerBudget } from "./answer-budget.ts";
@@ -8,8 +7,7 @@ import type { CompiledSearch } from "./compiled-search.ts";
 import type { QueryRun } from "./query-context.ts";
 import type { FoundAttribute, FoundSpan, FoundSpanset } from "./search-result.ts";
 import type { WholeTrace } from "./trace-parts.ts";
-import { overlayTraces } from "./whole-traces/open-overlay.ts";
-import type { TraceOverlay } from "./whole-traces/trace-overlay.ts";
+import { withTraceSources } from "./trace-sources.ts";
 
 /**
  * The spansets of each trace that the pipeline leaves, by the start of their first spans, with at most
@@ -23,14 +21,9 @@ export async function fetchSpansets(
   budget: AnswerBudget,
 ): Promise<Map<string, FoundSpanset[]>> {
   const pipeline = spansetsOf(search);
-  const overlay = await overlayOf(run, search, traces);
-  let found: Map<string, SpansetRows[]>;
-  try {
-    const sql = spansetsSql(pipeline, search, sourcesOf(search, overlay), spanLimit);
-    found = await readSpansets(run, search, pipeline, sql, budget);
-  } finally {
-    await overlay[Symbol.asyncDispose]();
-  }
+  const found = await withTraceSources(run, search, traces, (sources) =>
+    readSpansets(run, search, pipeline, spansetsSql(pipeline, search, sources, spanLimit), budget),
+  );
   return new Map(
     Array.from(found, ([traceId, spansets]) => [
       traceId,
@@ -164,10 +157,11 @@ function spansetsSql(
     ? pipeline.relation
     : `${pipeline.relation} JOIN (SELECT row_id, ${shown} FROM spans) USING (row_id)`;
   // A span that a client sent twice counts once; which copy is shown does not depend on the files.
+  const copies = search.pipeline.needsWholeTraces ? ", nested_left, row_id" : "";
   // Count and place share one window, since each window costs a sort.
   return `WITH spans AS ${once ? "NOT" : ""} MATERIALIZED (SELECT * FROM (${base})
       QUALIFY row_number() OVER (PARTITION BY trace_id, span_id, kind
-        ORDER BY start_ns, duration_ns, name, nested_left, row_id) = 1),
+        ORDER BY start_ns, duration_ns, name${copies}) = 1),
     ${pipeline.ctes},
     placed AS (SELECT *, row_number() OVER in_set AS place,
         count(*) OVER (in_set ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)
@@ -176,39 +170,4 @@ function spansetsSql(
       WINDOW in_set AS (PARTITION BY trace_id, spanset ORDER BY start_ns, span_id, kind))
     SELECT ${columns.join(", ")} FROM placed
     ${spanLimit > 0 ? `WHERE place <= ${spanLimit}` : ""} ORDER BY trace_id, spanset, place`;
-}
-
-function sourcesOf(search: CompiledSearch, overlay: TraceOverlay): SpanSource[] {
-  const groups = Map.groupBy(overlay.segments, (meta) =>
-    JSON.stringify([search.shape(meta).key, hasExactTimes(meta), overlay.isOverlaid(meta)]),
-  );
-  return Array.from(groups.values(), (segments) => {
-    const [first] = segments as [SegmentMeta, ...SegmentMeta[]];
-    const mayMatch = overlay.isOverlaid(first) ? search.mayMatchWhole : search.mayMatch;
-    const start = hasExactTimes(first)
-      ? "coalesce(start_unix_nano, epoch_ns(start_time)::UBIGINT)"
-      : "epoch_ns(start_time)::UBIGINT";
-    return {
-      from: `(SELECT *, ${start} AS start_ns FROM ${overlay.from(segments)})`,
-      shape: search.shape(first),
-      mayMatch: (leaf) => segments.some((meta) => mayMatch(leaf, meta)),
-    };
-  });
-}
-
-/** The traces' rows; as of whole traces where that makes a difference, which costs statements. */
-function overlayOf(
-  run: QueryRun,
-  { pipeline }: CompiledSearch,
-  traces: readonly WholeTrace[],
-): Promise<TraceOverlay> {
-  if (pipeline.needsWholeTraces) return overlayTraces(run, traces);
-  const parts = traces.flatMap(({ traceId, parts }) =>
-    parts.map((part) => ({ traceId, parts: [part] })),
-  );
-  return overlayTraces(run, parts);
-}
-
-function hasExactTimes(meta: SegmentMeta): boolean {
-  return meta.optionalColumns.includes("start_unix_nano");
 }

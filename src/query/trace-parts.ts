@@ -14,12 +14,7 @@ export type TracePart = {
 };
 
 /** Of the root span that starts first, ties by span id. */
-export type TraceRoot = {
-  readonly serviceName: string;
-  readonly spanName: string;
-  readonly startUnixNano: bigint;
-  readonly spanId: bigint;
-};
+export type TraceRoot = { readonly serviceName: string; readonly spanName: string };
 
 /** A trace over all segments that hold parts of it. */
 export type WholeTrace = {
@@ -68,8 +63,10 @@ export async function findTraceParts(
     const left = near.filter(({ meta, key }) => !isFound(traces, meta, key));
     if (left.length > 0) await addParts(run, traces, ...searchWhole(run, left));
     near = await openPairs(run, segments, candidates, traces, tried);
-    if (near.length === 0) return traces;
+    if (near.length === 0) break;
   }
+  await chooseRoots(run, traces);
+  return traces;
 }
 
 function isFound(traces: ReadonlyMap<string, WholeTrace>, meta: SegmentMeta, key: TraceKey) {
@@ -124,9 +121,8 @@ function mayStartIn(meta: SegmentMeta, { startUnixNano }: TraceKey): boolean {
   return meta.minTraceStart <= startUnixNano && startUnixNano <= meta.maxTraceStart;
 }
 
-const COLUMNS = `trace_id, filename, trace_start, trace_duration_ns, root_service_name, root_span_name,
-  CASE WHEN parent_span_id IS NULL AND name = root_span_name AND service_name = root_service_name
-    THEN {'start': start_time, 'id': span_id} END AS root`;
+const COLUMNS =
+  "trace_id, filename, trace_start, trace_duration_ns, root_service_name, root_span_name";
 
 async function addParts(
   run: QueryRun,
@@ -137,7 +133,7 @@ async function addParts(
   const byPath = new Map(segments.map((meta) => [run.context.segmentPath(meta), meta]));
   const rows = await run.rows(
     `SELECT trace_id, filename, epoch_ns(trace_start), any_value(trace_duration_ns),
-        any_value(root_service_name), any_value(root_span_name), min(root)
+        any_value(root_service_name), any_value(root_span_name)
       FROM (${select}) GROUP BY trace_id, filename, trace_start
       ORDER BY trace_id, trace_start, filename`,
   );
@@ -149,25 +145,22 @@ async function addParts(
 }
 
 function readPart(row: readonly SqlValue[], byPath: ReadonlyMap<string, SegmentMeta>): WholeTrace {
-  const [traceId, path, start, duration, serviceName, spanName, root] = row as [
+  const [traceId, path, start, duration, serviceName, spanName] = row as [
     string,
     string,
     bigint,
     bigint,
     string,
     string,
-    { start: bigint; id: bigint } | null,
   ];
   const meta = byPath.get(path);
   if (meta === undefined) throw new Error("the database names a file that was not asked for");
+  const known = serviceName !== "" || spanName !== "";
   return {
     traceId,
     startUnixNano: start,
     endUnixNano: start + duration,
-    root:
-      root === null
-        ? undefined
-        : { serviceName, spanName, startUnixNano: root.start, spanId: root.id },
+    root: known ? { serviceName, spanName } : undefined,
     parts: [{ meta, startUnixNano: start }],
   };
 }
@@ -177,15 +170,27 @@ function merged(a: WholeTrace, b: WholeTrace): WholeTrace {
     traceId: a.traceId,
     startUnixNano: minOf(a.startUnixNano, b.startUnixNano),
     endUnixNano: maxOf(a.endUnixNano, b.endUnixNano),
-    root: firstRoot(a.root, b.root),
+    root: a.root ?? b.root,
     parts: [...a.parts, ...b.parts],
   };
 }
 
-function firstRoot(a: TraceRoot | undefined, b: TraceRoot | undefined): TraceRoot | undefined {
-  if (a === undefined || b === undefined) return a ?? b;
-  if (a.startUnixNano !== b.startUnixNano) return a.startUnixNano < b.startUnixNano ? a : b;
-  if (a.spanId !== b.spanId) return a.spanId < b.spanId ? a : b;
-  // A copy of it: any order will do that does not depend on the files.
-  return `${a.serviceName}\0${a.spanName}` <= `${b.serviceName}\0${b.spanName}` ? a : b;
+/** Several parts may have a root each. */
+async function chooseRoots(run: QueryRun, traces: Map<string, WholeTrace>): Promise<void> {
+  const split = [...traces.values()].filter(({ parts }) => parts.length > 1);
+  if (split.length === 0) return;
+  const metas = [...new Set(split.flatMap(({ parts }) => parts.map(({ meta }) => meta)))];
+  const keys = split.flatMap(({ traceId, parts }) =>
+    parts.map(({ startUnixNano }) => ({ traceId, startUnixNano })),
+  );
+  // Each part's own root is known by its names.
+  const rows = await run.rows(
+    `SELECT trace_id, min({'start': start_time, 'id': span_id, 'service': service_name, 'span': name})
+      FROM ${readSegments(run.context, metas)} WHERE ${ofTracesSql(keys)} AND parent_span_id IS NULL
+        AND name = root_span_name AND service_name = root_service_name GROUP BY trace_id`,
+  );
+  for (const [traceId, root] of rows as [string, { service: string; span: string }][]) {
+    const { service: serviceName, span: spanName } = root;
+    traces.set(traceId, { ...traces.get(traceId)!, root: { serviceName, spanName } });
+  }
 }

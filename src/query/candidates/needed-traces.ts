@@ -30,10 +30,7 @@ export async function neededTraces(
   if (found.length > most) return sources;
   if (found.length === 0) return [];
   const where = ofTracesSql(found.map(keyOfRow));
-  return sources.map((source) => ({
-    ...source,
-    from: `(SELECT * FROM ${source.from} WHERE ${where})`,
-  }));
+  return sources.map((source) => ({ ...source, where }));
 }
 
 function neededSql(
@@ -41,12 +38,12 @@ function neededSql(
   sources: readonly SpanSource[],
   limit: number,
 ): string {
-  const selects = sources.map(({ from, shape, mayMatch }) => {
+  const selects = sources.map(({ from, where = "true", shape, mayMatch }) => {
     const flags = needed.map(
       (leaf) => `(${mayMatch(leaf) ? shape.leaves[leaf] : "FALSE"}) AS match${leaf}`,
     );
-    return `SELECT * FROM (SELECT trace_id, trace_start, ${flags.join(", ")} FROM ${from})
-      WHERE ${needed.map((leaf) => `match${leaf}`).join(" OR ")}`;
+    return `SELECT * FROM (SELECT trace_id, trace_start, ${flags.join(", ")} FROM ${from}
+        WHERE ${where}) WHERE ${needed.map((leaf) => `match${leaf}`).join(" OR ")}`;
   });
   return `SELECT trace_id, epoch_ns(any_value(trace_start)) FROM (${selects.join(" UNION ALL ")})
     GROUP BY trace_id HAVING ${needed.map((leaf) => `bool_or(match${leaf})`).join(" AND ")}

@@ -85,10 +85,12 @@ function sourcesOf(scan: CandidateScan, { slice, overlay, copies }: SliceSource)
     const conditions = [...inSlice];
     if (!inside && range !== undefined)
       conditions.push(startsBeforeEndSql(range), endsAfterStartSql(range));
-    const where = conditions.length === 0 ? "" : `WHERE ${conditions.join(" AND ")}`;
-    const from = `(SELECT * FROM ${overlay.from(segments)} ${where})`;
+    const rows = overlay.from(segments);
+    const where = conditions.length === 0 ? undefined : conditions.join(" AND ");
     return {
-      from: hasCopies ? distinctSpansSql(from) : from,
+      from: hasCopies ? distinctSpansSql(rows, where) : rows,
+      where: hasCopies ? undefined : where,
+      columns: {},
       shape: search.shape(segments[0]!),
       mayMatch: (leaf) => mayMatch[leaf] ?? false,
     };
@@ -126,7 +128,7 @@ function groupsOf(
 }
 
 /** In the order in which the spans of an answer are chosen. */
-function distinctSpansSql(from: string): string {
-  return `(SELECT * FROM ${from} QUALIFY row_number() OVER (PARTITION BY trace_id, span_id, kind
+function distinctSpansSql(from: string, where = "true"): string {
+  return `(SELECT * FROM ${from} WHERE ${where} QUALIFY row_number() OVER (PARTITION BY trace_id, span_id, kind
     ORDER BY start_time, duration_ns, name, nested_left, row_id) = 1)`;
 }
