@@ -1,5 +1,6 @@
 import { Hono } from "hono";
 import { queryGrpcService } from "../api/grpc/health.ts";
+import { jaegerQuery } from "../api/grpc/jaeger-query.ts";
 import { streamingQuerier } from "../api/grpc/streaming-querier.ts";
 import { queryRoutes } from "../api/http/query-routes.ts";
 import { sqlRoutes } from "../api/http/sql.ts";
@@ -91,8 +92,12 @@ export function buildApi(parts: ApiParts): {
   const { maxStatementBytes } = DEFAULT_SQL_SETTINGS;
   const routeParts = { engine, log, tenantRules };
   const requests = requestMetrics(metrics, log, systemClock.monotonicMs);
+  const callParts = { ...routeParts, maxPacketBytes: settings.server.grpcStreamPacketBytes };
   const streams = connectHandlers(
-    streamingQuerier({ ...routeParts, maxPacketBytes: settings.server.grpcStreamPacketBytes }),
+    (router) => {
+      streamingQuerier(callParts)(router);
+      jaegerQuery(callParts)(router);
+    },
     {
       maxRecvMessageBytes: Math.min(
         settings.server.grpcMaxRecvMessageBytes,

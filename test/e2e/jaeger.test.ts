@@ -1,5 +1,7 @@
 import { createSocket } from "node:dgram";
 import { gzipSync } from "node:zlib";
+import { createClient } from "@connectrpc/connect";
+import { createGrpcTransport } from "@connectrpc/connect-node";
 import { credentials, Metadata, makeClientConstructor, type ServiceError } from "@grpc/grpc-js";
 import { context, SpanKind, SpanStatusCode, type Tracer, trace } from "@opentelemetry/api";
 import { JaegerExporter } from "@opentelemetry/exporter-jaeger";
@@ -10,6 +12,8 @@ import {
   type SpanExporter,
 } from "@opentelemetry/sdk-trace-node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { QueryService } from "../../gen/jaeger/api_v3/query_service_pb.ts";
+import type { JaegerTraceJson } from "../../src/api/wire/jaeger-trace.ts";
 import {
   attributeOf,
   eventually,
@@ -34,6 +38,8 @@ import {
 } from "../support/jaeger-builder.ts";
 import { PintailProcess, type StartOptions } from "../support/pintail-process.ts";
 import { encodeMessage, encodeStruct } from "../support/thrift-encoder.ts";
+
+type JaegerAnswer = { readonly data: readonly JaegerTraceJson[] };
 
 type JaegerPorts = { grpc: number; http: number; compact: number; binary: number };
 
@@ -252,6 +258,102 @@ describe.each(Object.entries(SENDERS))("a trace sent to %s", (name, send) => {
     `{ resource.service.name = "SERVICE" && name = "GET /cart" } > { name = "SELECT" }`,
   ])("is found by %s", async (query) => {
     expect(await foundIds(pintail, query.replaceAll("SERVICE", service))).toEqual([traceId]);
+  });
+});
+
+describe("Jaeger's own query API", () => {
+  const service = "read by Jaeger";
+  const traceId = "a".repeat(32);
+  const api = "/jaeger/api";
+  let sent: JaegerSpan[];
+
+  beforeAll(async () => {
+    sent = aTrace(traceId);
+    await SENDERS.gRPC(sent, service);
+  });
+
+  it("gives a trace back as it was sent", async () => {
+    const { data } = (await pintail.json(`${api}/traces/${traceId}`)) as JaegerAnswer;
+    expect(data.length).toBe(1);
+    const { spans, processes } = data[0]!;
+    expect(processes).toEqual({
+      p1: {
+        serviceName: service,
+        tags: expect.arrayContaining([
+          // As the receiver names it.
+          { key: "host.name", type: "string", value: "node-1" },
+          { key: "pid", type: "int64", value: 7 },
+        ]),
+      },
+    });
+    const [root, query] = [sent[0]!, sent[1]!];
+    expect(spans.map(({ operationName }) => operationName)).toEqual([root.name, query.name]);
+    expect(spans[0]).toMatchObject({
+      traceID: traceId,
+      spanID: root.spanId,
+      references: [],
+      startTime: Number(root.startMicros),
+      duration: Number(root.durationMicros),
+      processID: "p1",
+    });
+    expect(spans[0]!.tags).toEqual(
+      expect.arrayContaining([
+        { key: "span.kind", type: "string", value: "server" },
+        { key: "http.status_code", type: "int64", value: 200 },
+        { key: "big", type: "int64", value: String(2n ** 62n + 1n) },
+        { key: "ratio", type: "float64", value: 0.5 },
+        { key: "cached", type: "bool", value: true },
+        { key: "blob", type: "binary", value: "AQID" },
+      ]),
+    );
+    expect(spans[0]!.tags.length).toBe(root.tags.length);
+    expect(spans[0]!.logs).toEqual([
+      {
+        timestamp: Number(root.startMicros) + 1,
+        fields: [
+          { key: "event", type: "string", value: "retry" },
+          { key: "attempt", type: "int64", value: 2 },
+        ],
+      },
+    ]);
+    expect(spans[1]!.references).toEqual([
+      { refType: "CHILD_OF", traceID: traceId, spanID: root.spanId },
+      { refType: "FOLLOWS_FROM", traceID: "c".repeat(32), spanID: "d".repeat(16) },
+    ]);
+    expect(spans[1]!.tags).toEqual(
+      expect.arrayContaining([
+        { key: "error", type: "bool", value: true },
+        { key: "otel.status_description", type: "string", value: "gone" },
+      ]),
+    );
+  });
+
+  it("lists services and operations, and finds the trace", async () => {
+    const name = encodeURIComponent(service);
+    const dataOf = async (path: string) => ((await pintail.json(path)) as JaegerAnswer).data;
+    expect(await dataOf(`${api}/services`)).toContain(service);
+    expect(await dataOf(`${api}/services/${name}/operations`)).toEqual(["GET /cart", "SELECT"]);
+    const found = async (params: string) =>
+      (await dataOf(`${api}/traces?service=${name}&${params}`)).map(({ traceID }) => traceID);
+    const tags = encodeURIComponent('{"error":"true"}');
+    expect(await found(`lookback=1h&limit=20&tags=${tags}`)).toEqual([traceId]);
+    expect(await found("operation=SELECT&minDuration=1h")).toEqual([]);
+    expect(await dataOf(`${api}/dependencies?endTs=${Date.now()}`)).toBeInstanceOf(Array);
+    const { services } = (await pintail.json(`${api}/v3/services`)) as { services: string[] };
+    expect(services).toContain(service);
+  });
+
+  it.each(["http", "grpc"] as const)("answers gRPC on the %s port", async (door) => {
+    const baseUrl = `http://127.0.0.1:${pintail.ports[door]}`;
+    const client = createClient(QueryService, createGrpcTransport({ baseUrl }));
+    expect((await client.getServices({})).services).toContain(service);
+    const names: string[] = [];
+    for await (const { resourceSpans } of client.getTrace({ traceId })) {
+      for (const { scopeSpans } of resourceSpans) {
+        for (const { spans } of scopeSpans) names.push(...spans.map((span) => span.name));
+      }
+    }
+    expect(names).toEqual(["GET /cart", "SELECT"]);
   });
 });
 

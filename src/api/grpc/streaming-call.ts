@@ -26,6 +26,19 @@ export async function* streamingCall<Message>(
   }
 }
 
+/** The same for a method with one answer. */
+export async function unaryCall<Message>(
+  parts: Pick<QueryRouteParts, "tenantRules" | "log">,
+  context: HandlerContext,
+  answer: (tenants: readonly string[], signal: AbortSignal) => Promise<Message>,
+): Promise<Message> {
+  const call = streamingCall(parts, context, async function* (tenants, signal) {
+    yield await answer(tenants, signal);
+  });
+  for await (const message of call) return message;
+  throw new Error("a call without an answer throws");
+}
+
 /** Codes of Connect are those of gRPC. */
 export function mappedCode(error: unknown): Code {
   return mapError(error).status.rpc || Code.Unknown;

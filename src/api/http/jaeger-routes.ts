@@ -14,6 +14,7 @@ import {
   jaegerTexts,
 } from "./jaeger-answer.ts";
 import { dependenciesRange, requiredService, tracesQuestion } from "./jaeger-params.ts";
+import { addJaegerV3Routes } from "./jaeger-v3-routes.ts";
 import { decodedPathPart } from "./path-part.ts";
 import {
   type ApiHandler,
@@ -52,6 +53,7 @@ export function jaegerRoutes(parts: QueryRouteParts, base: string): Hono {
   add("/traces", traces(parts));
   add("/traces/:id", trace(parts));
   add("/dependencies", dependencies(parts));
+  addJaegerV3Routes(app, parts, base);
   app.all("*", () => jaegerFailure(404, "not found"));
   return app;
 }

@@ -7,7 +7,7 @@ import type {
   SpanLink,
   Trace,
 } from "../../query/trace.ts";
-import { traceIdFromHex } from "../../query/trace-id.ts";
+import { spanIdToHex, traceIdFromHex } from "../../query/trace-id.ts";
 import { anyValueToJson, base64OfBytes, type KeyValueJson } from "./any-value.ts";
 import { spanKindName, statusCodeName } from "./enum-names.ts";
 import { decimalUnlessZero, unlessDefault } from "./json-text.ts";
@@ -15,13 +15,37 @@ import { visibleAttributes } from "./visible-resource.ts";
 
 /** Protobuf's JSON of the resource groups: ids in base64, 64-bit numbers as strings. */
 export function resourceSpansToJson(trace: Trace): unknown[] {
-  const base64Id = base64IdCache();
-  return trace.resourceSpans.map((group) => resourceSpans(group, base64Id));
+  const form: JsonForm = {
+    traceId: base64IdCache(),
+    spanId: base64SpanId,
+    kind: spanKindName,
+    statusCode: statusCodeName,
+  };
+  return trace.resourceSpans.map((group) => resourceSpans(group, form));
 }
 
-type Base64Id = (traceId: string) => string;
+/** OTLP's JSON of the same: ids in hex, enums as numbers. */
+export function resourceSpansToOtlpJson(trace: Trace): unknown[] {
+  return trace.resourceSpans.map((group) => resourceSpans(group, OTLP_FORM));
+}
 
-function resourceSpans({ resource, scopeSpans }: ResourceSpans, base64Id: Base64Id): unknown {
+/** Where the two differ. */
+type JsonForm = {
+  /** Of 32 hex digits. */
+  readonly traceId: (hex: string) => string;
+  readonly spanId: (id: bigint) => string;
+  readonly kind: (kind: number) => string | number;
+  readonly statusCode: (code: number) => string | number;
+};
+
+const OTLP_FORM: JsonForm = {
+  traceId: (hex) => hex,
+  spanId: spanIdToHex,
+  kind: (kind) => kind,
+  statusCode: (code) => code,
+};
+
+function resourceSpans({ resource, scopeSpans }: ResourceSpans, form: JsonForm): unknown {
   return {
     resource: {
       attributes: attributes(visibleAttributes(resource)),
@@ -29,7 +53,7 @@ function resourceSpans({ resource, scopeSpans }: ResourceSpans, base64Id: Base64
     },
     scopeSpans: scopeSpans.map((group) => ({
       scope: scope(group.scope),
-      spans: group.spans.map((one) => span(one, base64Id)),
+      spans: group.spans.map((one) => span(one, form)),
       schemaUrl: unlessDefault(group.scope.schemaUrl),
     })),
     schemaUrl: unlessDefault(resource.schemaUrl),
@@ -45,26 +69,26 @@ function scope(value: InstrumentationScope): unknown {
   };
 }
 
-function span(value: Span, base64Id: Base64Id): unknown {
+function span(value: Span, form: JsonForm): unknown {
   return {
-    traceId: base64Id(value.traceId),
-    spanId: base64SpanId(value.spanId),
+    traceId: form.traceId(value.traceId),
+    spanId: form.spanId(value.spanId),
     traceState: unlessDefault(value.traceState),
-    parentSpanId: value.parentSpanId === undefined ? undefined : base64SpanId(value.parentSpanId),
+    parentSpanId: value.parentSpanId === undefined ? undefined : form.spanId(value.parentSpanId),
     flags: unlessDefault(value.flags),
     name: unlessDefault(value.name),
-    kind: value.kind === 0 ? undefined : spanKindName(value.kind),
+    kind: value.kind === 0 ? undefined : form.kind(value.kind),
     startTimeUnixNano: decimalUnlessZero(value.startUnixNano),
     endTimeUnixNano: decimalUnlessZero(value.endUnixNano),
     attributes: attributes(value.attributes),
     droppedAttributesCount: unlessDefault(value.droppedAttributesCount),
     events: value.events.length === 0 ? undefined : value.events.map(event),
     droppedEventsCount: unlessDefault(value.droppedEventsCount),
-    links: value.links.length === 0 ? undefined : value.links.map((one) => link(one, base64Id)),
+    links: value.links.length === 0 ? undefined : value.links.map((one) => link(one, form)),
     droppedLinksCount: unlessDefault(value.droppedLinksCount),
     status: {
       message: unlessDefault(value.statusMessage),
-      code: value.statusCode === 0 ? undefined : statusCodeName(value.statusCode),
+      code: value.statusCode === 0 ? undefined : form.statusCode(value.statusCode),
     },
   };
 }
@@ -78,10 +102,10 @@ function event(value: SpanEvent): unknown {
   };
 }
 
-function link(value: SpanLink, base64Id: Base64Id): unknown {
+function link(value: SpanLink, form: JsonForm): unknown {
   return {
-    traceId: base64Id(value.traceId),
-    spanId: base64SpanId(value.spanId),
+    traceId: form.traceId(value.traceId),
+    spanId: form.spanId(value.spanId),
     traceState: unlessDefault(value.traceState),
     attributes: attributes(value.attributes),
     droppedAttributesCount: unlessDefault(value.droppedAttributesCount),
@@ -98,7 +122,7 @@ function attributes(values: readonly Attribute[]): KeyValueJson[] | undefined {
 }
 
 /** Nearly all ids of a trace are its own. */
-function base64IdCache(): Base64Id {
+function base64IdCache(): JsonForm["traceId"] {
   let lastHex = "";
   let last = "";
   return (hex) => {

@@ -51,7 +51,9 @@ export async function serveUniversalCall(
 function outcomeOf({ status, header, trailer }: UniversalResponse): number {
   const code = trailer?.get("grpc-status") ?? header?.get("grpc-status");
   if (code !== null && code !== undefined) return Number(code);
-  const others = header?.get("content-type")?.match(/^application\/(grpc-web|connect\+)/);
+  const others = header
+    ?.get("content-type")
+    ?.match(/^application\/(grpc-web|connect\+|proto$|json$)/);
   return status === 200 && others ? GrpcCode.ok : GrpcCode.unknown;
 }
 
