@@ -27,6 +27,9 @@ function span(name: string, { trace, id, parent, startMs, kind = 1, more = {} }:
   });
 }
 
+/** Not queryable, so absent. */
+const MIXED = { json: '{"arrayValue":{"values":[{"stringValue":"x"},{"intValue":"1"}]}}' };
+
 export const ODD: NamedSpans = {
   // Two roots, the earlier one in a segment that begins later.
   R1: span("auth", { trace: 0xc1, id: 1, startMs: 50 }),
@@ -63,9 +66,22 @@ export const ODD: NamedSpans = {
     id: 1,
     parent: 1,
     startMs: 20,
-    more: { attributes: attributesOf({ s: "i", tags: strings("X") }) },
+    more: { attributes: attributesOf({ s: "i", tags: strings("X"), mixed: MIXED }) },
   }),
-  K3: span("K3", { trace: 0xc3, id: 2, parent: 1, startMs: 30 }),
+  K3: span("K3", {
+    trace: 0xc3,
+    id: 2,
+    parent: 1,
+    startMs: 30,
+    more: {
+      attributes: attributesOf({
+        empty: { json: '{"arrayValue":{}}' },
+        map: { json: '{"kvlistValue":{"values":[{"key":"k","value":{"stringValue":"x"}}]}}' },
+        bytes: { json: '{"bytesValue":"AAE="}' },
+        two: strings("x", "y"),
+      }),
+    },
+  }),
   // Three spans share an id: the trace has no numbers, T1 is a parent nevertheless.
   T1: span("T1", {
     trace: 0xc4,
