@@ -10,7 +10,7 @@ import { startInGridSql } from "./segments-in-grid.ts";
 /** Rows of whole traces, of one shape. */
 export type TraceRows = {
   /** Text that may follow FROM: stored columns and `row_id`. */
-  readonly from: string;
+  readonly rows: string;
   readonly shape: SegmentShape;
   /** One for each leaf of the pipeline. */
   readonly conditions: readonly string[];
@@ -26,13 +26,13 @@ export function hitsSql(
   grid: MetricsGrid,
 ): string {
   const { leaves, values, seeds, fields } = pipeline;
-  const selects = sources.map(({ from, shape, conditions }) => {
+  const selects = sources.map(({ rows, shape, conditions }) => {
     const columns = [
       "trace_id, row_id, nested_left, nested_right, nested_parent, start_time",
       ...conditions.map((condition, leaf) => `(${condition}) AS match${leaf}`),
       ...values.map((value, i) => `${valueToSql(value, shape).text} AS value${i}`),
     ];
-    return `SELECT * FROM (SELECT ${columns.join(", ")} FROM ${withParents(from, fields, shape)})
+    return `SELECT * FROM (SELECT ${columns.join(", ")} FROM ${withParents(rows, fields, shape)})
       WHERE ${seeds.map((leaf) => `match${leaf}`).join(" OR ")}`;
   });
   const matches = leaves.map((_, leaf) => `match${leaf}`);

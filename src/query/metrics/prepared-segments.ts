@@ -36,7 +36,7 @@ export class SegmentPreparer {
     // A segment has hundreds of keys, and there may be thousands of segments.
     const slim = { ...meta, keys: meta.keys.filter(({ key }) => this.#keys.has(key)) };
     const shape = shapeOf(slim, this.#fields);
-    const written = this.#conditionsOf(shape);
+    const written = this.conditions(shape);
     const possible = this.#leaves.map(
       (leaf, i) => written[i] !== "FALSE" && (!exact || mayMatch(leaf, slim)),
     );
@@ -44,7 +44,8 @@ export class SegmentPreparer {
     return { meta, shape, possible, conditions, key: JSON.stringify([shape.key, possible]) };
   }
 
-  #conditionsOf(shape: SegmentShape): readonly string[] {
+  /** SQL of each leaf over rows of this shape. */
+  conditions(shape: SegmentShape): readonly string[] {
     let found = this.#conditions.get(shape.key);
     if (found === undefined) {
       found = this.#leaves.map((leaf) => filterToSql(leaf, shape).text);

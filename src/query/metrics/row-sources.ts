@@ -3,12 +3,13 @@ import type { FieldRef } from "../../traceql/ast.ts";
 import type { Pipeline } from "../../traceql/plan/pipeline.ts";
 import { withParents } from "../../traceql/sql/parent-join.ts";
 import type { SegmentShape } from "../../traceql/sql/segment-shape.ts";
+import { joinedRows } from "../joined-rows.ts";
 import { readSegments } from "../segment-sql.ts";
 import { overlaySlice } from "../whole-traces/open-overlay.ts";
 import type { TraceOverlay } from "../whole-traces/trace-overlay.ts";
 import type { Evaluation } from "./evaluation.ts";
 import type { MetricsGrid } from "./grid.ts";
-import { HITS, hitsSql } from "./pipeline-observations.ts";
+import { HITS, hitsSql, type TraceRows } from "./pipeline-observations.ts";
 import {
   conditionPossible,
   conditionSql,
@@ -145,12 +146,14 @@ async function visitTraces(
     await run.forEach(overlay.segments, (meta) => {
       segments.push(preparer.prepare(meta, !overlay.isOverlaid(meta)));
     });
-    const { condition, pipeline } = request;
-    const possible = segments.filter((segment) =>
-      condition === undefined
+    const { condition, pipeline, fields } = request;
+    const possible = segments.filter((segment) => {
+      // Where nothing matches may still be parents of what does.
+      if (fields.some(isOfParent)) return true;
+      return condition === undefined
         ? pipeline.seeds.some((leaf) => segment.possible[leaf])
-        : conditionPossible(condition, (leaf) => segment.possible[leaf]!),
-    );
+        : conditionPossible(condition, (leaf) => segment.possible[leaf]!);
+    });
     const metas = possible.map(({ meta }) => meta);
     progress.add(run, { tenant, known, inRange, possible: metas });
     if (possible.length === 0) return;
@@ -161,38 +164,73 @@ async function visitTraces(
   }
 }
 
+function isOfParent(field: FieldRef): boolean {
+  return field.type === "parent-attribute";
+}
+
+type TraceGroup = TraceRows & Pick<RowSource, "segments" | "from">;
+
 function traceSources(
-  { pipeline, condition, fields }: TraceRequest,
+  request: TraceRequest,
   overlay: TraceOverlay,
   possible: readonly PreparedSegment[],
   grid: MetricsGrid,
 ): Pick<RowSources, "prelude" | "sources"> {
-  const groups = groupByKey(possible).map(([first, ...others]) => {
+  const { pipeline, condition } = request;
+  const groups = groupByKey(possible).map(([first, ...others]): TraceGroup => {
     const { shape, conditions } = first!;
     const segments = [first!, ...others].map(({ meta }) => meta);
-    const rows = (some: readonly SegmentMeta[], whole = false): string =>
+    const from = (some: readonly SegmentMeta[], whole = false): string =>
       whole
         ? overlay.from(some)
         : `(SELECT * FROM ${overlay.from(some)} WHERE ${overlapsGridSql(grid)})`;
-    return { segments, shape, conditions, rows };
+    return { segments, shape, conditions, from, rows: from(segments) };
   });
-  const parents = (rows: string, shape: SegmentShape) => withParents(rows, fields, shape);
+  const { beside, whole } = withParentsBeside(request, groups);
   if (condition !== undefined) {
-    const sources = groups.map(({ segments, shape, conditions, rows }) => ({
-      segments,
-      from: (some: readonly SegmentMeta[], whole?: boolean) => parents(rows(some, whole), shape),
-      where: conditionSql(condition, (leaf) => conditions[leaf]!),
-      shape,
-    }));
+    const sources = beside.map(({ segments, shape, conditions, from }) => {
+      const where = conditionSql(condition, (leaf) => conditions[leaf]!);
+      return { segments, shape, from, where };
+    });
     return { prelude: "", sources };
   }
-  const sources = groups.map(({ segments, shape, rows }) => ({
+  const sources = beside.map(({ segments, shape, from }) => ({
     segments,
-    from: (some: readonly SegmentMeta[], whole?: boolean) =>
-      `(SELECT * FROM ${parents(rows(some, whole), shape)} SEMI JOIN ${HITS} USING (row_id))`,
-    where: "TRUE",
     shape,
+    from: (some: readonly SegmentMeta[], all?: boolean) =>
+      `(SELECT * FROM ${from(some, all)} SEMI JOIN ${HITS} USING (row_id))`,
+    where: "TRUE",
   }));
-  const whole = groups.map((group) => ({ ...group, from: group.rows(group.segments) }));
   return { prelude: hitsSql(pipeline, whole, grid), sources };
+}
+
+/**
+ * `beside`: each row has its parent's columns beside its own where a field needs them. A parent may
+ * lie in a segment of another shape, so they are found among all rows. `whole`: for the pipeline,
+ * which finds parents by itself.
+ */
+function withParentsBeside(
+  { fields, preparer }: TraceRequest,
+  groups: readonly TraceGroup[],
+): { readonly beside: readonly TraceGroup[]; readonly whole: readonly TraceRows[] } {
+  if (!fields.some(isOfParent)) return { beside: groups, whole: groups };
+  const joined = joinedRows(
+    groups.map(({ rows, shape }) => ({ from: rows, shape })),
+    fields,
+  );
+  const conditions = preparer.conditions(joined.shape);
+  const parents = withParents(joined.from, fields, joined.shape);
+  const whole = [{ rows: joined.from, shape: joined.shape, conditions }];
+  if (parents === joined.from) return { beside: groups, whole };
+  const columns = `SELECT row_id, COLUMNS('^(parent:.*|joined_[0-9]+)$') FROM ${parents}`;
+  const beside = groups.map((group): TraceGroup => {
+    const { hasEvents, hasLinks, hasExactTimes, listTypes } = group.shape;
+    const key = `${joined.shape.key} for ${group.shape.key}`;
+    const shape = { ...joined.shape, key, hasEvents, hasLinks, hasExactTimes, listTypes };
+    const from: TraceGroup["from"] = (some, all) =>
+      `(SELECT own.*, other.* EXCLUDE (row_id)
+        FROM ${group.from(some, all)} AS own JOIN (${columns}) AS other USING (row_id))`;
+    return { ...group, shape, conditions: preparer.conditions(shape), from };
+  });
+  return { beside, whole };
 }

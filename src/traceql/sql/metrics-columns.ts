@@ -2,7 +2,7 @@ import type { SqlType } from "../../schema/columns.ts";
 import type { FieldRef } from "../ast.ts";
 import { ExprCompiler } from "./expr-compiler.ts";
 import type { SegmentShape } from "./segment-shape.ts";
-import { rawSql, type Sql, sql } from "./sql.ts";
+import { joinSql, rawSql, type Sql, sql } from "./sql.ts";
 import { scalarTypes, unwrapped, type ValueType } from "./value.ts";
 
 /** What a label's value is; ids rest in their stored form until the rows are grouped. */
@@ -54,6 +54,17 @@ export function labelColumns(field: FieldRef, shape: SegmentShape): LabelColumn[
     const text = type === "traceId" || type === "spanId" ? undefined : scalars[type];
     return text === undefined ? [] : [{ type, sql: text }];
   });
+}
+
+/** True where the field is an array that no label shows, NULL elsewhere. Undefined: it never is. */
+export function arrayTest(field: FieldRef, shape: SegmentShape): Sql | undefined {
+  const compiler = new ExprCompiler(shape);
+  const value = compiler.value({ type: "field", field });
+  if (value.array === undefined) return undefined;
+  const scalars = Object.values(unwrapped(value, compiler.names).scalars);
+  const shown = scalars.map((part) => sql`${part} IS NOT NULL`);
+  if (shown.length === 0) return value.array.any;
+  return sql`(${value.array.any} AND NOT (${joinSql(shown, " OR ")}))`;
 }
 
 /** The number that a function is taken over. */

@@ -94,7 +94,12 @@ function layoutOf(segments: readonly SegmentMeta[]): CompareLayout {
     columnOf(name, type, column, `intrinsic.${column}`),
   );
   const service: FixedColumnName = "service_name";
-  columns.push(columnOf("resource.service.name", "string", service, `intrinsic.${service}`));
+  columns.push(
+    serviceNames(
+      columnOf("resource.service.name", "string", service, `intrinsic.${service}`),
+      segments,
+    ),
+  );
   for (const [id, { scope, key, type }] of dedicated) {
     if ((scope !== "span" && scope !== "resource") || type === "json") continue;
     const column = dedicatedColumn(scope, key);
@@ -108,6 +113,22 @@ function layoutOf(segments: readonly SegmentMeta[]): CompareLayout {
     }),
   );
   return { segments, columns, maps };
+}
+
+/** `service.name` is the text of its column unless it is of another type, and rests elsewhere. */
+function serviceNames(column: CompareColumn, segments: readonly SegmentMeta[]): CompareColumn {
+  const tests = new Set<string>();
+  for (const { keys } of segments) {
+    for (const { scope, key, type, dedicated } of keys) {
+      if (scope !== "resource" || key !== "service.name" || type === "string") continue;
+      const place = dedicated ? dedicatedColumn(scope, key) : overflowColumn(scope, type);
+      const name = quoteIdentifier(place).text;
+      tests.add(`${dedicated ? name : `${name}['service.name']`} IS NOT NULL`);
+    }
+  }
+  if (tests.size === 0) return column;
+  const sql = `CASE WHEN NOT (${[...tests].join(" OR ")}) THEN ${column.sql} END`;
+  return { ...column, sql, constant: undefined };
 }
 
 const OF_TRACE: ReadonlySet<string> = new Set<IntrinsicName>(["rootName", "rootServiceName"]);

@@ -2,12 +2,12 @@ import type { SqlValue } from "../../../drivers/duckdb/database.ts";
 import type { SegmentMeta } from "../../../schema/segment-meta.ts";
 import type { FieldRef } from "../../../traceql/ast.ts";
 import { fieldText } from "../../../traceql/field-text.ts";
-import type { AnyValueLike } from "../../../traceql/sql/field.ts";
-import { type LabelType, labelColumns } from "../../../traceql/sql/metrics-columns.ts";
+import { type AnyValueLike, decodeArray } from "../../../traceql/sql/field.ts";
+import { arrayTest, type LabelType, labelColumns } from "../../../traceql/sql/metrics-columns.ts";
 import { quoteLiteral } from "../../../traceql/sql/sql.ts";
 import type { Evaluation } from "../evaluation.ts";
 import type { MetricsGrid } from "../grid.ts";
-import { labelValue } from "../label-value.ts";
+import { labelValue, NIL_VALUE } from "../label-value.ts";
 import type { RowSource, RowSources } from "../row-sources.ts";
 import { startsInGrid } from "../segments-in-grid.ts";
 import { columnClusters } from "./column-clusters.ts";
@@ -89,14 +89,16 @@ function layoutsOf({ evaluation, rows, selectionOf, listFields }: CountRequest):
 
 /** Of lists the statistics count the entries, not the spans, so they are taken to have many values. */
 function listColumns(field: FieldRef, { shape }: RowSource): CompareColumn[] {
-  return labelColumns(field, shape).map(({ type, sql }) => ({
-    attribute: fieldText(field),
-    type,
-    sql: sql.text,
-    distinct: FEW_VALUES + 1,
-    count: 0,
-    constant: undefined,
-  }));
+  const attribute = fieldText(field);
+  const rest = { attribute, distinct: FEW_VALUES + 1, count: 0, constant: undefined };
+  const columns = labelColumns(field, shape)
+    .filter(({ type }) => type !== "duration")
+    .map(({ type, sql }): CompareColumn => ({ ...rest, type, sql: sql.text }));
+  const array = arrayTest(field, shape);
+  if (array !== undefined) {
+    columns.push({ ...rest, type: "string", sql: `CASE WHEN ${array.text} THEN 'nil' END` });
+  }
+  return columns;
 }
 
 async function readColumns(
@@ -205,7 +207,10 @@ async function readMaps(
         // The service name has a column of its own.
         if (scope === "resource" && key === "service.name" && type === "string") continue;
         const attribute = fieldText({ type: "attribute", scope, key });
-        const value = labelValue(type === "json" ? "string" : type, columns[2]![row]!);
+        const value =
+          type === "json" ? elementOf(columns[2]![row]!) : labelValue(type, columns[2]![row]!);
+        // Nested arrays and what has parts are no values to a query.
+        if (value === undefined) continue;
         counts.addValue(attribute, value, bucket, countsOf(columns[3]![row]!, columns[4]![row]!));
         // Rows of one key and bucket come together, each with the key's totals.
         const id = `${bucket} ${key}`;
@@ -215,6 +220,13 @@ async function readMaps(
       }
     });
   }
+}
+
+/** Of an array of one element that element, as JSON; `nil` stands for other arrays. */
+function elementOf(value: SqlValue): AnyValueLike | undefined {
+  if (value === "nil") return NIL_VALUE;
+  const array = decodeArray(String(value));
+  return array !== undefined && "arrayValue" in array ? array.arrayValue.values[0] : undefined;
 }
 
 function countsOf(total: SqlValue, chosen: SqlValue): GroupCounts {

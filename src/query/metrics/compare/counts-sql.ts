@@ -111,7 +111,8 @@ function topSql(partition: string, limit: number): string {
 
 /**
  * The most frequent values of each key of overflow maps of one scope and type: `bucket`, `key`,
- * `value`, the counts, and those of the key. Arrays are the value `nil`, other JSON is passed over.
+ * `value`, the counts, and those of the key. Arrays of one element are their JSON, others the value
+ * `nil`; what else rests as JSON is passed over.
  */
 export function mapCountsSql(
   sources: readonly { readonly rows: CompareRows; readonly map: CompareMap }[],
@@ -121,7 +122,8 @@ export function mapCountsSql(
   const selects = sources.map(({ rows, map }) => {
     const value =
       map.type === "json"
-        ? "CASE WHEN json_type(entry.value, '$.arrayValue') = 'OBJECT' THEN 'nil' END"
+        ? `CASE json_array_length(entry.value, '$.arrayValue.values') WHEN 1 THEN entry.value
+            ELSE CASE json_type(entry.value, '$.arrayValue') WHEN 'OBJECT' THEN 'nil' END END`
         : "entry.value";
     return `SELECT bucket, entry.key AS key, ${value} AS value, selected
       FROM (SELECT bucket, selected, unnest(map_entries(${map.sql})) AS entry
