@@ -1,6 +1,6 @@
 import { Hono } from "hono";
 import { queryGrpcService } from "../api/grpc/health.ts";
-import { jaegerQuery } from "../api/grpc/jaeger-query.ts";
+import { JAEGER_METHODS } from "../api/grpc/jaeger-methods.ts";
 import { streamingQuerier } from "../api/grpc/streaming-querier.ts";
 import { queryRoutes } from "../api/http/query-routes.ts";
 import { sqlRoutes } from "../api/http/sql.ts";
@@ -19,7 +19,7 @@ import { systemClock } from "../runtime/clock.ts";
 import type { GrpcService } from "../runtime/grpc/service.ts";
 import { availableCores, platformInfo } from "../runtime/process-stats.ts";
 import type { SegmentMeta } from "../schema/segment-meta.ts";
-import { connectHandlers, connectRoutes } from "../server/connect.ts";
+import { connectHandlers, connectRoutes, lazyConnectHandlers } from "../server/connect.ts";
 import type { Readiness } from "../server/readiness.ts";
 import { requestMetrics } from "../server/request-metrics.ts";
 import { textNotFound } from "../server/text-error.ts";
@@ -93,19 +93,19 @@ export function buildApi(parts: ApiParts): {
   const routeParts = { engine, log, tenantRules };
   const requests = requestMetrics(metrics, log, systemClock.monotonicMs);
   const callParts = { ...routeParts, maxPacketBytes: settings.server.grpcStreamPacketBytes };
-  const streams = connectHandlers(
-    (router) => {
-      streamingQuerier(callParts)(router);
-      jaegerQuery(callParts)(router);
-    },
-    {
-      maxRecvMessageBytes: Math.min(
-        settings.server.grpcMaxRecvMessageBytes,
-        STREAM_REQUEST_BYTES + settings.query.maxQueryBytes,
-      ),
-      maxSendMessageBytes: settings.server.grpcMaxSendMessageBytes,
-    },
-  );
+  const callLimits = {
+    maxRecvMessageBytes: Math.min(
+      settings.server.grpcMaxRecvMessageBytes,
+      STREAM_REQUEST_BYTES + settings.query.maxQueryBytes,
+    ),
+    maxSendMessageBytes: settings.server.grpcMaxSendMessageBytes,
+  };
+  const loadJaeger = async () =>
+    (await import("../api/grpc/jaeger-query.ts")).jaegerQuery(callParts);
+  const streams = [
+    ...connectHandlers(streamingQuerier(callParts), callLimits),
+    ...lazyConnectHandlers(JAEGER_METHODS, loadJaeger, callLimits),
+  ];
   const api = new Hono();
   api.use(requests.http);
   if (settings.server.streamOverHttpEnabled) api.route("/", connectRoutes(streams));

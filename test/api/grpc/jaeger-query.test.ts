@@ -10,8 +10,9 @@ import {
 } from "../../../gen/jaeger/api_v3/query_service_pb.ts";
 import type { TracesData } from "../../../gen/opentelemetry/proto/trace/v1/trace_pb.ts";
 import { queryGrpcService } from "../../../src/api/grpc/health.ts";
+import { JAEGER_METHODS } from "../../../src/api/grpc/jaeger-methods.ts";
 import { jaegerQuery } from "../../../src/api/grpc/jaeger-query.ts";
-import { connectHandlers, connectRoutes } from "../../../src/server/connect.ts";
+import { connectRoutes, lazyConnectHandlers } from "../../../src/server/connect.ts";
 import { Readiness } from "../../../src/server/readiness.ts";
 import { silentLogger } from "../../../src/telemetry/logger.ts";
 import { SegmentStore, TEST_LIMITS } from "../../query/segment-store.ts";
@@ -62,18 +63,17 @@ afterEach(async () => {
 
 async function serve(options: { maxPacketBytes?: number; multitenancyEnabled?: boolean } = {}) {
   const observed: [string, number][] = [];
-  const handlers = connectHandlers(
-    jaegerQuery({
-      engine: store.engine(),
-      log: silentLogger,
-      tenantRules: {
-        multitenancyEnabled: options.multitenancyEnabled ?? false,
-        multiTenantQueriesEnabled: true,
-      },
-      maxPacketBytes: options.maxPacketBytes ?? 2_097_152,
-    }),
-    { maxRecvMessageBytes: 1_048_576, maxSendMessageBytes: 16_777_216 },
-  );
+  const parts = {
+    engine: store.engine(),
+    log: silentLogger,
+    tenantRules: {
+      multitenancyEnabled: options.multitenancyEnabled ?? false,
+      multiTenantQueriesEnabled: true,
+    },
+    maxPacketBytes: options.maxPacketBytes ?? 2_097_152,
+  };
+  const limits = { maxRecvMessageBytes: 1_048_576, maxSendMessageBytes: 16_777_216 };
+  const handlers = lazyConnectHandlers(JAEGER_METHODS, async () => jaegerQuery(parts), limits);
   const { port } = await sockets.listen({
     fetch: (request, env) => connectRoutes(handlers).fetch(request, env),
     grpc: queryGrpcService(new Readiness(), handlers, (path, code) => observed.push([path, code])),
@@ -238,6 +238,11 @@ test("a message of Jaeger's clients is read by its field numbers", () => {
   const query = { serviceName: "a", operationName: "b", attributes: { c: "d" }, searchDepth: 7 };
   const bytes = toBinary(FindTracesRequestSchema, create(FindTracesRequestSchema, { query }));
   expect(Buffer.from(bytes).toString("hex")).toBe("0a100a0161120162" + "1a060a0163120164" + "4007");
+});
+
+test("every method that is described is served", () => {
+  const described = QueryService.methods.map(({ name }) => `/${QueryService.typeName}/${name}`);
+  expect(JAEGER_METHODS).toEqual(described);
 });
 
 test("a tenant is needed where there are several, and sees its own", async () => {
