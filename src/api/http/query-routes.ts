@@ -2,6 +2,7 @@ import { Hono, type MiddlewareHandler } from "hono";
 import { PintailError } from "../../errors.ts";
 import type { Tails } from "../../query/tail/tails.ts";
 import { textErrorResponse, textNotFound } from "../../server/text-error.ts";
+import { exportRoute } from "./export-route.ts";
 import { lazyRoutes } from "./lazy-routes.ts";
 import { metricsInstantRoute, metricsRangeRoute, noMetricsRoute } from "./metrics-routes.ts";
 import { decodedPathPart } from "./path-part.ts";
@@ -40,6 +41,7 @@ export function queryRoutes(parts: QueryApiParts): Hono {
   add("/api/v2/traces/:id", traceV2(parts, idOf));
   add("/api/search", searchRoute(parts));
   add("/api/tail", tailRoute(parts));
+  add("/api/export", exportRoute(parts));
   add("/api/search/tags", tagsV1(parts));
   add("/api/v2/search/tags", tagsV2(parts));
   // The tag may hold slashes, escaped or not, and line breaks.

@@ -13,14 +13,21 @@ import { traceIdFromHex } from "../../query/trace-id.ts";
 import { type AnyValueJson, bytesOfBase64, doubleOfJson, parseAnyValue } from "./any-value.ts";
 import { visibleAttributes } from "./visible-resource.ts";
 
+export type TraceOptions = {
+  /** Resources as `visibleAttributes` shows them, or as they are stored. */
+  readonly resources: "shown" | "stored";
+};
+
+const SHOWN: TraceOptions = { resources: "shown" };
+
 /**
  * `tempopb.Trace`, wire-identical to OTLP's TracesData. Written by hand: a large trace costs a
  * tenth of what it takes through message objects. `resource`, `scope` and `status` are written even
  * when empty, since Grafana fails on a trace without them.
  */
-export function traceToProtobuf(trace: Trace): Uint8Array {
+export function traceToProtobuf(trace: Trace, options: TraceOptions = SHOWN): Uint8Array {
   const writer = new BinaryWriter();
-  writeTrace(writer, trace);
+  writeTrace(writer, trace, options);
   return writer.finish();
 }
 
@@ -33,7 +40,7 @@ export function traceByIdResponseToProtobuf(response: {
 }): Uint8Array {
   const writer = new BinaryWriter();
   open(writer, 1);
-  writeTrace(writer, response.trace);
+  writeTrace(writer, response.trace, SHOWN);
   writer.join();
   open(writer, 2);
   if (response.inspectedBytes > 0) writer.tag(1, WireType.Varint).uint64(response.inspectedBytes);
@@ -45,10 +52,10 @@ export function traceByIdResponseToProtobuf(response: {
   return writer.finish();
 }
 
-function writeTrace(writer: BinaryWriter, trace: Trace): void {
+function writeTrace(writer: BinaryWriter, trace: Trace, { resources }: TraceOptions): void {
   for (const { resource, scopeSpans } of trace.resourceSpans) {
     open(writer, 1);
-    writeResource(writer, resource);
+    writeResource(writer, resource, resources);
     for (const { scope, spans } of scopeSpans) {
       open(writer, 2);
       writeScope(writer, scope);
@@ -61,9 +68,14 @@ function writeTrace(writer: BinaryWriter, trace: Trace): void {
   }
 }
 
-function writeResource(writer: BinaryWriter, resource: Resource): void {
+function writeResource(
+  writer: BinaryWriter,
+  resource: Resource,
+  resources: TraceOptions["resources"],
+): void {
   open(writer, 1);
-  writeAttributes(writer, 1, visibleAttributes(resource));
+  const shown = resources === "shown" ? visibleAttributes(resource) : resource.attributes;
+  writeAttributes(writer, 1, shown);
   count(writer, 2, resource.droppedAttributesCount);
   writer.join();
 }
