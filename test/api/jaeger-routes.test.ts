@@ -1,8 +1,11 @@
 import type { Hono } from "hono";
 import { Hono as App } from "hono";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { JAEGER_PATHS } from "../../src/api/http/jaeger-paths.ts";
+import { jaegerRoutes } from "../../src/api/http/jaeger-routes.ts";
 import { SpanBatch } from "../../src/model/span-batch.ts";
 import { JaegerProtobufDecoder } from "../../src/receivers/jaeger/decode-protobuf.ts";
+import { silentLogger } from "../../src/telemetry/logger.ts";
 import { SegmentStore, TEST_LIMITS } from "../query/segment-store.ts";
 import {
   aJaegerSpan,
@@ -13,6 +16,10 @@ import {
 import { aRequest, aSpan, attributes, hex } from "../support/otlp-builder.ts";
 import { apiOf } from "./api-fixture.ts";
 
+const PARTS = {
+  log: silentLogger,
+  tenantRules: { multitenancyEnabled: false, multiTenantQueriesEnabled: false },
+};
 const NOW_MS = Date.parse("2026-01-01T00:10:00Z");
 const MICROS = BigInt(Date.parse("2026-01-01T00:00:00Z")) * 1000n;
 const FIRST = "0af7651916cd43dd8448eb211c80319c";
@@ -296,7 +303,7 @@ test("spans that came as OTLP have tags of Jaeger's types", async () => {
   ]);
 });
 
-test("an unknown trace is 404, a bad id 400, another path 404, all in Jaeger's form", async () => {
+test("an unknown trace is 404, a bad id 400, in Jaeger's form", async () => {
   const envelope = { data: null, total: 0, limit: 0, offset: 0 };
   expect((await get("/traces/1234")).body).toEqual({
     ...envelope,
@@ -304,10 +311,6 @@ test("an unknown trace is 404, a bad id 400, another path 404, all in Jaeger's f
   });
   expect((await get("/traces/1234")).status).toBe(404);
   expect((await get("/traces/xyz")).status).toBe(400);
-  expect((await get("/metrics/calls")).body).toEqual({
-    ...envelope,
-    errors: [{ code: 404, msg: "not found" }],
-  });
 });
 
 test("ids of 64 bits are short, and found as such", async () => {
@@ -455,6 +458,12 @@ test.each(["/services", "/services/a/operations", "/traces", `/traces/${FIRST}`,
     expect([[], null]).toContainEqual((await jsonOf(other)).data);
   },
 );
+
+test("all paths are known before what answers is loaded, each a route of its own", () => {
+  const parts = { ...PARTS, engine: store.engine() };
+  const paths = jaegerRoutes(parts, "/base").routes.map(({ path }) => path);
+  expect(paths).toEqual(JAEGER_PATHS.map((path) => `/base${path}`));
+});
 
 test("the API stands wherever Tempo's is mounted, also below a prefix of both kinds", async () => {
   const mounted = new App().route("/outer", apiOf(store, { apiPrefix: "/inner" }));

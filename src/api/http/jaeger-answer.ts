@@ -40,11 +40,7 @@ export function jaegerList(api: ApiRequest, data: readonly unknown[], total: num
 export function jaegerErrorResponse(error: unknown, log: Logger): Response {
   const { status, message, unexpected } = mapError(error);
   if (unexpected) log.error("request failed", { error });
-  return jaegerFailure(status.http, message);
-}
-
-export function jaegerFailure(code: number, msg: string): Response {
-  const errors: JaegerError[] = [{ code, msg }];
+  const errors: JaegerError[] = [{ code: status.http, msg: message }];
   const body = JSON.stringify({ data: null, total: 0, limit: 0, offset: 0, errors });
-  return new Response(body, { status: code, headers: { "content-type": JSON_TYPE } });
+  return new Response(body, { status: status.http, headers: { "content-type": JSON_TYPE } });
 }

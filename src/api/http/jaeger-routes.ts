@@ -6,13 +6,7 @@ import { shortTraceId, traceIdToHex } from "../../query/trace-id.ts";
 import { jaegerOperationNames, jaegerOperations, jaegerServices } from "../jaeger-operations.ts";
 import { type Asker, findJaegerTraces } from "../jaeger-search.ts";
 import { jaegerTrace } from "../wire/jaeger-trace.ts";
-import {
-  jaegerErrorResponse,
-  jaegerFailure,
-  jaegerIndent,
-  jaegerList,
-  jaegerTexts,
-} from "./jaeger-answer.ts";
+import { jaegerErrorResponse, jaegerIndent, jaegerList, jaegerTexts } from "./jaeger-answer.ts";
 import { dependenciesRange, requiredService, tracesQuestion } from "./jaeger-params.ts";
 import { addJaegerV3Routes } from "./jaeger-v3-routes.ts";
 import { decodedPathPart } from "./path-part.ts";
@@ -26,7 +20,7 @@ import { parseTraceId } from "./trace-id-param.ts";
 import { traceTexts } from "./trace-texts.ts";
 
 /**
- * Jaeger's query API in the JSON of its UI, below `base`, over the questions that Tempo's routes
+ * `JAEGER_PATHS` below `base`: Jaeger's query API in the JSON of its UI, over the questions that Tempo's routes
  * ask. Traces are given as they are stored, so that `raw` changes nothing.
  */
 export function jaegerRoutes(parts: QueryRouteParts, base: string): Hono {
@@ -38,7 +32,6 @@ export function jaegerRoutes(parts: QueryRouteParts, base: string): Hono {
     const services = await jaegerServices(asker(parts, api));
     return jaegerList(api, services, services.length);
   });
-  // A service's name may hold slashes, escaped or not.
   add("/services/:service{[\\s\\S]+}/operations", async (api) => {
     const [, service = ""] = /\/services\/(.*)\/operations$/.exec(api.rawPath) ?? [];
     const names = await jaegerOperationNames(asker(parts, api), decodedPathPart(service));
@@ -54,7 +47,6 @@ export function jaegerRoutes(parts: QueryRouteParts, base: string): Hono {
   add("/traces/:id", trace(parts));
   add("/dependencies", dependencies(parts));
   addJaegerV3Routes(app, parts, base);
-  app.all("*", () => jaegerFailure(404, "not found"));
   return app;
 }
 

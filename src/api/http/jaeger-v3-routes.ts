@@ -6,7 +6,7 @@ import { mapError } from "../../server/error-map.ts";
 import type { Logger } from "../../telemetry/logger.ts";
 import { jaegerOperations, jaegerServices } from "../jaeger-operations.ts";
 import { findJaegerTraces } from "../jaeger-search.ts";
-import { resourceSpansToOtlpJson } from "../wire/trace-json.ts";
+import { traceToOtlpJson } from "../wire/otlp-json.ts";
 import { v3Instant, v3Param, v3Range, v3Search } from "./jaeger-v3-params.ts";
 import { answer, JSON_TYPE } from "./respond.ts";
 import {
@@ -35,11 +35,9 @@ export function addJaegerV3Routes(app: Hono, parts: QueryRouteParts, base: strin
   });
   add("/traces", async (api) => {
     const traceIds = await findJaegerTraces(asker(api), v3Search(api.params));
-    const texts = await traceTexts(parts, api, traceIds, ({ trace }) => {
-      return JSON.stringify(resourceSpansToOtlpJson(trace)).slice(1, -1);
-    });
-    const known = texts.filter((text) => text !== undefined);
-    return answer(api.request, JSON_TYPE, `{"result":{"resourceSpans":[${known.join(",")}]}}`);
+    const texts = await traceTexts(parts, api, traceIds, ({ trace }) => traceToOtlpJson(trace));
+    const groups = texts.filter((text) => text !== undefined).map(groupsOf);
+    return answer(api.request, JSON_TYPE, `{"result":${TRACES_START}${groups.join(",")}]}}`);
   });
   add("/traces/:id", async (api) => {
     const traceId = parseTraceId(api.rawPath.slice(api.rawPath.lastIndexOf("/") + 1));
@@ -52,7 +50,7 @@ export function addJaegerV3Routes(app: Hono, parts: QueryRouteParts, base: strin
       throw new PintailError("trace_too_large", message);
     }
     if (trace.resourceSpans.length === 0) throw new PintailError("not_found", "trace not found");
-    return json(api, { result: { resourceSpans: resourceSpansToOtlpJson(trace) } });
+    return answer(api.request, JSON_TYPE, `{"result":${traceToOtlpJson(trace)}}`);
   });
   add("/dependencies", async (api) => {
     const range = v3Range(api.params);
@@ -65,6 +63,13 @@ export function addJaegerV3Routes(app: Hono, parts: QueryRouteParts, base: strin
     }));
     return json(api, { dependencies });
   });
+}
+
+const TRACES_START = '{"resourceSpans":[';
+
+/** What stands in the list of a trace's JSON. */
+function groupsOf(tracesData: string): string {
+  return tracesData.slice(TRACES_START.length, -"]}".length);
 }
 
 function json({ request }: ApiRequest, value: unknown): Response {

@@ -1,18 +1,23 @@
-import type { Context } from "hono";
+import type { Context, Hono } from "hono";
 import { routePath } from "hono/route";
 
 type Routes = { readonly fetch: (request: Request, env?: object) => Response | Promise<Response> };
 
 /**
- * Routes whose modules are loaded when the first request comes: most servers never get one. Given
- * for a path that ends in "/*"; `load` gets what stands before that, wherever it was mounted.
+ * Adds routes, `paths` below `base`, whose modules are loaded when the first request comes: most
+ * servers never get one. `load` gets the base as it is once `app` is mounted.
  */
-export function lazyRoutes(
+export function addLazyRoutes(
+  app: Hono,
+  base: string,
+  paths: readonly string[],
   load: (base: string) => Promise<Routes>,
-): (c: Context) => Promise<Response> {
+): void {
   let loading: Promise<Routes> | undefined;
-  return async (c) => {
-    loading ??= load(routePath(c).replace(/\/\*$/, ""));
-    return await (await loading).fetch(c.req.raw, c.env);
-  };
+  for (const path of paths) {
+    app.all(base + path, async (c: Context) => {
+      loading ??= load(routePath(c).slice(0, -path.length));
+      return await (await loading).fetch(c.req.raw, c.env);
+    });
+  }
 }

@@ -3,7 +3,8 @@ import { PintailError } from "../../errors.ts";
 import type { Tails } from "../../query/tail/tails.ts";
 import { textErrorResponse, textNotFound } from "../../server/text-error.ts";
 import { exportRoute } from "./export-route.ts";
-import { lazyRoutes } from "./lazy-routes.ts";
+import { JAEGER_PATHS } from "./jaeger-paths.ts";
+import { addLazyRoutes } from "./lazy-routes.ts";
 import { metricsInstantRoute, metricsRangeRoute, noMetricsRoute } from "./metrics-routes.ts";
 import { decodedPathPart } from "./path-part.ts";
 import {
@@ -51,9 +52,8 @@ export function queryRoutes(parts: QueryApiParts): Hono {
   add("/api/metrics/query", metricsInstantRoute(parts));
   add("/api/metrics/*", noMetricsRoute);
   addZipkinRoutes(add, parts);
-  app.all(
-    `${prefix}/jaeger/api/*`,
-    lazyRoutes(async (base) => (await import("./jaeger-routes.ts")).jaegerRoutes(parts, base)),
+  addLazyRoutes(app, `${prefix}/jaeger/api`, JAEGER_PATHS, async (base) =>
+    (await import("./jaeger-routes.ts")).jaegerRoutes(parts, base),
   );
   // It is off; Tempo asks for the tenant all the same.
   add("/api/mcp", () => {

@@ -7,7 +7,7 @@ import type {
   SpanLink,
   Trace,
 } from "../../query/trace.ts";
-import { spanIdToHex, traceIdFromHex } from "../../query/trace-id.ts";
+import { traceIdFromHex } from "../../query/trace-id.ts";
 import { anyValueToJson, base64OfBytes, type KeyValueJson } from "./any-value.ts";
 import { spanKindName, statusCodeName } from "./enum-names.ts";
 import { decimalUnlessZero, unlessDefault } from "./json-text.ts";
@@ -15,37 +15,13 @@ import { visibleAttributes } from "./visible-resource.ts";
 
 /** Protobuf's JSON of the resource groups: ids in base64, 64-bit numbers as strings. */
 export function resourceSpansToJson(trace: Trace): unknown[] {
-  const form: JsonForm = {
-    traceId: base64IdCache(),
-    spanId: base64SpanId,
-    kind: spanKindName,
-    statusCode: statusCodeName,
-  };
-  return trace.resourceSpans.map((group) => resourceSpans(group, form));
+  const base64Id = base64IdCache();
+  return trace.resourceSpans.map((group) => resourceSpans(group, base64Id));
 }
 
-/** OTLP's JSON of the same: ids in hex, enums as numbers. */
-export function resourceSpansToOtlpJson(trace: Trace): unknown[] {
-  return trace.resourceSpans.map((group) => resourceSpans(group, OTLP_FORM));
-}
+type Base64Id = (traceId: string) => string;
 
-/** Where the two differ. */
-type JsonForm = {
-  /** Of 32 hex digits. */
-  readonly traceId: (hex: string) => string;
-  readonly spanId: (id: bigint) => string;
-  readonly kind: (kind: number) => string | number;
-  readonly statusCode: (code: number) => string | number;
-};
-
-const OTLP_FORM: JsonForm = {
-  traceId: (hex) => hex,
-  spanId: spanIdToHex,
-  kind: (kind) => kind,
-  statusCode: (code) => code,
-};
-
-function resourceSpans({ resource, scopeSpans }: ResourceSpans, form: JsonForm): unknown {
+function resourceSpans({ resource, scopeSpans }: ResourceSpans, base64Id: Base64Id): unknown {
   return {
     resource: {
       attributes: attributes(visibleAttributes(resource)),
@@ -53,7 +29,7 @@ function resourceSpans({ resource, scopeSpans }: ResourceSpans, form: JsonForm):
     },
     scopeSpans: scopeSpans.map((group) => ({
       scope: scope(group.scope),
-      spans: group.spans.map((one) => span(one, form)),
+      spans: group.spans.map((one) => span(one, base64Id)),
       schemaUrl: unlessDefault(group.scope.schemaUrl),
     })),
     schemaUrl: unlessDefault(resource.schemaUrl),
@@ -69,26 +45,26 @@ function scope(value: InstrumentationScope): unknown {
   };
 }
 
-function span(value: Span, form: JsonForm): unknown {
+function span(value: Span, base64Id: Base64Id): unknown {
   return {
-    traceId: form.traceId(value.traceId),
-    spanId: form.spanId(value.spanId),
+    traceId: base64Id(value.traceId),
+    spanId: base64SpanId(value.spanId),
     traceState: unlessDefault(value.traceState),
-    parentSpanId: value.parentSpanId === undefined ? undefined : form.spanId(value.parentSpanId),
+    parentSpanId: value.parentSpanId === undefined ? undefined : base64SpanId(value.parentSpanId),
     flags: unlessDefault(value.flags),
     name: unlessDefault(value.name),
-    kind: value.kind === 0 ? undefined : form.kind(value.kind),
+    kind: value.kind === 0 ? undefined : spanKindName(value.kind),
     startTimeUnixNano: decimalUnlessZero(value.startUnixNano),
     endTimeUnixNano: decimalUnlessZero(value.endUnixNano),
     attributes: attributes(value.attributes),
     droppedAttributesCount: unlessDefault(value.droppedAttributesCount),
     events: value.events.length === 0 ? undefined : value.events.map(event),
     droppedEventsCount: unlessDefault(value.droppedEventsCount),
-    links: value.links.length === 0 ? undefined : value.links.map((one) => link(one, form)),
+    links: value.links.length === 0 ? undefined : value.links.map((one) => link(one, base64Id)),
     droppedLinksCount: unlessDefault(value.droppedLinksCount),
     status: {
       message: unlessDefault(value.statusMessage),
-      code: value.statusCode === 0 ? undefined : form.statusCode(value.statusCode),
+      code: value.statusCode === 0 ? undefined : statusCodeName(value.statusCode),
     },
   };
 }
@@ -102,10 +78,10 @@ function event(value: SpanEvent): unknown {
   };
 }
 
-function link(value: SpanLink, form: JsonForm): unknown {
+function link(value: SpanLink, base64Id: Base64Id): unknown {
   return {
-    traceId: form.traceId(value.traceId),
-    spanId: form.spanId(value.spanId),
+    traceId: base64Id(value.traceId),
+    spanId: base64SpanId(value.spanId),
     traceState: unlessDefault(value.traceState),
     attributes: attributes(value.attributes),
     droppedAttributesCount: unlessDefault(value.droppedAttributesCount),
@@ -122,7 +98,7 @@ function attributes(values: readonly Attribute[]): KeyValueJson[] | undefined {
 }
 
 /** Nearly all ids of a trace are its own. */
-function base64IdCache(): JsonForm["traceId"] {
+function base64IdCache(): Base64Id {
   let lastHex = "";
   let last = "";
   return (hex) => {
