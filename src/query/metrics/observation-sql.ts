@@ -179,10 +179,15 @@ function numbersSql(stage: SeriesStage): string[] {
   }
 }
 
-/** Number of the bucket of a row in the grid, counted from 0: buckets end with their right edge. */
-export function bucketSql({ startUnixNano, stepNanos, count }: MetricsGrid): string {
+/**
+ * Number of the bucket of a row in the grid, counted from 0: buckets end with their right edge.
+ * `anywhere`: rows that start after the grid have `count`.
+ */
+export function bucketSql(grid: MetricsGrid, anywhere = false): string {
+  const { startUnixNano, stepNanos, count } = grid;
   if (count === 1) return "0";
-  return `CAST((epoch_ns(start_time) - ${startUnixNano + 1n}) // ${stepNanos} AS INTEGER)`;
+  const bucket = `(epoch_ns(start_time) - ${startUnixNano + 1n}) // ${stepNanos}`;
+  return `CAST(${anywhere ? `least(${bucket}, ${count})` : bucket} AS INTEGER)`;
 }
 
 /** Fields whose values the statement reads, beside those of the pipeline. */

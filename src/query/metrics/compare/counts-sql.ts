@@ -19,7 +19,7 @@ export type CompareRows = {
 function rowsSql(rows: CompareRows, grid: MetricsGrid): string {
   const { source, segments, inside, selection } = rows;
   const where = inside ? source.where : `${source.where} AND ${startInGridSql(grid)}`;
-  return `(SELECT *, ${bucketSql(grid)} AS bucket, coalesce(${selection}, FALSE) AS selected
+  return `(SELECT *, ${bucketSql(grid, inside)} AS bucket, coalesce(${selection}, FALSE) AS selected
     FROM ${source.from(segments, inside)} WHERE ${where})`;
 }
 

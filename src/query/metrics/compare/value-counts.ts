@@ -99,7 +99,8 @@ export class ValueCounts {
 
 function addTo({ buckets, all }: Counted, bucket: number, counts: GroupCounts): void {
   for (const group of GROUPS) {
-    // Segments that lie in the grid as a whole are not asked for each row's bucket.
+    // Of segments that lie in the grid as a whole no row is asked whether it does: of a trace whose
+    // spans end before they start, one may lie beyond.
     if (bucket < 0 || bucket >= buckets[group].length) continue;
     buckets[group][bucket]! += counts[group];
     all[group] += counts[group];
