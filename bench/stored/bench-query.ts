@@ -7,10 +7,14 @@ import { type Dataset, prepareDataset } from "./dataset.ts";
 import {
   answerSql,
   METRICS,
+  METRICS_STEP_SECONDS,
+  type MetricsCase,
+  metricsLabel,
   metricsPath,
-  SEARCH_LIMIT,
   SEARCHES,
   type SearchCase,
+  STREAMED,
+  searchPath,
   TAGS,
   type TagCase,
 } from "./query-cases.ts";
@@ -22,25 +26,24 @@ export async function benchQuery(options: BenchOptions): Promise<BenchResult> {
   await findAnswers(dataset);
   const server = await StoredServer.start(dataset.dir, options);
   const figures: Figure[] = [];
-  const skipped: string[] = [];
   const runtime = await server.runtime();
   try {
     figures.push(...(await traceById(server, dataset)));
     for (const search of SEARCHES) {
       progress(`query: ${search.query}`);
-      const figure = await searchFigure(server, dataset, search);
-      if (typeof figure === "string") skipped.push(figure);
-      else figures.push(figure);
+      figures.push(await searchFigure(server, dataset, search));
+    }
+    for (const search of STREAMED) {
+      progress(`query: ${search.query}, streamed`);
+      figures.push(await streamFigure(server, search));
     }
     for (const tag of TAGS) {
       progress(`query: ${tag.label}`);
       figures.push(await tagFigure(server, tag));
     }
-    for (const { id, query } of METRICS) {
-      progress(`query: ${query}`);
-      const figure = await metricsFigure(server, id, query);
-      if (typeof figure === "string") skipped.push(figure);
-      else figures.push(figure);
+    for (const metrics of METRICS) {
+      progress(`query: ${metrics.query}`);
+      figures.push(await metricsFigure(server, dataset, metrics));
     }
     const { peakRssBytes } = server.usage();
     figures.push(mebibytesFigure("query.rss.peak", "largest resident size", peakRssBytes));
@@ -58,7 +61,7 @@ export async function benchQuery(options: BenchOptions): Promise<BenchResult> {
       runs: server.runs,
     },
     figures,
-    skipped,
+    skipped: [],
   };
 }
 
@@ -103,22 +106,13 @@ async function searchFigure(
   server: StoredServer,
   dataset: Dataset,
   search: SearchCase,
-): Promise<Figure | string> {
-  const { id, label, query, range, optional } = search;
-  const params = new URLSearchParams({ q: query, limit: String(SEARCH_LIMIT) });
-  if (range !== undefined) {
-    params.set("start", String(range.start));
-    params.set("end", String(range.end));
-  }
-  const path = `/api/search?${params}`;
+): Promise<Figure> {
+  const { id, label, query } = search;
+  const path = searchPath(search);
   const expected = dataset.answers.get(answerSql(search, "spans")) ?? [];
-  if (optional === true) {
-    const reason = unsupported(await server.ask(path));
-    if (reason !== undefined) return `${query}: ${reason}`;
-  }
   return server.measure({
     id: `query.${id}`,
-    label: range === undefined ? `${label}, no range` : label,
+    label,
     ask: async () => {
       const answer = await server.ask(path);
       expectStatus(answer, 200, query);
@@ -133,6 +127,17 @@ async function searchFigure(
         `${query} found traces without spans`,
       );
     },
+  });
+}
+
+/** From the request to the first trace of a stream of server-sent events. */
+function streamFigure(server: StoredServer, search: SearchCase): Promise<Figure> {
+  const headers = { accept: "text/event-stream" };
+  const path = searchPath(search);
+  return server.measure({
+    id: `query.${search.id}.first`,
+    label: `first streamed trace of \`${search.query}\``,
+    ask: () => server.askUntil(path, '"traceID"', { headers }),
   });
 }
 
@@ -234,32 +239,32 @@ function tagFigure(server: StoredServer, tag: TagCase): Promise<Figure> {
   });
 }
 
-async function metricsFigure(
+type FoundSeries = {
+  readonly series?: readonly { readonly samples?: readonly { readonly value?: number }[] }[];
+};
+
+function metricsFigure(
   server: StoredServer,
-  id: string,
-  query: string,
-): Promise<Figure | string> {
-  const path = metricsPath(query);
-  const reason = unsupported(await server.ask(path));
-  if (reason !== undefined) return `${query}: ${reason}`;
+  { spans }: Dataset,
+  metrics: MetricsCase,
+): Promise<Figure> {
+  const { id, query, samples } = metrics;
+  const path = metricsPath(metrics);
   return server.measure({
     id: `query.${id}`,
-    label: `\`${query}\`, steps of 60 s`,
+    label: metricsLabel(metrics),
     ask: async () => {
       const answer = await server.ask(path);
       expectStatus(answer, 200, query);
-      const { series } = JSON.parse(answer.body.toString()) as { series?: readonly unknown[] };
-      expectTrue((series ?? []).length > 0, `${query}: no series`);
+      const { series = [] } = JSON.parse(answer.body.toString()) as FoundSeries;
+      expectTrue(series.length > 0, `${query}: no series`);
+      if (samples === undefined) return;
+      let sum = 0;
+      for (const one of series) for (const { value = 0 } of one.samples ?? []) sum += value;
+      const counted = Math.round(samples === "rates" ? sum * METRICS_STEP_SECONDS : sum);
+      expectTrue(counted === spans, `${query} counts ${counted} spans instead of ${spans}`);
     },
   });
-}
-
-/** Why the server refuses a query that it does not know yet; undefined when it answers. */
-function unsupported({ status, body }: HttpAnswer): string | undefined {
-  if (status === 200) return undefined;
-  const text = body.toString().trim();
-  if (!/not (yet )?supported/.test(text)) throw new Error(`${status} ${text}`);
-  return text;
 }
 
 function expectStatus(answer: HttpAnswer, status: number, what: string): void {

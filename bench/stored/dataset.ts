@@ -61,7 +61,8 @@ type Manifest = Omit<Dataset, "dir" | "answers" | "saveAnswers"> & {
 export async function prepareDataset(options: BenchOptions): Promise<Dataset> {
   const base = options.smoke ? SMOKE : FULL;
   const spans = options.spans ?? base.spans;
-  const segmentSpans = Math.ceil(spans / Math.ceil(spans / base.segmentSpans));
+  const segments = options.segments ?? Math.ceil(spans / base.segmentSpans);
+  const segmentSpans = Math.ceil(spans / segments);
   const dir = join(DATA_DIR, `${spans}-in-${segmentSpans}`);
   const manifestPath = join(dir, "dataset.json");
   const sources = sourcesHash();

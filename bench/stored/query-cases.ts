@@ -15,9 +15,9 @@ export type SearchCase = {
   readonly query: string;
   /** Conditions over the columns of a row; a trace is found when each holds for one of its rows. */
   readonly where: readonly string[];
+  /** Further conditions on the trace, over aggregates of its rows. */
+  readonly having?: readonly string[];
   readonly range: Range | undefined;
-  /** A query that the server may not support yet is left out then. */
-  readonly optional?: boolean;
 };
 
 export const SEARCH_LIMIT = 20;
@@ -46,33 +46,53 @@ export const SEARCHES: readonly SearchCase[] = [
     "status = 2",
   ]),
   search("and-all", "{ } && { }", ["true"]),
-  { ...search("range-10m", "{ status = error }", ["status = 2"], TEN_MINUTES) },
-  {
-    ...search(
-      "range-10m-needle",
-      `{ span.${NEEDLE.key} = "u-4242" }`,
-      [user("u-4242")],
-      TEN_MINUTES,
-    ),
-  },
-  { ...search("no-range", "{ status = error }", ["status = 2"]), range: undefined },
-  { ...search("child", "{ } > { }", ["nested_parent > 0"]), optional: true },
-  {
-    // Of all errors those that have an ancestor: every span of this workload but the root has one.
-    ...search("descendant", "{ } >> { status = error }", ["status = 2 AND nested_parent > 0"]),
-    optional: true,
-  },
+  search("range-10m", "{ status = error }", ["status = 2"], { range: TEN_MINUTES }),
+  search("range-10m-needle", `{ span.${NEEDLE.key} = "u-4242" }`, [user("u-4242")], {
+    range: TEN_MINUTES,
+  }),
+  search("no-range", "{ status = error }", ["status = 2"], { range: undefined }),
+  search("child", "{ } > { }", ["nested_parent > 0"]),
+  // Of all errors those that have an ancestor: every span of this workload but the root has one.
+  search("descendant", "{ } >> { status = error }", ["status = 2 AND nested_parent > 0"]),
+  search("not-descendant", "{ nestedSetParent < 0 } !>> { status = error }", [
+    "status = 2 AND nested_parent = -1",
+  ]),
+  search("count", '{ resource.service.name = "payment" } | count() > 3', [], {
+    having: ["count(*) FILTER (service_name = 'payment') > 3"],
+  }),
+  search("avg", "{ } | avg(duration) > 100ms", [], {
+    having: ["sum(duration_ns) // count(*) > 100000000"],
+  }),
+  search("by", "{ status = error } | by(resource.service.name) | count() > 1", [], {
+    // Some service has two when there are fewer services than errors.
+    having: ["count(*) FILTER (status = 2) > count(DISTINCT service_name) FILTER (status = 2)"],
+  }),
+  search("event", '{ event.exception.type = "IOError" }', [
+    `len(list_filter(events, lambda e: len(list_filter(e.attributes,
+      lambda a: a.key = 'exception.type' AND a.str = 'IOError')) > 0)) > 0`,
+  ]),
 ];
 
 function search(
   id: string,
   query: string,
   where: readonly string[],
-  range: Range = WHOLE,
+  more: Partial<Pick<SearchCase, "having" | "range">> = {},
 ): SearchCase {
-  const minutes = (range.end - range.start) / 60;
-  const label = `newest ${SEARCH_LIMIT} of \`${query}\`${range === WHOLE ? "" : `, ${minutes} minutes`}`;
-  return { id, label, query, where, range };
+  const { having, range } = { having: [], range: WHOLE as Range | undefined, ...more };
+  return {
+    id,
+    label: `newest ${SEARCH_LIMIT} of \`${query}\`${rangeText(range)}`,
+    query,
+    where,
+    having,
+    range,
+  };
+}
+
+function rangeText(range: Range | undefined): string {
+  if (range === undefined) return ", no range";
+  return range === WHOLE ? "" : `, ${(range.end - range.start) / 60} minutes`;
 }
 
 function user(value: string): string {
@@ -80,7 +100,7 @@ function user(value: string): string {
 }
 
 /** The right answer: ids of traces, newest first. */
-export function answerSql({ where, range }: SearchCase, spans: string): string {
+export function answerSql({ where, having = [], range }: SearchCase, spans: string): string {
   const inRange =
     range === undefined
       ? []
@@ -88,10 +108,10 @@ export function answerSql({ where, range }: SearchCase, spans: string): string {
           `epoch_ns(min(trace_start)) <= ${range.end}000000000`,
           `epoch_ns(min(trace_start)) + max(trace_duration_ns) >= ${range.start}000000000`,
         ];
-  const having = [...where.map((condition) => `bool_or(${condition})`), ...inRange];
+  const conditions = [...where.map((condition) => `bool_or(${condition})`), ...having, ...inRange];
   return (
     `SELECT replace(trace_id::VARCHAR, '-', '') FROM ${spans} GROUP BY trace_id ` +
-    `HAVING ${having.join(" AND ")} ORDER BY min(trace_start) DESC, trace_id LIMIT ${SEARCH_LIMIT}`
+    `HAVING ${conditions.join(" AND ")} ORDER BY min(trace_start) DESC, trace_id LIMIT ${SEARCH_LIMIT}`
   );
 }
 
@@ -146,19 +166,63 @@ function rangeParams(): URLSearchParams {
   return new URLSearchParams({ start: String(WHOLE.start), end: String(WHOLE.end) });
 }
 
-/** TraceQL metrics over the whole range in steps of a minute. */
-export const METRICS: readonly { readonly id: string; readonly query: string }[] = [
-  { id: "metrics-rate", query: "{ } | rate()" },
-  { id: "metrics-rate-by", query: "{ } | rate() by (span.http.route)" },
-  { id: "metrics-avg", query: "{ } | avg_over_time(duration)" },
-  { id: "metrics-quantile", query: "{ } | quantile_over_time(duration, .5, .99)" },
-  { id: "metrics-histogram", query: "{ } | histogram_over_time(duration)" },
-  { id: "metrics-compare", query: "{ } | compare({ status = error })" },
+/** A search whose first streamed traces are waited for. */
+export const STREAMED: readonly SearchCase[] = SEARCHES.filter(({ id }) =>
+  ["error", "descendant", "avg", "needle"].includes(id),
+);
+
+export type MetricsCase = {
+  readonly id: string;
+  readonly query: string;
+  readonly range: Range;
+  /** The samples count every span once: as rates, or as counts. */
+  readonly samples?: "rates" | "counts";
+};
+
+export const METRICS_STEP_SECONDS = 60;
+
+/** TraceQL metrics in steps of a minute. */
+export const METRICS: readonly MetricsCase[] = [
+  metrics("rate", "{ } | rate()", "rates"),
+  metrics("rate-by", "{ } | rate() by (span.http.route)", "rates"),
+  metrics("rate-error", "{ status = error } | rate() by (resource.service.name)"),
+  metrics("avg", "{ } | avg_over_time(duration)"),
+  metrics("quantile", "{ } | quantile_over_time(duration, .5, .99)"),
+  metrics("histogram", "{ } | histogram_over_time(duration)", "counts"),
+  metrics(
+    "histogram-by",
+    "{ } | histogram_over_time(duration) by (resource.service.name)",
+    "counts",
+  ),
+  metrics("compare", "{ } | compare({ status = error })"),
+  metrics("structure", "{ } >> { status = error } | rate()"),
+  { id: "metrics-rate-10m", query: "{ } | rate()", range: TEN_MINUTES },
 ];
 
-export function metricsPath(query: string): string {
-  const params = rangeParams();
-  params.set("q", query);
-  params.set("step", "60s");
+function metrics(id: string, query: string, samples?: "rates" | "counts"): MetricsCase {
+  const counted = samples === undefined ? {} : { samples };
+  return { id: `metrics-${id}`, query, range: WHOLE, ...counted };
+}
+
+export function metricsLabel({ query, range }: MetricsCase): string {
+  return `\`${query}\`, steps of ${METRICS_STEP_SECONDS} s${rangeText(range)}`;
+}
+
+export function metricsPath({ query, range }: MetricsCase): string {
+  const params = new URLSearchParams({
+    q: query,
+    start: String(range.start),
+    end: String(range.end),
+    step: `${METRICS_STEP_SECONDS}s`,
+  });
   return `/api/metrics/query_range?${params}`;
+}
+
+export function searchPath({ query, range }: SearchCase): string {
+  const params = new URLSearchParams({ q: query, limit: String(SEARCH_LIMIT) });
+  if (range !== undefined) {
+    params.set("start", String(range.start));
+    params.set("end", String(range.end));
+  }
+  return `/api/search?${params}`;
 }

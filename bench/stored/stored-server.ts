@@ -57,6 +57,11 @@ export class StoredServer {
     return this.#http.send(this.#server.url + path, options);
   }
 
+  /** Resolves when the body holds `wanted`, and hangs up then. */
+  askUntil(path: string, wanted: string, options?: HttpRequestOptions): Promise<void> {
+    return this.#http.until(this.#server.url + path, wanted, options);
+  }
+
   /** Wall time of each answer at the client, CPU time of the server over all runs. */
   async measure({ id, label, ask, runs = this.#runs, warmUpRuns }: Measured): Promise<Figure> {
     const before = warmUpRuns ?? this.#warmUpRuns;

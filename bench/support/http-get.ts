@@ -41,6 +41,31 @@ export class HttpClient {
     });
   }
 
+  /** Resolves when the body holds `wanted`, and hangs up then; rejects when it ends without. */
+  until(url: string, wanted: string, { headers = {} }: HttpRequestOptions = {}): Promise<void> {
+    return new Promise((resolve, reject) => {
+      // A connection of its own, since it is cut.
+      const outgoing = request(
+        url,
+        { headers: { ...headers }, timeout: TIMEOUT_MS },
+        (incoming) => {
+          let text = "";
+          incoming.on("data", (chunk: Buffer) => {
+            text += chunk.toString();
+            if (!text.includes(wanted)) return;
+            resolve();
+            outgoing.destroy();
+          });
+          incoming.once("error", reject);
+          incoming.once("end", () => reject(new Error(`${url} ended without ${wanted}: ${text}`)));
+        },
+      );
+      outgoing.once("error", reject);
+      outgoing.once("timeout", () => outgoing.destroy(new Error(`no answer from ${url}`)));
+      outgoing.end();
+    });
+  }
+
   close(): void {
     this.#agent.destroy();
   }

@@ -15,6 +15,8 @@ export type BenchOptions = {
   readonly smoke: boolean;
   /** Spans of each chosen bench instead of its own default. */
   readonly spans: number | undefined;
+  /** Segments that hold the stored spans of the query benches, instead of the default. */
+  readonly segments: number | undefined;
   /** Repetitions of each measurement instead of the bench's own default. */
   readonly runs: number | undefined;
   /** What the server runs on. */
@@ -29,6 +31,7 @@ export const USAGE = `usage: npm run bench -- [names] [flags]
   names            ${BENCH_NAMES.join(", ")}; all when none is given
   --smoke          tiny sizes, under a minute for all: checks the counts, measures nothing
   --spans N        spans instead of each bench's default
+  --segments N     query, sql: segments that hold them
   --runs N         repetitions of each measurement
   --runtime NAME   what the server runs on: ${RUNTIMES.join(", ")} (PINTAIL_BUN, PINTAIL_DENO: their paths)
   --protocol NAME  server bench: only ${PROTOCOLS.join(" or ")}
@@ -45,6 +48,7 @@ export function parseOptions(args: readonly string[]): BenchOptions | "help" {
     names: BENCH_NAMES.filter((name) => positionals.length === 0 || positionals.includes(name)),
     smoke: values.smoke === true,
     spans: positive("spans", values.spans),
+    segments: positive("segments", values.segments),
     runs: positive("runs", values.runs),
     runtime: oneOf("runtime", values.runtime ?? "node", RUNTIMES),
     protocols: protocol === undefined ? PROTOCOLS : [oneOf("protocol", protocol, PROTOCOLS)],
@@ -62,6 +66,7 @@ function parse(args: readonly string[]) {
         smoke: { type: "boolean" },
         rebuild: { type: "boolean" },
         spans: { type: "string" },
+        segments: { type: "string" },
         runs: { type: "string" },
         runtime: { type: "string" },
         protocol: { type: "string" },
