@@ -1,8 +1,11 @@
 import type { Hono } from "hono";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ZIPKIN_PATHS } from "../../src/api/http/zipkin-paths.ts";
+import { zipkinRoutes } from "../../src/api/http/zipkin-routes.ts";
 import { BodyFormat } from "../../src/ingest/ingest.ts";
 import { SpanBatch } from "../../src/model/span-batch.ts";
 import { ZipkinDecoder } from "../../src/receivers/zipkin/decode.ts";
+import { silentLogger } from "../../src/telemetry/logger.ts";
 import { SegmentStore } from "../query/segment-store.ts";
 import { aRequest, aSpan, attributes, hex } from "../support/otlp-builder.ts";
 import { aZipkinSpan, json, type ZipkinSpan } from "../support/zipkin-builder.ts";
@@ -319,3 +322,13 @@ test.each(["/services", "/spans", "/traces", `/trace/${FIRST}`, "/dependencies"]
     expect([200, 404]).toContain(other.status);
   },
 );
+
+test("all paths are known before what answers is loaded, each a route of its own", () => {
+  const parts = {
+    engine: store.engine(),
+    log: silentLogger,
+    tenantRules: { multitenancyEnabled: false, multiTenantQueriesEnabled: false },
+  };
+  const paths = zipkinRoutes(parts, "/base").routes.map(({ path }) => path);
+  expect(paths).toEqual(ZIPKIN_PATHS.map((path) => `/base${path}`));
+});

@@ -18,7 +18,7 @@ import { addApiStatusRoutes, addStatusRoutes, type StatusParts } from "./status-
 import { tagsV1, tagsV2, tagValuesV1, tagValuesV2 } from "./tag-routes.ts";
 import { tailRoute } from "./tail-route.ts";
 import { traceV1, traceV2 } from "./trace-routes.ts";
-import { addZipkinRoutes } from "./zipkin-routes.ts";
+import { ZIPKIN_PATHS } from "./zipkin-paths.ts";
 
 export type QueryApiParts = QueryRouteParts & {
   readonly tails: Tails;
@@ -51,7 +51,9 @@ export function queryRoutes(parts: QueryApiParts): Hono {
   add("/api/metrics/query_range", metricsRangeRoute(parts));
   add("/api/metrics/query", metricsInstantRoute(parts));
   add("/api/metrics/*", noMetricsRoute);
-  addZipkinRoutes(add, parts);
+  addLazyRoutes(app, `${prefix}/zipkin`, ZIPKIN_PATHS, async (base) =>
+    (await import("./zipkin-routes.ts")).zipkinRoutes(parts, base),
+  );
   addLazyRoutes(app, `${prefix}/jaeger/api`, JAEGER_PATHS, async (base) =>
     (await import("./jaeger-routes.ts")).jaegerRoutes(parts, base),
   );

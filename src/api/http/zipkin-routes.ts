@@ -1,3 +1,4 @@
+import { Hono } from "hono";
 import { PintailError } from "../../errors.ts";
 import { serviceDependencies } from "../../query/dependencies.ts";
 import { searchTraces } from "../../query/search.ts";
@@ -9,14 +10,17 @@ import { searchRequest } from "../search-request.ts";
 import { findTags } from "../tag-questions.ts";
 import { type ZipkinSpanJson, zipkinSpans } from "../wire/zipkin-span.ts";
 import { answer, JSON_TYPE } from "./respond.ts";
-import type { ApiHandler, ApiRequest, QueryRouteParts } from "./route-context.ts";
+import {
+  type ApiHandler,
+  type ApiRequest,
+  apiRoute,
+  type QueryRouteParts,
+} from "./route-context.ts";
 import { parseTraceId } from "./trace-id-param.ts";
 import { traceTexts } from "./trace-texts.ts";
 import { wholeSeconds } from "./whole-seconds.ts";
 import { searchParamsOf, traceQlOf, zipkinRange } from "./zipkin-params.ts";
 
-/** Where Zipkin's UI looks for its API. */
-const BASE = "/zipkin/api/v2";
 /** Ids in one `/traceMany`. */
 const MAX_IDS = 1000;
 const MS_NANOS = 1_000_000n;
@@ -31,25 +35,27 @@ const UI_CONFIG = {
 };
 
 /**
- * Zipkin's query API, version 2, over the questions that Tempo's routes ask: for UIs that know
- * nothing else.
+ * `ZIPKIN_PATHS` below `base`: Zipkin's query API, version 2, over the questions that Tempo's routes
+ * ask, for UIs that know nothing else.
  */
-export function addZipkinRoutes(
-  add: (path: string, handler: ApiHandler) => void,
-  parts: QueryRouteParts,
-): void {
+export function zipkinRoutes(parts: QueryRouteParts, base: string): Hono {
+  const app = new Hono();
+  const add = (path: string, handler: ApiHandler): void => {
+    app.all(base + path, apiRoute(parts, handler));
+  };
   const valuesOf = (tag: string) => (api: ApiRequest, q: string) => namesOf(parts, api, tag, q);
   const services = valuesOf("resource.service.name");
-  add("/zipkin/config.json", (api) => json(api, UI_CONFIG));
-  add(`${BASE}/services`, async (api) => json(api, await services(api, "")));
-  add(`${BASE}/spans`, ofService(valuesOf("name")));
-  add(`${BASE}/remoteServices`, ofService(valuesOf("span.peer.service")));
-  add(`${BASE}/traces`, traces(parts));
-  add(`${BASE}/trace/:id`, trace(parts));
-  add(`${BASE}/traceMany`, traceMany(parts));
-  add(`${BASE}/dependencies`, dependencies(parts));
-  add(`${BASE}/autocompleteKeys`, autocompleteKeys(parts));
-  add(`${BASE}/autocompleteValues`, autocompleteValues(parts));
+  add("/config.json", (api) => json(api, UI_CONFIG));
+  add("/api/v2/services", async (api) => json(api, await services(api, "")));
+  add("/api/v2/spans", ofService(valuesOf("name")));
+  add("/api/v2/remoteServices", ofService(valuesOf("span.peer.service")));
+  add("/api/v2/traces", traces(parts));
+  add("/api/v2/trace/:id", trace(parts));
+  add("/api/v2/traceMany", traceMany(parts));
+  add("/api/v2/dependencies", dependencies(parts));
+  add("/api/v2/autocompleteKeys", autocompleteKeys(parts));
+  add("/api/v2/autocompleteValues", autocompleteValues(parts));
+  return app;
 }
 
 /** Distinct texts of a field, of spans that pass `q`, over the time that Zipkin looks back. */
