@@ -7,19 +7,19 @@ export type Case = { readonly placed: readonly Placed[]; readonly query: Query }
 
 /**
  * A smaller case for which `fails` still holds: fewer spans, a simpler query, fewer attributes, as
- * far as `attempts` go.
+ * far as the time goes.
  */
 export async function shrink(
   start: Case,
   fails: (candidate: Case) => Promise<boolean>,
-  attempts = 400,
+  budgetMs = 45_000,
 ): Promise<Case> {
+  const deadline = performance.now() + budgetMs;
   let best = start;
-  let left = attempts;
   for (;;) {
     let smaller: Case | undefined;
     for (const candidate of candidates(best)) {
-      if (left-- <= 0) return best;
+      if (performance.now() > deadline) return best;
       if (await fails(candidate)) {
         smaller = candidate;
         break;
