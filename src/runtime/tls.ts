@@ -68,8 +68,8 @@ export async function loadTls(files: TlsFiles): Promise<TlsOptions> {
     key: await read(files.keyFile),
     ca,
     clientCert,
-    minVersion: version(files.minVersion, "TLSv1.2"),
-    maxVersion: version(files.maxVersion, "TLSv1.3"),
+    minVersion: secureVersion(files.minVersion, "TLSv1.2"),
+    maxVersion: secureVersion(files.maxVersion, "TLSv1.3"),
   };
 }
 
@@ -80,7 +80,8 @@ export function clientCertAccepted(policy: ClientCertPolicy, socket: TLSSocket):
   return policy === "any" ? shown : !shown || socket.authorized;
 }
 
-function version(name: string | undefined, otherwise: SecureVersion): SecureVersion {
+/** Node's name of a version that Go or a number names. Throws `invalid`. */
+export function secureVersion(name: string | undefined, otherwise: SecureVersion): SecureVersion {
   if (name === undefined || name === "") return otherwise;
   const known = VERSIONS[name];
   if (known === undefined) throw new PintailError("invalid", `unknown TLS version '${name}'`);
