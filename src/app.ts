@@ -93,6 +93,7 @@ export async function startApp(parts: AppParts): Promise<App> {
         otlp: settings.otlp,
         jaeger: settings.jaeger,
         zipkin: settings.zipkin,
+        kafka: settings.kafka,
       },
     );
   } catch (e) {

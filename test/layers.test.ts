@@ -75,6 +75,7 @@ test("node:* is imported only in runtime, drivers, main, cli", () => {
 test("packages are imported only where their layer is", () => {
   const rules: readonly (readonly [RegExp, RegExp])[] = [
     [/^@duckdb\//, /^drivers\/duckdb\//],
+    [/^@platformatic\//, /^drivers\/kafka\//],
     [/^@aws-sdk\//, /^drivers\/objects\//],
     [/^hono/, /^(server|receivers|api|runtime|app\.ts|app)/],
     [/^@connectrpc\//, /^(server|receivers|api|runtime|app\.ts|app)/],

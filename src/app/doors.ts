@@ -3,6 +3,8 @@ import { jaegerAgent } from "../receivers/jaeger/agent.ts";
 import { jaegerGrpcService } from "../receivers/jaeger/grpc.ts";
 import { jaegerHttpRoutes } from "../receivers/jaeger/http.ts";
 import type { JaegerReceiverSettings, UdpReceiverSettings } from "../receivers/jaeger/settings.ts";
+import type { KafkaReceiver } from "../receivers/kafka/receiver.ts";
+import type { KafkaReceiverSettings } from "../receivers/kafka/settings.ts";
 import { otlpGrpcService } from "../receivers/otlp/grpc.ts";
 import { otlpHttpRoutes } from "../receivers/otlp/http.ts";
 import type { OtlpReceiverSettings } from "../receivers/otlp/settings.ts";
@@ -36,6 +38,7 @@ export type DoorSettings = {
   readonly otlp: OtlpReceiverSettings;
   readonly jaeger: JaegerReceiverSettings;
   readonly zipkin: ZipkinReceiverSettings | undefined;
+  readonly kafka: readonly KafkaReceiverSettings[];
 };
 
 /** Bodies and messages that are still arriving, over all doors. */
@@ -43,9 +46,10 @@ const ARRIVING_BYTES = 128 * 1024 * 1024;
 
 /** Opens all ports, or none: when one fails the others are closed again and the error is thrown. */
 export async function openDoors(parts: DoorParts, settings: DoorSettings): Promise<Doors> {
-  const { server, otlp, jaeger, zipkin } = settings;
+  const { server, otlp, jaeger, zipkin, kafka } = settings;
   const budget = new ByteBudget(ARRIVING_BYTES);
   const listeners: (Listener & { readonly name: string })[] = [];
+  const consumers: KafkaReceiver[] = [];
   const open = async (options: Omit<Parameters<typeof listen>[0], "budget" | "report">) => {
     const listener = await listen({ ...options, budget, report: parts.report });
     listeners.push(Object.assign(listener, { name: options.name }));
@@ -64,7 +68,7 @@ export async function openDoors(parts: DoorParts, settings: DoorSettings): Promi
     listeners.push(Object.assign(listener, { name }));
   };
   const close = async (deadlineMs: number): Promise<void> => {
-    await Promise.all(listeners.map((listener) => listener.close(deadlineMs)));
+    await Promise.all([...listeners, ...consumers].map((door) => door.close(deadlineMs)));
   };
   try {
     await open({
@@ -136,6 +140,10 @@ export async function openDoors(parts: DoorParts, settings: DoorSettings): Promi
     }
     if (jaeger.thriftCompact !== undefined) await openAgent("compact", jaeger.thriftCompact);
     if (jaeger.thriftBinary !== undefined) await openAgent("binary", jaeger.thriftBinary);
+    for (const receiver of kafka) {
+      const { openKafka } = await import("./kafka.ts");
+      consumers.push(await openKafka(parts.ingest, receiver, parts.receivers));
+    }
   } catch (e) {
     await close(0);
     throw e;

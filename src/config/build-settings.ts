@@ -4,8 +4,9 @@ import type { LogSettings } from "../telemetry/settings.ts";
 import type { ConfigValues } from "./config-values.ts";
 import { defaultLimits, type GlobalLimits } from "./limits.ts";
 import { type DataPaths, join } from "./paths.ts";
-import { type Receivers, tlsVersion } from "./receivers.ts";
+import type { Receivers } from "./receivers.ts";
 import type { Settings } from "./settings.ts";
+import { tlsVersion } from "./tls-version.ts";
 
 export type BuildInput = {
   readonly values: ConfigValues;
@@ -39,6 +40,7 @@ export function buildSettings(input: BuildInput): Settings {
     otlp: receivers.otlp,
     jaeger: receivers.jaeger,
     zipkin: receivers.zipkin,
+    kafka: receivers.kafka,
     ingest: {
       walDir: paths.walDir,
       segmentDir: paths.segmentDir,

@@ -1,4 +1,5 @@
 import type { JaegerReceiverSettings, UdpReceiverSettings } from "../receivers/jaeger/settings.ts";
+import type { KafkaReceiverSettings } from "../receivers/kafka/settings.ts";
 import type {
   GrpcReceiverSettings,
   HttpReceiverSettings,
@@ -9,8 +10,15 @@ import type { ZipkinReceiverSettings } from "../receivers/zipkin/settings.ts";
 import type { TlsSettings } from "../server/settings.ts";
 import { ConfigValues } from "./config-values.ts";
 import { decodeBlock } from "./decode.ts";
+import { kafkaReceiver } from "./kafka-receiver.ts";
 import { type KeySpec, keyTree } from "./key-spec.ts";
-import { jaegerReceiverKeys, otlpReceiverKeys, zipkinReceiverKeys } from "./keys/distributor.ts";
+import {
+  jaegerReceiverKeys,
+  kafkaReceiverKeys,
+  otlpReceiverKeys,
+  zipkinReceiverKeys,
+} from "./keys/distributor.ts";
+import { tlsVersion } from "./tls-version.ts";
 import { refuseUnsupported, warnUnsupported } from "./treatments.ts";
 import { isNull, type YamlNode } from "./yaml-tree.ts";
 
@@ -18,6 +26,7 @@ export type Receivers = {
   readonly otlp: OtlpReceiverSettings;
   readonly jaeger: JaegerReceiverSettings;
   readonly zipkin: ZipkinReceiverSettings | undefined;
+  readonly kafka: readonly KafkaReceiverSettings[];
   readonly unsupported: readonly string[];
   readonly errors: readonly string[];
 };
@@ -61,6 +70,7 @@ class Collector {
   #jaegerCompact: UdpReceiverSettings | undefined;
   #jaegerBinary: UdpReceiverSettings | undefined;
   #zipkin: ZipkinReceiverSettings | undefined;
+  readonly #kafka: KafkaReceiverSettings[] = [];
 
   result(): Receivers {
     return {
@@ -72,6 +82,7 @@ class Collector {
         thriftBinary: this.#jaegerBinary,
       },
       zipkin: this.#zipkin,
+      kafka: this.#kafka,
       unsupported: this.#unsupported,
       errors: this.errors,
     };
@@ -99,12 +110,17 @@ class Collector {
     } else if (type === "zipkin") {
       const values = this.#decode(node, zipkinReceiverKeys, path);
       if (values !== undefined) this.#zipkinDoor(values, path, line);
+    } else if (type === "kafka") {
+      const values = this.#decode(node, kafkaReceiverKeys, path);
+      if (values === undefined) return;
+      const report = (problem: string) => this.errors.push(`line ${line}: ${path}.${problem}`);
+      this.#kafka.push(kafkaReceiver(name, values, node, report));
     } else if (type === "opencensus" && isNull(node)) {
       this.#unsupported.push(path);
-    } else if (type === "opencensus" || type === "kafka") {
+    } else if (type === "opencensus") {
       this.errors.push(`line ${line}: ${path} is not supported`);
     } else {
-      const known = "otlp, jaeger, zipkin";
+      const known = "otlp, jaeger, zipkin, kafka";
       this.errors.push(`line ${line}: ${path}: unknown receiver type ${type}, known are ${known}`);
     }
   }
@@ -286,10 +302,4 @@ export function splitHostPort(endpoint: string): { host: string; port: number } 
   if (match === null) return undefined;
   const port = Number(match[3]);
   return port > 65535 ? undefined : { host: match[1] ?? match[2] ?? "", port };
-}
-
-/** `1.2` and Go's `VersionTLS12` as Node's `TLSv1.2`. */
-export function tlsVersion(text: string): string | undefined {
-  const match = /^(?:VersionTLS1|1\.)([0-3])$/.exec(text);
-  return match === null ? undefined : match[1] === "0" ? "TLSv1" : `TLSv1.${match[1]}`;
 }

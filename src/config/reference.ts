@@ -1,12 +1,18 @@
 import { ENVIRONMENT } from "./environment.ts";
 import type { KeySpec } from "./key-spec.ts";
 import { allKeys } from "./keys/all.ts";
-import { jaegerReceiverKeys, otlpReceiverKeys, zipkinReceiverKeys } from "./keys/distributor.ts";
+import {
+  jaegerReceiverKeys,
+  kafkaReceiverKeys,
+  otlpReceiverKeys,
+  zipkinReceiverKeys,
+} from "./keys/distributor.ts";
 
 const RECEIVER_KEYS: Readonly<Record<string, readonly KeySpec[]>> = {
   otlp: otlpReceiverKeys,
   jaeger: jaegerReceiverKeys,
   zipkin: zipkinReceiverKeys,
+  kafka: kafkaReceiverKeys,
 };
 
 /**

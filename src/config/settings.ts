@@ -1,6 +1,7 @@
 import type { IngestLimits, IngestSettings } from "../ingest/settings.ts";
 import type { QueryLimits, QuerySettings } from "../query/settings.ts";
 import type { JaegerReceiverSettings } from "../receivers/jaeger/settings.ts";
+import type { KafkaReceiverSettings } from "../receivers/kafka/settings.ts";
 import type { OtlpReceiverSettings } from "../receivers/otlp/settings.ts";
 import type { ZipkinReceiverSettings } from "../receivers/zipkin/settings.ts";
 import type { ServerSettings } from "../server/settings.ts";
@@ -25,6 +26,8 @@ export type Settings = {
   readonly jaeger: JaegerReceiverSettings;
   /** The door is open exactly when it has settings. */
   readonly zipkin: ZipkinReceiverSettings | undefined;
+  /** One consumer each. */
+  readonly kafka: readonly KafkaReceiverSettings[];
   readonly ingest: IngestSettings;
   readonly retention: RetentionSettings;
   readonly query: QuerySettings;

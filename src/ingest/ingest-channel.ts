@@ -50,8 +50,11 @@ export class IngestChannel {
     const reply = await this.#ask((id) => ({ ...record, type: "record", id }), [record.body]);
     if (reply.type === "decoded") return reply;
     if (reply.type !== "refused") throw new Error(`unexpected reply ${reply.type} to a record`);
-    const { kind, message } = reply;
-    throw new RefusedError(kind, message, reply, kind === "limited" ? retryAfterMs : undefined);
+    const { kind, message, protobufBytes } = reply;
+    const limited = kind === "limited";
+    const neverFits = limited && protobufBytes > (record.rate?.burstBytes ?? Number.MAX_VALUE);
+    const refused = { ...reply, neverFits };
+    throw new RefusedError(kind, message, refused, limited ? retryAfterMs : undefined);
   }
 
   /** Segments with all records of `walRange`, and those of earlier cuts that failed. */

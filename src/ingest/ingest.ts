@@ -65,6 +65,8 @@ export class RefusedError extends PintailError {
   readonly reason: string;
   readonly spanCount: number;
   readonly protobufBytes: number;
+  /** Whether it is larger than the limit ever lets in at once, so that trying again is no use. */
+  readonly neverFits: boolean;
 
   constructor(
     kind: ErrorKind,
@@ -73,6 +75,7 @@ export class RefusedError extends PintailError {
       readonly reason: string;
       readonly spanCount: number;
       readonly protobufBytes: number;
+      readonly neverFits?: boolean;
     },
     retryAfterMs?: number,
   ) {
@@ -85,6 +88,7 @@ export class RefusedError extends PintailError {
     this.reason = refused.reason;
     this.spanCount = refused.spanCount;
     this.protobufBytes = refused.protobufBytes;
+    this.neverFits = refused.neverFits ?? false;
   }
 }
 

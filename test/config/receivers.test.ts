@@ -208,7 +208,6 @@ test.each([
   ["{ zipkin: , zipkin/b: }", "zipkin/b: only one Zipkin receiver is supported"],
   ["{ nope: }", "unknown receiver type nope"],
   ["{ constructor: }", "unknown receiver type constructor"],
-  ["{ kafka: { brokers: [b] } }", "distributor.receivers.kafka is not supported"],
   ["{ opencensus: { endpoint: x } }", "distributor.receivers.opencensus is not supported"],
   [
     "{ otlp: { protocols: { grp: } } }",

@@ -123,3 +123,97 @@ export const zipkinReceiverKeys: readonly KeySpec[] = [
   ...httpServer,
   key("parse_string_tags", "bool", false, "Whether tags that look like numbers become numbers."),
 ];
+
+export const KAFKA_ENCODINGS = [
+  "otlp_proto",
+  "otlp_json",
+  "jaeger_proto",
+  "jaeger_json",
+  "zipkin_proto",
+  "zipkin_json",
+  "zipkin_thrift",
+] as const;
+
+export const KAFKA_SASL = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] as const;
+
+const kafkaTls: readonly KeySpec[] = [
+  key("insecure", "bool", false, "Whether the block asks for plain text after all."),
+  key("insecure_skip_verify", "bool", false, "Whether any certificate of a broker will do."),
+  key("ca_file", "string", "", "Authorities of the brokers; without it the system's."),
+  key("cert_file", "string", "", "Client certificate, with `key_file`."),
+  key("key_file", "string", "", "Its private key."),
+  key("server_name_override", "string", "", "Name that the brokers' certificates must have."),
+  key("min_version", "string", "", "Lowest TLS version.", {
+    oneOf: ["", "1.0", "1.1", "1.2", "1.3"],
+  }),
+  key("max_version", "string", "", "Highest TLS version.", {
+    oneOf: ["", "1.0", "1.1", "1.2", "1.3"],
+  }),
+  ...refused("ca_pem= cert_pem= key_pem= cipher_suites curve_preferences tpm", "Not supported."),
+  ...warned("reload_interval=0"),
+  ...ignored("include_system_ca_certs_pool"),
+];
+
+const NO_CONSUMER = "Not supported by this consumer.";
+
+/** Relative to `distributor.receivers.kafka`. */
+export const kafkaReceiverKeys: readonly KeySpec[] = [
+  key("brokers", "list", ["localhost:9092"], "Brokers to ask first, `host:port` each."),
+  key("traces.topics", "list", ["otlp_spans"], "Topics; what begins with `^` is a pattern."),
+  key("traces.exclude_topics", "list", [], "Patterns for topics that patterns do not take."),
+  key("traces.encoding", "string", "otlp_proto", "How a record is laid out.", {
+    oneOf: KAFKA_ENCODINGS,
+  }),
+  key("traces.topic", "string", "", "Older name of `traces.topics`, for one topic.", {
+    treatment: "mapped",
+  }),
+  key("topic", "string", "", "Older name of `traces.topics`, for one topic.", {
+    treatment: "mapped",
+  }),
+  key("encoding", "string", "", "Older name of `traces.encoding`.", {
+    treatment: "mapped",
+    oneOf: ["", ...KAFKA_ENCODINGS],
+  }),
+  key("group_id", "string", "otel-collector", "Consumer group."),
+  key("client_id", "string", "otel-collector", "Name of this client in the brokers' logs."),
+  key("initial_offset", "string", "latest", "Where to begin without a committed offset.", {
+    oneOf: ["latest", "earliest"],
+  }),
+  key("session_timeout", "goDuration", "10s", "A silent member is out of the group after this."),
+  key("heartbeat_interval", "goDuration", "3s", "Time between two signs of life."),
+  key(
+    "group_rebalance_strategy",
+    "string",
+    "cooperative-sticky",
+    "How partitions are shared out; the same for all members of a group.",
+    { oneOf: ["cooperative-sticky", "roundrobin"] },
+  ),
+  key("min_fetch_size", "int", 1, "Bytes that a broker waits for, `max_fetch_wait` at most."),
+  key("max_fetch_size", "int", 1048576, "Bytes of one answer; a larger batch comes whole.", {
+    max: 64 * 1024 * 1024,
+  }),
+  key("max_fetch_wait", "goDuration", "250ms", "How long a broker waits for records."),
+  key(
+    "autocommit.enable",
+    "bool",
+    true,
+    "Whether offsets are committed by `interval`, or else at once; only of what is stored.",
+  ),
+  key("autocommit.interval", "goDuration", "1s", "Time between two commits."),
+  ...prefixed("auth", [
+    key("sasl.username", "string", "", "User of SASL."),
+    key("sasl.password", "string", "", "Its password."),
+    key("sasl.mechanism", "string", "", "Mechanism of SASL.", { oneOf: ["", ...KAFKA_SASL] }),
+    key("plain_text.username", "string", "", "User of SASL PLAIN."),
+    key("plain_text.password", "string", "", "Its password."),
+    ...ignored("sasl.version"),
+    ...refused("kerberos sasl.aws_msk sasl.oauthbearer_token_source", NO_CONSUMER),
+  ]),
+  ...["tls", "auth.tls"].flatMap((at) => prefixed(at, kafkaTls)),
+  ...warned("header_extraction logs metrics profiles"),
+  ...refused("use_leader_epoch=true rack_id= group_instance_id=", NO_CONSUMER),
+  // Offsets are committed after storing in any case, and an error of a record's own content skips it.
+  ...ignored(`protocol_version message_marking.after message_marking.on_error
+    message_marking.on_permanent_error error_backoff metadata default_fetch_size
+    max_partition_fetch_size resolve_canonical_bootstrap_servers_only conn_idle_timeout telemetry`),
+];
