@@ -1,7 +1,7 @@
 import type { CompareColumn } from "./compare-attributes.ts";
 
 /** Combinations of the values of one cluster, as far as the statistics tell. */
-const MAX_COMBINATIONS = 10_000;
+const MAX_COMBINATIONS = 200;
 const MAX_COLUMNS = 16;
 
 /**

@@ -44,9 +44,11 @@ const FEW_VALUES = 100;
  * Which values these are is found out from so many spans of the newest segments. A value that is
  * frequent enough to tell something is frequent there too, and its count is exact in the end.
  */
-const CANDIDATE_SPANS = 500_000;
+const CANDIDATE_SPANS = 250_000;
 /** Most values of one column that are counted so, for each of both groups. */
 const MAX_CANDIDATES = 1000;
+/** Clusters of one statement: each has a hash table a thread. */
+const MAX_CLUSTERS = 16;
 /** Top values of an overflow map's key that one bucket tells. */
 const KEPT_VALUES = 100;
 
@@ -117,17 +119,22 @@ async function readColumns(
     if (column.attribute !== EVERY_SPAN) return;
     for (const other of constants) add(other, other.constant!, bucket, each);
   };
-  for (const some of columnClusters(varying)) {
-    const sql = prelude + columnCountsSql(rows, some, grid);
-    await run.chunks(sql, ({ rowCount, columns: found }) => {
-      budget.take(rowCount);
-      for (let row = 0; row < rowCount; row++) {
-        const i = some.findIndex((_, c) => found[1 + c]![row] !== null);
-        if (i < 0) continue;
-        const each = countsOf(found[1 + some.length]![row]!, found[2 + some.length]![row]!);
-        add(some[i]!, found[1 + i]![row]!, Number(found[0]![row]), each);
-      }
-    });
+  const clusters = columnClusters(varying);
+  for (let at = 0; at < clusters.length; at += MAX_CLUSTERS) {
+    const together = clusters.slice(at, at + MAX_CLUSTERS);
+    const some = together.flat();
+    await run.chunks(
+      columnCountsSql(prelude, rows, together, grid),
+      ({ rowCount, columns: found }) => {
+        budget.take(rowCount);
+        for (let row = 0; row < rowCount; row++) {
+          const i = some.findIndex((_, c) => found[1 + c]![row] !== null);
+          if (i < 0) continue;
+          const each = countsOf(found[1 + some.length]![row]!, found[2 + some.length]![row]!);
+          add(some[i]!, found[1 + i]![row]!, Number(found[0]![row]), each);
+        }
+      },
+    );
   }
 }
 
@@ -153,7 +160,7 @@ async function readCandidates(
 ): Promise<void> {
   const { attribute, type } = places[0]!.column;
   // More than are shown: those that come after them may be more frequent elsewhere.
-  const limit = Math.min(MAX_CANDIDATES, 10 * topN);
+  const limit = Math.min(MAX_CANDIDATES, 5 * topN);
   const whole = wholeOf(grid);
   const found = await run.rows(prelude + candidatesSql(newestPlaces(places), limit, whole));
   const values = found.flatMap(([value]) => literalOf(type, labelValue(type, value!)));

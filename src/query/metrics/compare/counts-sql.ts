@@ -35,27 +35,41 @@ function shownBucket(grid: MetricsGrid): string {
 const COUNTS = "count(*) AS total, count(*) FILTER (WHERE selected) AS chosen";
 
 /**
- * Counts the values of several columns. A result row has the bucket, then one column for each, of
- * which at most one is not NULL: the value that it counts; then the spans of both groups together,
- * and those of the selection.
+ * Counts the values of the columns of all clusters. A result row has the bucket, then one column for
+ * each, of which at most one is not NULL: the value that it counts; then the spans of both groups
+ * together, and those of the selection.
  *
- * The rows are grouped by all of the columns at once, which costs little more than by one of them
- * while there are few combinations, and then these groups by each.
+ * One scan groups the rows by all columns of a cluster at once, which costs little more than by one
+ * of them while there are few combinations; then these groups are grouped by each column.
  */
 export function columnCountsSql(
+  prelude: string,
   rows: CompareRows,
-  columns: readonly CompareColumn[],
+  clusters: readonly (readonly CompareColumn[])[],
   grid: MetricsGrid,
 ): string {
+  const bucket = groupBucket(grid);
+  const columns = clusters.flat();
   const names = columns.map((_, i) => `c${i}`);
   const inner = columns.map(({ sql }, i) => `${sql} AS c${i}`);
-  const bucket = groupBucket(grid);
-  const sets = names.map((name) => `(${bucket}${name})`);
-  return `SELECT ${shownBucket(grid)}, ${names.join(", ")}, sum(total), sum(chosen) FROM (
-      SELECT ${bucket}${names.join(", ")}, ${COUNTS}
+  let next = 0;
+  const members = clusters.map((cluster) => cluster.map(() => `c${next++}`));
+  const firsts = members.map(([first]) => first);
+  const sets = members.map((some) => `(${bucket}${some.join(", ")})`);
+  // A bit for each cluster, that of the first the highest, set where it is not grouped by.
+  const none = 2n ** BigInt(clusters.length) - 1n;
+  const selects = members.map((some, k) => {
+    const shown = names.map((name) => (some.includes(name) ? name : `NULL AS ${name}`));
+    const each = some.map((name) => `(${bucket}${name})`);
+    return `SELECT ${shownBucket(grid)} AS bucket, ${shown.join(", ")}, sum(total), sum(chosen)
+      FROM combinations WHERE cluster = ${none - 2n ** BigInt(clusters.length - 1 - k)}
+      GROUP BY GROUPING SETS (${each.join(", ")})`;
+  });
+  return `${prelude === "" ? "WITH" : `${prelude},`} combinations AS MATERIALIZED (
+      SELECT grouping(${firsts.join(", ")}) AS cluster, ${bucket}${names.join(", ")}, ${COUNTS}
       FROM (SELECT bucket, selected, ${inner.join(", ")} FROM ${rowsSql(rows, grid)})
-      GROUP BY ${bucket}${names.join(", ")})
-    GROUP BY GROUPING SETS (${sets.join(", ")})`;
+      GROUP BY GROUPING SETS (${sets.join(", ")}))
+    ${selects.join(" UNION ALL ")}`;
 }
 
 /** The same column of several layouts. */

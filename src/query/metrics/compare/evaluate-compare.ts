@@ -24,7 +24,7 @@ const OF_TRACE: readonly IntrinsicName[] = ["rootName", "rootServiceName", "span
 /**
  * The series of compare(): for each attribute and each of both groups the most frequent values, and
  * how many spans have the attribute at all. Counts are exact. Which of thousands of values are the
- * most frequent is found out from the newest half million spans that have the attribute.
+ * most frequent is found out from the newest quarter million spans that have the attribute.
  */
 export async function evaluateCompare(
   pipeline: Pipeline,
