@@ -63,8 +63,8 @@ export async function countAttributes(request: CountRequest, counts: ValueCounts
   const layouts = layoutsOf(request);
   const places: ColumnPlace[] = [];
   for (const { rows, columns } of layouts) {
-    const few = columns.filter(({ distinct }) => distinct <= FEW_VALUES);
-    const many = columns.filter(({ distinct }) => distinct > FEW_VALUES);
+    const few = columns.filter(hasFewValues);
+    const many = columns.filter((column) => !hasFewValues(column));
     await readColumns(request, rows, few, counts);
     await readTotals(request, rows, many, counts);
     for (const column of many) places.push({ rows, column });
@@ -136,6 +136,11 @@ async function readColumns(
       },
     );
   }
+}
+
+/** Codes of status and kind may be any number, but are shown as a few words. */
+function hasFewValues({ distinct, type }: CompareColumn): boolean {
+  return distinct <= FEW_VALUES || type === "status" || type === "kind";
 }
 
 async function readTotals(
@@ -246,5 +251,6 @@ function literalOf(type: LabelType, value: AnyValueLike): string[] {
   if (type === "string" && "stringValue" in value) return [quoteLiteral(value.stringValue)];
   if (type === "int" && "intValue" in value) return [quoteLiteral(BigInt(value.intValue))];
   if (type === "double" && "doubleValue" in value) return [quoteLiteral(value.doubleValue)];
+  if (type === "bool" && "boolValue" in value) return [quoteLiteral(value.boolValue)];
   return [];
 }
