@@ -75,7 +75,8 @@ function splitSharedSpans(spans: readonly StoredSpan[]): readonly StoredSpan[] {
   });
 }
 
-function groupSpans(spans: readonly StoredSpan[]): Trace {
+/** Spans as they are, by resource and scope, in the order of the first of each. */
+export function groupSpans(spans: readonly StoredSpan[]): Trace {
   const groups = new Map<Resource, Map<InstrumentationScope, Span[]>>();
   for (const { span, resource, scope } of spans) {
     let scopes = groups.get(resource);

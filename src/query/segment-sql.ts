@@ -15,7 +15,7 @@ export function readSegments(
 }
 
 /** DuckDB takes a path for a pattern, and `*` for a tenant's id: this one matches the path alone. */
-function globOf(path: string): string {
+export function globOf(path: string): string {
   return path.replace(/[*?[]/g, "[$&]");
 }
 

@@ -19,8 +19,8 @@ export type JsonField = { readonly name: string; readonly number: number } & (
         /** Seconds with the unit `s`, a `google.protobuf.Duration` on the wire. */
         | "duration";
     }
-  /** Hex text of this many bytes, or empty. */
-  | { readonly type: "id"; readonly bytes: number }
+  /** Hex text of this many bytes, or empty; where that is allowed, also base64. */
+  | { readonly type: "id"; readonly bytes: number; readonly orBase64?: boolean }
   | { readonly type: "enum"; readonly names: readonly string[] }
   | { readonly type: "message"; readonly message: JsonMessage }
   | {
@@ -83,8 +83,9 @@ function writeField(reader: JsonReader, writer: WireWriter, field: JsonField): v
       return;
     case "id":
       tag(writer, field, WireType.length);
-      if (!reader.isString() || !writeId(reader, writer, field.bytes)) {
-        throw bad(`${2 * field.bytes} hex digits`);
+      if (!reader.isString() || !writeId(reader, writer, field)) {
+        const hex = `${2 * field.bytes} hex digits`;
+        throw bad(field.orBase64 ? `${hex} or base64 of ${field.bytes} bytes` : hex);
       }
       return;
     case "bytes": {
@@ -186,14 +187,24 @@ function tag(writer: WireWriter, field: JsonField, wireType: number): void {
 }
 
 /** Writes the id with its length and returns true, or returns false when it is not one. */
-function writeId(reader: JsonReader, writer: WireWriter, bytes: number): boolean {
+function writeId(
+  reader: JsonReader,
+  writer: WireWriter,
+  { bytes, orBase64 = false }: { readonly bytes: number; readonly orBase64?: boolean },
+): boolean {
   reader.string();
   const { text, start, end } = reader;
   if (start === end) {
     writer.byte(0);
     return true;
   }
-  if (end - start !== 2 * bytes) return false;
+  if (end - start !== 2 * bytes) {
+    const id = orBase64 ? fromBase64(latin1(text, start, end)) : undefined;
+    if (id?.length !== bytes) return false;
+    writer.byte(bytes);
+    writer.append(id);
+    return true;
+  }
   writer.byte(bytes);
   for (let i = start; i < end; i += 2) {
     const high = hexDigit(text[i]!);
@@ -202,6 +213,11 @@ function writeId(reader: JsonReader, writer: WireWriter, bytes: number): boolean
     writer.byte((high << 4) | low);
   }
   return true;
+}
+
+/** Of an id's length at most; what is no base64 stays that. */
+function latin1(text: Uint8Array, start: number, end: number): string {
+  return String.fromCharCode(...text.subarray(start, Math.min(end, start + 64)));
 }
 
 function numberText(reader: JsonReader): string {
