@@ -8,6 +8,7 @@ import type { RequestLimiter } from "./request-limiter.ts";
 const MAX_PARTS = 10_000;
 /** Parts of one upload under way. */
 const PARALLEL_PARTS = 4;
+/** GCS takes multiples of this. */
 const PART_STEP = 256 * 1024;
 /** An upload is aborted even when the caller has gone, but not for ever. */
 const ABORT_TIMEOUT_MS = 10_000;
@@ -46,8 +47,8 @@ export async function uploadInParts(
 }
 
 function partSize(sizeBytes: number, configured: number): number {
-  const needed = Math.ceil(sizeBytes / MAX_PARTS / PART_STEP) * PART_STEP;
-  return Math.max(configured, needed);
+  if (sizeBytes <= configured * MAX_PARTS) return configured;
+  return Math.ceil(sizeBytes / MAX_PARTS / PART_STEP) * PART_STEP;
 }
 
 async function putParts(
