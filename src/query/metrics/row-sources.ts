@@ -68,7 +68,9 @@ export async function visitRows(
     return;
   }
   for (const tenant of evaluation.tenants) {
-    await visitTraces({ evaluation, tenant, pipeline, preparer, condition, fields: all }, visit);
+    const shown = condition === undefined ? fields : all;
+    const request = { evaluation, tenant, pipeline, preparer, condition, fields: all, shown };
+    await visitTraces(request, visit);
   }
 }
 
@@ -129,6 +131,8 @@ type TraceRequest = {
   readonly preparer: SegmentPreparer;
   readonly condition: PlainCondition | undefined;
   readonly fields: readonly FieldRef[];
+  /** Those of them that the sources' rows are asked for; a pipeline reads its own before. */
+  readonly shown: readonly FieldRef[];
 };
 
 async function visitTraces(
@@ -210,7 +214,7 @@ function traceSources(
  * which finds parents by itself.
  */
 function withParentsBeside(
-  { fields, preparer }: TraceRequest,
+  { fields, shown, preparer }: TraceRequest,
   groups: readonly TraceGroup[],
 ): { readonly beside: readonly TraceGroup[]; readonly whole: readonly TraceRows[] } {
   if (!fields.some(isOfParent)) return { beside: groups, whole: groups };
@@ -221,7 +225,7 @@ function withParentsBeside(
   const conditions = preparer.conditions(joined.shape);
   const parents = withParents(joined.from, fields, joined.shape);
   const whole = [{ rows: joined.from, shape: joined.shape, conditions }];
-  if (parents === joined.from) return { beside: groups, whole };
+  if (parents === joined.from || !shown.some(isOfParent)) return { beside: groups, whole };
   const columns = `SELECT row_id, COLUMNS('^(parent:.*|joined_[0-9]+)$') FROM ${parents}`;
   const beside = groups.map((group): TraceGroup => {
     const { hasEvents, hasLinks, hasExactTimes, listTypes } = group.shape;

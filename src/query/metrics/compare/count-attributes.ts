@@ -47,8 +47,8 @@ const FEW_VALUES = 100;
 const CANDIDATE_SPANS = 250_000;
 /** Most values of one column that are counted so, for each of both groups. */
 const MAX_CANDIDATES = 1000;
-/** Clusters of one statement: each has a hash table a thread. */
-const MAX_CLUSTERS = 16;
+/** Clusters of one statement: each has hash tables, of some megabytes even when they are almost empty. */
+const MAX_CLUSTERS = 6;
 /** Top values of an overflow map's key that one bucket tells. */
 const KEPT_VALUES = 100;
 
