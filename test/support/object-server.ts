@@ -25,7 +25,7 @@ export interface FakeProtocol {
 }
 
 /** Longer than the patience of the clients in these tests. */
-export const FAULT_DELAY_MS = 600;
+export const FAULT_DELAY_MS = 1200;
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
 
 export type ObjectServer = {

@@ -95,25 +95,25 @@ export function toPintailError(what: string, e: unknown): unknown {
 const CONNECTION_CODES =
   /^(ECONN|EPIPE|ENOTFOUND|EAI_|EHOST|ENET|EADDR|UND_ERR|ERR_STREAM|ERR_HTTP|ERR_SSL|ERR_TLS|EPROTO|HPE_|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO)/;
 
+/** Of errors without a code, as runtimes word them. */
+const CONNECTION_MESSAGES =
+  /aborted|socket hang up|terminated|socket connection was closed|premature|connection/i;
+
 /** What went wrong below HTTP, if that is what it was. */
 export function connectionFailure(e: unknown): RequestFailure | undefined {
   if (e instanceof RequestFailure) return e;
   const { code, name, message } = e as { code?: unknown; name?: unknown; message?: unknown };
   const text = typeof code === "string" ? code : "";
-  if (text === "ETIMEDOUT" || text === "ESOCKETTIMEDOUT" || name === "TimeoutError") {
-    return new RequestFailure("timeout", `no answer in time (${text || String(name)})`, {
-      cause: e,
-    });
+  const why = text || String(message);
+  // The code goes first: the AWS client calls a reset connection a time-out.
+  if (CONNECTION_CODES.test(text)) {
+    return new RequestFailure("connection", `connection failed: ${why}`, { cause: e });
   }
-  const known =
-    CONNECTION_CODES.test(text) ||
-    /aborted|socket hang up|terminated|socket connection was closed|premature|connection/i.test(
-      String(message),
-    );
-  if (!known) return undefined;
-  return new RequestFailure("connection", `connection failed: ${text || String(message)}`, {
-    cause: e,
-  });
+  if (/^E(SOCKET)?TIMEDOUT$/.test(text) || name === "TimeoutError") {
+    return new RequestFailure("timeout", `no answer in time: ${why}`, { cause: e });
+  }
+  if (!CONNECTION_MESSAGES.test(why)) return undefined;
+  return new RequestFailure("connection", `connection failed: ${why}`, { cause: e });
 }
 
 /** From a Retry-After header in seconds; bounded, since it comes from outside. */

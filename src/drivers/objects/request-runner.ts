@@ -12,8 +12,8 @@ import type { ObjectOperation, ObjectStoreParts } from "./store-parts.ts";
 
 /** A link slower than this is not worth waiting for. */
 const BYTES_PER_TIMEOUT_SECOND = 256 * 1024;
-/** Answers that are rarely a passing fault are asked again this often. */
-const DOUBTFUL_ATTEMPTS = 4;
+/** Answers that are rarely a passing fault are asked again, until they came this often. */
+const MAX_DOUBTS = 3;
 /** A store's own wish is followed up to here; longer ones go to the caller. */
 const MAX_WISHED_WAIT_MS = 10_000;
 
@@ -88,12 +88,13 @@ export class RequestRunner {
   ): Promise<T> {
     const from = this.#parts.clock.monotonicMs();
     let previous: RequestFailure | undefined;
+    let doubts = 0;
     for (let tries = 1; ; tries++) {
       try {
         return await attempt(previous);
       } catch (e) {
         if (!(e instanceof RequestFailure)) throw e;
-        const doubtful = options.doubtful?.includes(e.reason) === true && tries < DOUBTFUL_ATTEMPTS;
+        const doubtful = options.doubtful?.includes(e.reason) === true && ++doubts < MAX_DOUBTS;
         const wait = this.#waitMs(tries, e);
         const elapsed = this.#parts.clock.monotonicMs() - from;
         const again =

@@ -26,7 +26,7 @@ export const TEST_RETRY: RetrySettings = {
   maxAttempts: 12,
   backoffInitialMs: 2,
   backoffMaxMs: 20,
-  attemptTimeoutMs: 300,
+  attemptTimeoutMs: 800,
 };
 
 /** Small, so that uploads in parts are cheap; fakes have no smallest size. */

@@ -8,7 +8,11 @@ import { type S3KeyOptions, versionOf } from "./s3-write-options.ts";
 
 type UploadTarget = { Bucket: string; Key: string; UploadId: string };
 
-type SentPart = { readonly etag: string; readonly md5: Uint8Array };
+type SentPart = {
+  readonly etag: string;
+  readonly md5: Uint8Array;
+  readonly isChecksum: boolean;
+};
 
 /** One multipart upload. */
 export class S3Upload implements BucketUpload {
@@ -55,13 +59,13 @@ export class S3Upload implements BucketUpload {
     );
     const etag = versionOf(answer.ETag);
     if (etag === undefined) throw new RequestFailure("broken", "a part without an ETag");
-    const isChecksum = etag === Buffer.from(checksum).toString("hex");
+    const isChecksum = etag === hex(checksum);
+    this.#parts[index] = { etag, md5: checksum, isChecksum };
     // A wrong ETag makes the whole upload fail. Some stores have ETags that are no checksums: then
-    // the second answer is taken.
+    // the second answer is the same.
     if (!isChecksum && !this.#opaqueETags && !again) {
       throw new RequestFailure("broken", "a part's ETag is not its checksum");
     }
-    this.#parts[index] = { etag, md5: checksum };
   }
 
   async complete(signal: AbortSignal): Promise<WrittenObject> {
@@ -81,12 +85,17 @@ export class S3Upload implements BucketUpload {
   }
 
   async #complete(signal: AbortSignal): Promise<WrittenObject> {
+    // Where one ETag is a checksum all are, whatever an answer said.
+    const useChecksums = this.#parts.some((part) => part.isChecksum);
     const command = new this.#library.CompleteMultipartUploadCommand({
       ...this.#target,
       ...this.#key,
       ...(this.#ifAbsent ? { IfNoneMatch: "*" } : {}),
       MultipartUpload: {
-        Parts: this.#parts.map(({ etag }, i) => ({ ETag: `"${etag}"`, PartNumber: i + 1 })),
+        Parts: this.#parts.map((part, i) => ({
+          ETag: `"${useChecksums ? hex(part.md5) : part.etag}"`,
+          PartNumber: i + 1,
+        })),
       },
     });
     const answer = await this.#send(this.#ifAbsent, () =>
@@ -105,4 +114,8 @@ export class S3Upload implements BucketUpload {
       throw s3Failure(e, conditional);
     }
   }
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString("hex");
 }
