@@ -21,9 +21,10 @@ export function parseFetchResponse(bytes: Uint8Array): readonly FetchedPartition
   take(4);
   const found: FetchedPartition[] = [];
   for (let topics = int32(); topics > 0; topics--) {
-    const nameEnd = int16() + at;
-    const topic = decoder.decode(bytes.subarray(at, nameEnd));
-    at = nameEnd;
+    const nameLength = int16();
+    if (nameLength < 0) throw new RangeError("topic without a name");
+    const topic = decoder.decode(bytes.subarray(at, at + nameLength));
+    at += nameLength;
     for (let partitions = int32(); partitions > 0; partitions--) {
       const partition = int32();
       const partitionError = int16();

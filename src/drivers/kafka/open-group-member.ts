@@ -133,7 +133,7 @@ class LibraryMember implements GroupMember {
   async listTopics(): Promise<readonly string[]> {
     const admin: Admin = new this.#library.Admin(this.#base);
     try {
-      return await admin.listTopics();
+      return await plainly(admin.listTopics());
     } finally {
       await admin.close().catch(() => {});
     }
@@ -141,13 +141,12 @@ class LibraryMember implements GroupMember {
 
   async join(topics: readonly string[]): Promise<void> {
     this.#consumer.topics.trackAll(...topics);
-    await this.#consumer.joinGroup({});
+    await plainly(this.#consumer.joinGroup({}));
   }
 
   async committed(partitions: readonly TopicPartition[]): Promise<ReadonlyMap<string, bigint>> {
-    const offsets = await this.#consumer.listCommittedOffsets({
-      topics: [...byTopic(partitions)].map(([topic, numbers]) => ({ topic, partitions: numbers })),
-    });
+    const topics = [...byTopic(partitions)].map(([topic, partitions]) => ({ topic, partitions }));
+    const offsets = await plainly(this.#consumer.listCommittedOffsets({ topics }));
     return pick(partitions, (topic, partition) => offsets.get(topic)?.[partition]);
   }
 
@@ -156,17 +155,19 @@ class LibraryMember implements GroupMember {
     edge: "earliest" | "latest",
   ): Promise<ReadonlyMap<string, bigint>> {
     const topics = byTopic(partitions);
-    const offsets = await this.#consumer.listOffsets({
+    const asked = this.#consumer.listOffsets({
       topics: [...topics.keys()],
       partitions: Object.fromEntries(topics),
       timestamp: EDGES[edge],
       isolationLevel: READ_UNCOMMITTED,
     });
+    const offsets = await plainly(asked);
     return pick(partitions, (topic, partition) => offsets.get(topic)?.[partition]);
   }
 
   async leaders(topics: readonly string[], fresh: boolean): Promise<ReadonlyMap<string, number>> {
-    const metadata = await this.#consumer.metadata({ topics: [...topics], forceUpdate: fresh });
+    const asked = this.#consumer.metadata({ topics: [...topics], forceUpdate: fresh });
+    const metadata = await plainly(asked);
     for (const [node, broker] of metadata.brokers) this.#nodes.set(node, broker);
     const leaders = new Map<string, number>();
     for (const topic of topics) {
@@ -186,7 +187,7 @@ class LibraryMember implements GroupMember {
     const { fetchV11 } = this.#library;
     const broker = this.#nodes.get(node);
     if (broker === undefined) throw new PintailError("unavailable", `broker ${node} is not known`);
-    const connection = await this.#fetches.get(broker);
+    const connection = await plainly(this.#fetches.get(broker));
     const topics = [...byTopic(from)].map(([topicId]) => ({
       topicId,
       partitions: from
@@ -230,12 +231,37 @@ class LibraryMember implements GroupMember {
   }
 
   async commit(offsets: readonly PartitionOffset[]): Promise<void> {
-    await this.#consumer.commit({ offsets: offsets.map((each) => ({ ...each, leaderEpoch: -1 })) });
+    const known = offsets.map((each) => ({ ...each, leaderEpoch: -1 }));
+    await plainly(this.#consumer.commit({ offsets: known }));
   }
 
   async close(): Promise<void> {
     await Promise.all([this.#consumer.close(true), this.#fetches.close()]);
   }
+}
+
+/** Rejects with what lies at the bottom of the library's errors, whose own words say little. */
+async function plainly<T>(promise: Promise<T>): Promise<T> {
+  try {
+    return await promise;
+  } catch (cause) {
+    const top = cause instanceof Error ? cause.message : String(cause);
+    const bottom = bottomOf(cause);
+    const message = bottom === top ? top : `${top.replace(/\.$/, "")}: ${bottom}`;
+    throw new PintailError("unavailable", message, { cause });
+  }
+}
+
+function bottomOf(error: unknown): string {
+  let at = error;
+  for (let depth = 0; depth < 10; depth++) {
+    const next = at instanceof AggregateError ? at.errors[0] : at instanceof Error && at.cause;
+    if (!(next instanceof Error)) break;
+    at = next;
+  }
+  if (!(at instanceof Error)) return String(at);
+  // A refused connection to several addresses has no words, only a code.
+  return at.message || String((at as { code?: unknown }).code ?? at.name);
 }
 
 function byTopic(partitions: readonly TopicPartition[]): Map<string, number[]> {
