@@ -61,7 +61,7 @@ ${tls === "" ? "" : `  tls: { ${tls} }\n`}`;
 
   it.each([
     ["a wrong password", sasl("SCRAM-SHA-512", "wrong"), `ca_file: ${ca}`, /authentication/i],
-    ["a certificate of nobody known", sasl("PLAIN"), "insecure: false", /self-signed/],
+    ["a certificate of nobody known", sasl("PLAIN"), "insecure: false", /self.signed/],
     ["plain text", sasl("PLAIN"), "", /TLS|[Cc]onnection/],
   ])("says why it does not read with %s, and runs on", async (_, auth, tls, reason) => {
     const receivers = receiver(uniqueName("secure"), auth, tls);

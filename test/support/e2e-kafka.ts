@@ -100,7 +100,7 @@ export const ENCODED: Readonly<Record<string, (traceId: string) => Uint8Array>> 
   zipkin_thrift: (id) => v1Thrift([thriftSpan(id)]),
 };
 
-/** Waits until each of the traces has `count` spans. */
+/** Waits until each of the traces has its one span. */
 export async function eventuallyFound(
   pintail: PintailProcess,
   traceIds: readonly string[],
@@ -162,6 +162,13 @@ export function kafkaSuite(open: () => Promise<KafkaCluster>): void {
     );
     const label = 'receiver="kafka/kafka_receiver"';
     expect(await metric(pintail, "tempo_receiver_accepted_spans", label)).toBe(traces.length);
+    // From the write-ahead log, where each record has the format it came in.
+    await pintail.kill();
+    const again = await start({ dir: pintail.dir });
+    await eventuallyFound(
+      again,
+      traces.map(([, traceId]) => traceId),
+    );
   });
 
   it("reads batches in every compression", async () => {
