@@ -1,8 +1,10 @@
+import { PintailError } from "../../errors.ts";
 import type { BucketUpload } from "./bucket-backend.ts";
 import type { BucketWriter, WriteJob, WriteOutcome } from "./bucket-write.ts";
 import type { ObjectSource } from "./object-store.ts";
 import { isFailure, RequestFailure } from "./request-failure.ts";
 import type { RequestLimiter } from "./request-limiter.ts";
+import { unlessFailed } from "./request-runner.ts";
 
 /** S3's bound; GCS has none. */
 const MAX_PARTS = 10_000;
@@ -12,6 +14,7 @@ const PARALLEL_PARTS = 4;
 const PART_STEP = 256 * 1024;
 /** An upload is aborted even when the caller has gone, but not for ever. */
 const ABORT_TIMEOUT_MS = 10_000;
+const RETRY_AFTER_MS = 1000;
 
 /** Uploads `source` in parts, holding no more than those that are under way. */
 export async function uploadInParts(
@@ -21,29 +24,44 @@ export async function uploadInParts(
   source: ObjectSource,
   configuredPartBytes: number,
 ): Promise<WriteOutcome> {
-  const { what, signal, key, uploadId, condition } = job;
-  if (condition.type === "absent") {
-    // Not all stores look at the condition when an upload completes, and all bytes would be in vain.
-    const found = await writer.runner.retry({ what, signal }, () => writer.find(key, signal));
-    if (found !== undefined) return { outcome: "refused", found };
-  }
-  const sizeBytes = source.sizeBytes;
-  const partBytes = partSize(sizeBytes, configuredPartBytes);
-  const upload = await writer.runner.retry({ what, signal }, () =>
-    writer.runner.request("start_upload", signal, {}, (s) =>
-      writer.backend.startUpload({ key, sizeBytes, partBytes, uploadId, condition }, s),
-    ),
-  );
+  const partBytes = partSize(source.sizeBytes, configuredPartBytes);
+  const started = await start(writer, job, partBytes);
+  if ("outcome" in started) return started;
   try {
-    await putParts(writer, slots, job, upload, source, partBytes);
-    return await complete(writer, job, upload);
+    await putParts(writer, slots, job, started, source, partBytes);
+    return await complete(writer, job, started);
   } catch (e) {
     await writer.runner
-      .request("abort_upload", AbortSignal.timeout(ABORT_TIMEOUT_MS), {}, (s) => upload.abort(s))
+      .request("abort_upload", AbortSignal.timeout(ABORT_TIMEOUT_MS), {}, (s) => started.abort(s))
       // The store's own rule for stale uploads removes what stays; the first error is the cause.
       .catch(() => {});
     throw e;
   }
+}
+
+function start(
+  writer: BucketWriter,
+  { what, signal, key, uploadId, condition, sizeBytes }: WriteJob,
+  partBytes: number,
+): Promise<BucketUpload | WriteOutcome> {
+  return writer.runner.retry({ what, signal }, async () => {
+    if (condition.type === "absent") {
+      // Not all stores look at the condition when an upload completes, and all bytes would be in
+      // vain.
+      const found = await writer.find(key, signal);
+      if (found !== undefined) return { outcome: "refused", found };
+    }
+    return unlessFailed(
+      "precondition",
+      () =>
+        writer.runner.request("start_upload", signal, {}, (s) =>
+          writer.backend.startUpload({ key, sizeBytes, partBytes, uploadId, condition }, s),
+        ),
+      () => {
+        throw new RequestFailure("busy", "somebody wrote it just now");
+      },
+    );
+  });
 }
 
 function partSize(sizeBytes: number, configured: number): number {
@@ -104,8 +122,15 @@ async function putPart(
     throw new Error(`${what}: the body ends at ${start + count} of ${source.sizeBytes} bytes`);
   }
   await writer.runner.retry({ what, signal }, (previous) =>
-    writer.runner.request("put_part", signal, { sentBytes: bytes.length }, (s) =>
-      upload.putPart({ index, start, bytes, again: previous !== undefined }, s),
+    unlessFailed(
+      "missing",
+      () =>
+        writer.runner.request("put_part", signal, { sentBytes: bytes.length }, (s) =>
+          upload.putPart({ index, start, bytes, again: previous !== undefined }, s),
+        ),
+      () => {
+        throw lostUpload(what);
+      },
     ),
   );
 }
@@ -125,7 +150,14 @@ function complete(
       // An upload is gone once it is complete: the answer to an earlier try was lost.
       const found = await writer.find(job.key, job.signal);
       if (found?.uploadId === job.uploadId) return { version: found.version, verified: true };
-      throw new RequestFailure("server_error", "the store lost the upload", { cause: e });
+      throw lostUpload(job.what);
     }
+  });
+}
+
+/** Nothing that this call still can do helps; a new upload may. */
+function lostUpload(what: string): PintailError {
+  return new PintailError("unavailable", `cannot ${what}: the store lost the upload`, {
+    retryAfterMs: RETRY_AFTER_MS,
   });
 }

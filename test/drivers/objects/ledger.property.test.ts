@@ -110,7 +110,8 @@ async function check(store: ObjectStore, ledger: Ledger, stored: Map<string, num
     const read = await store.get(key, { maxBytes: 1e6, signal });
     expect(Buffer.compare(read.bytes, bytes)).toBe(0);
   }
-  if (ledger.failures > 0) return;
+  // Deno repeats requests by itself when a connection ends without an answer.
+  if (ledger.failures > 0 || "Deno" in globalThis) return;
   const byKey = [...stored].map(([key, count]) => [key.replace("a/prefix/", ""), count] as const);
   expect(new Map(byKey)).toEqual(ledger.stored);
 }

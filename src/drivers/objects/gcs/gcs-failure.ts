@@ -20,6 +20,9 @@ function reasonOf(status: number, text: string): FailureReason {
       return "expired";
     case 403:
       return /rateLimitExceeded|userRateLimitExceeded/.test(text) ? "throttled" : "denied";
+    case 410:
+      // An upload's session that is over.
+      return "missing";
     case 404:
       return /bucket does not exist/i.test(text) ? "denied" : "missing";
     case 408:

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { PintailError } from "../../../errors.ts";
 import type { BucketUpload, UploadPart, WrittenObject } from "../bucket-backend.ts";
 import { RequestFailure } from "../request-failure.ts";
 import { type GcsApi, type GcsObject, parseObject, readJson } from "./gcs-api.ts";
@@ -6,6 +7,7 @@ import type { HttpResponse } from "./http-request.ts";
 
 /** "Resume incomplete": how a session answers a part that is not the last. */
 const INCOMPLETE = 308;
+const RETRY_AFTER_MS = 1000;
 
 /** One resumable session: bytes in order; after a lost answer it is asked how far it came. */
 export class GcsUpload implements BucketUpload {
@@ -51,7 +53,10 @@ export class GcsUpload implements BucketUpload {
     }
     const checksum = this.#md5.copy().digest("base64");
     if (stored.md5Hash !== undefined && stored.md5Hash !== checksum) {
-      throw new RequestFailure("invalid", "the stored bytes are not those that were sent");
+      await this.#remove(stored, signal);
+      throw new PintailError("unavailable", `stored bytes of ${stored.name} are not those sent`, {
+        retryAfterMs: RETRY_AFTER_MS,
+      });
     }
     return {
       version: stored.generation,
@@ -63,6 +68,13 @@ export class GcsUpload implements BucketUpload {
     const request = { method: "DELETE", url: this.#session, headers: {} } as const;
     // 499 is how a session says that it is gone.
     (await this.#api.send(request, [200, 204, 404, 410, 499], signal)).body.resume();
+  }
+
+  /** The object of this upload only: another writer's has another generation. */
+  async #remove({ name, generation }: GcsObject, signal: AbortSignal): Promise<void> {
+    const url = this.#api.url(`/o/${encodeURIComponent(name)}`, { ifGenerationMatch: generation });
+    const request = { method: "DELETE", url, headers: {} } as const;
+    (await this.#api.send(request, [200, 204, 404, 412], signal)).body.resume();
   }
 
   #receivedBytes(signal: AbortSignal): Promise<number> {
