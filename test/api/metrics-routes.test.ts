@@ -107,7 +107,9 @@ describe("a range", () => {
   });
 
   test("takes times in seconds, nanoseconds, fractions and RFC 3339, and `query` for `q`", async () => {
-    const wanted = await range("{ } | rate()");
+    // Which spans are exemplars may differ from one run to the next.
+    const query = "{ } | rate() with(exemplars=false)";
+    const wanted = await range(query);
     for (const [start, end] of [
       [String(T0), String(T0 + 120_000_000_000n)],
       [`${START}.0`, `${START + 120}.000`],
@@ -117,7 +119,7 @@ describe("a range", () => {
         start,
         end,
         step: "1m",
-        query: "{ } | rate()",
+        query,
       });
       expect(status).toBe(200);
       expect(JSON.parse(text).series).toEqual((wanted as { series: unknown }).series);
