@@ -197,3 +197,11 @@ test("a worker that dies fails what it was given, and everything after", async (
   await expect(service.push(request([2]))).rejects.toMatchObject({ kind: "unavailable" });
   await service.close();
 });
+
+test("a refusal says whether the request could ever fit the tenant's burst, which is 1 here", async () => {
+  const { service, worker } = await setUp();
+  worker.answer = ({ body }) => ({ ...LIMITED, protobufBytes: new Uint8Array(body)[0]! });
+  const [fits, never] = await Promise.allSettled([1, 2].map((n) => service.push(request([n]))));
+  expect(fits).toMatchObject({ reason: { neverFits: false } });
+  expect(never).toMatchObject({ reason: { neverFits: true } });
+});
