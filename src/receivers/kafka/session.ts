@@ -172,7 +172,7 @@ export class KafkaSession {
         this.#owned.set(keyOf(each), new PartitionProgress(start, committed.get(keyOf(each))));
       }
       // Where "latest" was must be known after a crash, or what came since would be left out.
-      if (without.length > 0) this.commitSoon();
+      if (without.length > 0) await this.commit();
     }
     await this.#read(false);
   }
