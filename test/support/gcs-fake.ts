@@ -27,8 +27,10 @@ type Session = {
 
 export type GcsFake = ObjectServer & {
   readonly bucket: "fake-bucket";
-  /** What `authorization` must be, when it is set. */
-  token: string | undefined;
+  /** Looks at the authorization of each request; takes all until it is set. */
+  accepts: (authorization: string | undefined) => boolean;
+  /** The object that the next session completes has one bit wrong. */
+  corruptNextUpload: boolean;
   readonly faults: ObjectFaults;
   readonly objects: Map<string, GcsFakeObject>;
   readonly stored: Map<string, number>;
@@ -48,17 +50,24 @@ export async function startGcsFake(options: { seed?: number } = {}): Promise<Gcs
     faults,
     objects,
     stored,
-    get token() {
-      return protocol.token;
+    get accepts() {
+      return protocol.accepts;
     },
-    set token(token: string | undefined) {
-      protocol.token = token;
+    set accepts(accepts: (authorization: string | undefined) => boolean) {
+      protocol.accepts = accepts;
+    },
+    get corruptNextUpload() {
+      return protocol.corruptNextUpload;
+    },
+    set corruptNextUpload(corrupt: boolean) {
+      protocol.corruptNextUpload = corrupt;
     },
   };
 }
 
 class GcsProtocol implements FakeProtocol {
-  token: string | undefined;
+  accepts: (authorization: string | undefined) => boolean = () => true;
+  corruptNextUpload = false;
   readonly objects = new Map<string, GcsFakeObject>();
   readonly stored = new Map<string, number>();
   readonly #sessions = new Map<string, Session>();
@@ -66,7 +75,7 @@ class GcsProtocol implements FakeProtocol {
 
   handle(request: FakeRequest): FakeResponse {
     const { method, url, headers } = request;
-    if (this.token !== undefined && headers.authorization !== `Bearer ${this.token}`) {
+    if (!this.accepts(headers.authorization)) {
       return error(401, "Invalid Credentials");
     }
     const query = url.searchParams;
@@ -138,6 +147,10 @@ class GcsProtocol implements FakeProtocol {
     if (session.bytes.length < Number(total)) {
       const last = session.bytes.length - 1;
       return { status: 308, ...(last < 0 ? {} : { headers: { range: `bytes=0-${last}` } }) };
+    }
+    if (this.corruptNextUpload) {
+      this.corruptNextUpload = false;
+      session.bytes[0]! ^= 1;
     }
     session.done = this.#store(session.resource, session.bytes, session.condition);
     return session.done;

@@ -83,7 +83,7 @@ export function isFailure(e: unknown, reason: FailureReason): e is RequestFailur
 
 /** `cannot <what>: <why>`. */
 export function toPintailError(what: string, e: unknown): unknown {
-  if (!(e instanceof RequestFailure) || isPintailError(e)) return e;
+  if (!(e instanceof RequestFailure)) return e;
   const kind = e.retryable ? "unavailable" : (KINDS[e.reason] ?? "internal");
   const wait = e.reason === "denied" ? RETRY_DENIED_AFTER_MS : RETRY_AFTER_MS;
   return new PintailError(kind, `cannot ${what}: ${e.message}`, {
@@ -102,6 +102,7 @@ const CONNECTION_MESSAGES =
 /** What went wrong below HTTP, if that is what it was. */
 export function connectionFailure(e: unknown): RequestFailure | undefined {
   if (e instanceof RequestFailure) return e;
+  if (isPintailError(e)) return undefined;
   const { code, name, message } = e as { code?: unknown; name?: unknown; message?: unknown };
   const text = typeof code === "string" ? code : "";
   const why = text || String(message);
