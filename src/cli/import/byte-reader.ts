@@ -11,6 +11,7 @@ export class ByteReader {
   #end = 0;
   #taken = 0;
   #ended = false;
+  #failure: { readonly cause: unknown } | undefined;
 
   constructor(chunks: AsyncIterable<Uint8Array>) {
     this.#chunks = chunks[Symbol.asyncIterator]();
@@ -26,13 +27,21 @@ export class ByteReader {
     return this.#window.subarray(this.#start, this.#end);
   }
 
-  /** Reads on until at least `count` bytes are available; false when the stream ends before. */
+  /**
+   * Reads on until at least `count` bytes are available; false when the stream ends before. Rejects
+   * when it fails before, each time: what came is available all the same.
+   */
   async fill(count: number): Promise<boolean> {
     while (this.#end - this.#start < count) {
+      if (this.#failure !== undefined) throw this.#failure.cause;
       if (this.#ended) return false;
-      const { value, done } = await this.#chunks.next();
-      if (done === true) this.#ended = true;
-      else this.#append(value);
+      try {
+        const { value, done } = await this.#chunks.next();
+        if (done === true) this.#ended = true;
+        else this.#append(value);
+      } catch (cause) {
+        this.#failure = { cause };
+      }
     }
     return true;
   }

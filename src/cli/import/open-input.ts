@@ -4,6 +4,9 @@ import { createGunzip, createZstdDecompress } from "node:zlib";
 import { ByteReader } from "./byte-reader.ts";
 import { compressionOf } from "./compression-of.ts";
 import { ImportFileError } from "./import-file-error.ts";
+import { frameBytes, nextFrame } from "./zstd-frames.ts";
+
+type Chunks = AsyncGenerator<Uint8Array, void, void>;
 
 const MAGIC_BYTES = 4;
 
@@ -19,16 +22,20 @@ export async function openInput(
   const chunks = path === "-" ? stdin : createReadStream(path);
   const raw = new ByteReader(counted(chunks, onRead));
   await raw.fill(MAGIC_BYTES);
-  const compression = compressionOf(raw.available);
-  if (compression === undefined) return raw;
-  const decoder = compression === "gzip" ? createGunzip() : createZstdDecompress();
-  return new ByteReader(decompressed(raw, decoder, compression));
+  switch (compressionOf(raw.available)) {
+    case "gzip":
+      return new ByteReader(closing(raw, decoded(rest(raw), createGunzip(), "gzip")));
+    case "zstd":
+      return new ByteReader(closing(raw, zstdDecoded(raw)));
+    default:
+      return raw;
+  }
 }
 
 async function* counted(
   chunks: AsyncIterable<Uint8Array | string>,
   onRead: (bytes: number) => void,
-): AsyncGenerator<Uint8Array, void, void> {
+): Chunks {
   for await (const chunk of chunks) {
     const bytes = typeof chunk === "string" ? new TextEncoder().encode(chunk) : chunk;
     onRead(bytes.length);
@@ -36,36 +43,39 @@ async function* counted(
   }
 }
 
-async function* decompressed(
-  raw: ByteReader,
-  decoder: Transform,
-  compression: string,
-): AsyncGenerator<Uint8Array, void, void> {
-  const source = Readable.from(rest(raw), { objectMode: false });
+async function* closing(raw: ByteReader, chunks: Chunks): Chunks {
+  try {
+    yield* chunks;
+  } finally {
+    await raw.close();
+  }
+}
+
+async function* zstdDecoded(raw: ByteReader): Chunks {
+  while (await nextFrame(raw)) yield* decoded(frameBytes(raw), createZstdDecompress(), "zstd");
+}
+
+async function* decoded(source: Chunks, decoder: Transform, compression: string): Chunks {
+  const readable = Readable.from(source, { objectMode: false });
   // An error of the file reaches the reader through the decoder.
-  source.once("error", (error) => decoder.destroy(error));
-  source.pipe(decoder);
+  readable.once("error", (error) => decoder.destroy(error));
+  readable.pipe(decoder);
   try {
     for await (const chunk of decoder) yield chunk as Uint8Array;
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new ImportFileError(`the ${compression} data is not whole or not valid: ${reason}`, {
-      cause,
-    });
+    const message = `its ${compression} data are not whole or not valid: ${reason}`;
+    throw new ImportFileError(message, { cause });
   } finally {
-    source.destroy();
+    readable.destroy();
     decoder.destroy();
   }
 }
 
-async function* rest(raw: ByteReader): AsyncGenerator<Uint8Array, void, void> {
-  try {
-    while (await raw.fill(1)) {
-      const bytes = raw.available.slice();
-      raw.skip(bytes.length);
-      yield bytes;
-    }
-  } finally {
-    await raw.close();
+async function* rest(raw: ByteReader): Chunks {
+  while (await raw.fill(1)) {
+    const bytes = raw.available.slice();
+    raw.skip(bytes.length);
+    yield bytes;
   }
 }

@@ -19,7 +19,8 @@ import { framedMessages, protobufParts, varintMessages } from "./protobuf-parts.
 export async function* otlpParts(
   reader: ByteReader,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
-  await reader.fill(BYTES_TO_KNOW);
+  // A fault comes again where it is, after what stands before it.
+  await reader.fill(BYTES_TO_KNOW).catch(() => false);
   yield* partsOf(reader, formOf(reader.available));
 }
 

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { gzipSync } from "node:zlib";
+import { constants, gzipSync, zstdCompressSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { parseImportArguments } from "../../../src/cli/import/arguments.ts";
 import { runImport } from "../../../src/cli/import/run-import.ts";
@@ -93,7 +93,7 @@ test("folders are imported whole, damaged files are named, hidden ones passed ov
   expect(summary).toEqual({ files: 4, failedFiles: 2, spans: 5 });
   expect(taken).toBe(5);
   expect(stderr.split("\n")).toEqual([
-    expect.stringMatching(/^pintail import: .*b\/d\.gz: the gzip data is not whole/),
+    expect.stringMatching(/^pintail import: .*b\/d\.gz: its gzip data are not whole/),
     expect.stringMatching(/^pintail import: .*e\.txt: this is no OTLP file/),
     "",
   ]);
@@ -111,6 +111,24 @@ test("standard input is read, and the tenant and the type are told to the server
   const { summary } = await importPaths(["--tenant", "t1", "-"], { stdin: stdin() });
   expect(summary.spans).toBe(2);
   expect(seen).toEqual(["/v1/traces", "t1", "application/x-protobuf"]);
+});
+
+test("compressed files are read whole, of however many frames they are", async () => {
+  const [one, two] = [requestOf(1), requestOf(2, "x".repeat(300_000))];
+  const skippable = Buffer.from([0x5a, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3]);
+  const checked = zstdCompressSync(one, { params: { [constants.ZSTD_c_checksumFlag]: 1 } });
+  const zstd = Buffer.concat([checked, skippable, zstdCompressSync(two), zstdCompressSync(one)]);
+  const paths = [
+    await file("zstd", zstd),
+    await file("gzip", Buffer.concat([gzipSync(one), gzipSync(two)])),
+    await file("cut", zstd.subarray(0, -2)),
+    await file("followed", Buffer.concat([checked, Buffer.from("other")])),
+  ];
+  const { summary, stderr } = await importPaths(["--dry-run", ...paths]);
+  expect(summary.failedFiles).toBe(2);
+  expect(summary.spans).toBe(4 + 3 + 3 + 1);
+  expect(stderr).toMatch(/cut: .*the file ends within a frame/);
+  expect(stderr).toMatch(/followed: what follows a zstd frame is none/);
 });
 
 test("a large file goes in several requests, some of them at once", async () => {

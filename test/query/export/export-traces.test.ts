@@ -71,6 +71,16 @@ test("more traces than a page come newest first, each once, also when many start
   expect(idsOf(await exported("{}", { limit: 1001 }))).toEqual(ids.slice(0, 1001));
 });
 
+test("traces at the ends of time are paged, too", async () => {
+  const ends = [0n, 2n ** 63n - 1n, 2n ** 64n - 1001n, T0];
+  const spans = Array.from({ length: 4400 }, (_, i) => span(i + 1, { start: ends[i % 4]! }));
+  await store.add([request(spans.slice(0, 2200))]);
+  await store.add([request(spans.slice(2200))]);
+  const ids = idsOf(await exported("{}"));
+  expect(ids.length).toBe(4400);
+  expect(new Set(ids).size).toBe(4400);
+});
+
 test("a trace is exported whole: spans that do not match, and those of other segments", async () => {
   await store.add([
     request([span(1, { start: T0, attributes: [attribute("hit", true)] })]),
