@@ -14,7 +14,15 @@ const DEFAULT_REGION = "us-east-1";
 /** Throws `invalid` for settings that cannot work, naming them. */
 export async function makeS3Client(library: S3Library, settings: S3Settings): Promise<S3Client> {
   checkSettings(settings);
-  return new library.S3Client(await clientConfig(settings));
+  const client = new library.S3Client(await clientConfig(settings));
+  try {
+    // From the settings, AWS's environment, or its files.
+    await client.config.region();
+  } catch (cause) {
+    client.destroy();
+    throw new PintailError("invalid", "s3 needs a region or an endpoint", { cause });
+  }
+  return client;
 }
 
 async function clientConfig(settings: S3Settings): Promise<S3ClientConfig> {
