@@ -10,6 +10,8 @@ export type ContractOptions = {
   readonly partBytes: number;
   /** The store has none of its own. */
   readonly withoutConditions?: boolean;
+  /** An emulator's gap: prefixes do not count on a page, and come on several. */
+  readonly repeatsPrefixes?: boolean;
 };
 
 const signal = new AbortController().signal;
@@ -25,7 +27,7 @@ export function someBytes(length: number, seed = 1): Uint8Array {
 export function objectStoreContract(
   name: string,
   open: () => Promise<StoreUnderTest>,
-  { partBytes, withoutConditions = false }: ContractOptions,
+  { partBytes, withoutConditions = false, repeatsPrefixes = false }: ContractOptions,
 ): void {
   describe(name, () => {
     let opened: StoreUnderTest;
@@ -227,7 +229,8 @@ export function objectStoreContract(
             page,
             signal,
           });
-          expect(part.objects.length + part.prefixes.length).toBeLessThanOrEqual(maxKeys);
+          const counted = repeatsPrefixes ? 0 : part.prefixes.length;
+          expect(part.objects.length + counted).toBeLessThanOrEqual(maxKeys);
           for (const object of part.objects) {
             expect(await store.head(object.key, { signal })).toEqual({
               key: object.key,
@@ -239,7 +242,9 @@ export function objectStoreContract(
           }
           prefixes.push(...part.prefixes.map((text) => text.slice(folder.length + 1)));
           page = part.nextPage;
-          if (page === undefined) return { found, prefixes };
+          if (page === undefined) {
+            return { found, prefixes: repeatsPrefixes ? [...new Set(prefixes)] : prefixes };
+          }
         }
         throw new Error("too many pages");
       };

@@ -13,8 +13,9 @@ import { observedParts } from "./open-stores.ts";
 /**
  * The contract against real servers, for those that are given by
  * `PINTAIL_TEST_S3_ENDPOINT` (`http://host:port` or `https://…`), `…_BUCKET`, `…_ACCESS_KEY`,
- * `…_SECRET_KEY`, `…_REGION`, `…_CA_FILE`, and `PINTAIL_TEST_GCS_ENDPOINT` (a URL; empty with a bucket
- * = Google's), `…_BUCKET`, `…_INSECURE=true` for emulators. Buckets must be there.
+ * `…_SECRET_KEY`, `…_REGION`, `…_CA_FILE`, and `PINTAIL_TEST_GCS_BUCKET`, `…_ENDPOINT` (a URL; none
+ * = Google's), `…_INSECURE=true` for emulators, `…_REPEATS_PREFIXES=true` for fake-gcs-server. Buckets
+ * must be there. `PINTAIL_TEST_S3_CONDITIONS=none` is for stores that refuse conditional writes.
  */
 const env = (name: string) => process.env[`PINTAIL_TEST_${name}`] ?? "";
 
@@ -22,11 +23,12 @@ const MIN_S3_PART_BYTES = 5 * 1024 * 1024;
 const GCS_PART_BYTES = 1024 * 1024;
 
 function real(
-  name: string,
+  backend: "S3" | "GCS",
   variable: string,
   partBytes: number,
   settings: () => ObjectStoreSettings,
 ) {
+  const name = `real ${backend} server`;
   if (env(variable) === "") {
     test.skip(`${name}: skipped, PINTAIL_TEST_${variable} names none`, () => {});
     console.log(`${name} is not tested: PINTAIL_TEST_${variable} is not set`);
@@ -38,11 +40,15 @@ function real(
       const store = await openObjectStore(observedParts().parts, settings());
       return { store, close: () => store.close() };
     },
-    { partBytes, withoutConditions: env("S3_CONDITIONS") === "none" && variable === "S3_ENDPOINT" },
+    {
+      partBytes,
+      withoutConditions: backend === "S3" && env("S3_CONDITIONS") === "none",
+      repeatsPrefixes: backend === "GCS" && env("GCS_REPEATS_PREFIXES") === "true",
+    },
   );
 }
 
-real("real S3 server", "S3_ENDPOINT", MIN_S3_PART_BYTES, () => {
+real("S3", "S3_ENDPOINT", MIN_S3_PART_BYTES, () => {
   const url = new URL(env("S3_ENDPOINT"));
   return {
     backend: "s3",
@@ -61,7 +67,7 @@ real("real S3 server", "S3_ENDPOINT", MIN_S3_PART_BYTES, () => {
   };
 });
 
-real("real GCS server", "GCS_BUCKET", GCS_PART_BYTES, () => ({
+real("GCS", "GCS_BUCKET", GCS_PART_BYTES, () => ({
   backend: "gcs",
   gcs: {
     ...DEFAULT_GCS,
