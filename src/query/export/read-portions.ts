@@ -1,6 +1,6 @@
 import type { SqlValue } from "../../drivers/duckdb/database.ts";
-import { combineTrace } from "../combine-trace.ts";
-import type { QueryEngine, QueryRun } from "../query-context.ts";
+import { combineStored } from "../combine-trace.ts";
+import type { QueryEngine, QueryRun, RunOptions } from "../query-context.ts";
 import { ofTracesSql, readSegments, timestampSql } from "../segment-sql.ts";
 import type { StoredSpan, Trace } from "../trace.ts";
 import type { TraceKey } from "../trace-key.ts";
@@ -12,7 +12,8 @@ export type ReadPortionsRequest = {
   readonly trace: TraceKey;
   /** Of one portion, about; a portion of one span may take more. */
   readonly maxBytes: number;
-  readonly signal: AbortSignal;
+  /** Of the query that reads a portion. */
+  readonly options: RunOptions;
 };
 
 /** Spans of the first try; fewer where they are large. */
@@ -29,21 +30,20 @@ type Portion = { readonly spans: readonly StoredSpan[]; readonly last: Cursor | 
  */
 export async function* readPortions(
   engine: QueryEngine,
-  { tenant, trace, signal, maxBytes }: ReadPortionsRequest,
+  { tenant, trace, maxBytes, options }: ReadPortionsRequest,
 ): AsyncGenerator<Trace, void, void> {
-  const timeoutMs = engine.context.settings.searchTimeoutMs;
   let size = PORTION_SPANS;
   let after: Cursor | undefined;
   for (;;) {
     const bytes = size === 1 ? Number.POSITIVE_INFINITY : maxBytes;
-    const portion = await engine.run({ tenants: [tenant], signal, timeoutMs }, (run) =>
+    const portion = await engine.run(options, (run) =>
       readPortion(run, tenant, trace, { after, size, maxBytes: bytes }),
     );
     if (portion === undefined) {
       size = Math.max(1, size >> 2);
       continue;
     }
-    if (portion.spans.length > 0) yield combineTrace(portion.spans);
+    if (portion.spans.length > 0) yield combineStored(portion.spans);
     if (portion.last === undefined) return;
     after = portion.last;
   }

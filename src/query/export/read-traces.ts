@@ -1,6 +1,6 @@
 import type { SegmentMeta } from "../../schema/segment-meta.ts";
-import { combineTrace } from "../combine-trace.ts";
-import type { QueryEngine, QueryRun } from "../query-context.ts";
+import { combineStored } from "../combine-trace.ts";
+import type { QueryEngine, QueryRun, RunOptions } from "../query-context.ts";
 import type { FoundTrace } from "../search-result.ts";
 import { ofTracesSql } from "../segment-sql.ts";
 import type { StoredSpan, Trace } from "../trace.ts";
@@ -37,8 +37,7 @@ async function* readBatch(
   batch: readonly FoundTrace[],
   signal: AbortSignal,
 ): AsyncGenerator<Trace, void, void> {
-  const timeoutMs = engine.context.settings.searchTimeoutMs;
-  const spans = await engine.run({ tenants: [tenant], signal, timeoutMs }, (run) =>
+  const spans = await engine.run(readOptions(engine, tenant, signal), (run) =>
     spansOf(run, run.segments(tenant), batch),
   );
   const [first] = batch;
@@ -46,12 +45,21 @@ async function* readBatch(
   if (spans !== undefined) {
     yield* wholeTraces(batch, spans);
   } else if (batch.length === 1) {
-    yield* readPortions(engine, { tenant, trace: first, signal, maxBytes: MAX_HELD_BYTES });
+    yield* readPortions(engine, {
+      ...{ tenant, trace: first, maxBytes: MAX_HELD_BYTES },
+      options: readOptions(engine, tenant, signal),
+    });
   } else {
     const half = batch.length >> 1;
     yield* readBatch(engine, tenant, batch.slice(0, half), signal);
     yield* readBatch(engine, tenant, batch.slice(half), signal);
   }
+}
+
+/** What a search found is in the catalog, and need not be cut from the head. */
+function readOptions(engine: QueryEngine, tenant: string, signal: AbortSignal): RunOptions {
+  const timeoutMs = engine.context.settings.searchTimeoutMs;
+  return { tenants: [tenant], signal, timeoutMs, background: true };
 }
 
 async function spansOf(
@@ -73,7 +81,7 @@ function* wholeTraces(
   for (const { traceId } of traces) {
     const own = ofTrace.get(traceId);
     // A trace may have been removed since it was found.
-    if (own !== undefined) yield combineTrace(own);
+    if (own !== undefined) yield combineStored(own);
   }
 }
 
