@@ -6,6 +6,8 @@ import {
   zstdDecompressSync,
 } from "node:zlib";
 import { PintailError } from "../errors.ts";
+import { zstdFrames } from "../util/zstd-frames.ts";
+import { concatBytes } from "./concat-bytes.ts";
 
 /** Compresses with zstd; `level` 1 is the fastest, 3 the usual. */
 export function zstdCompress(bytes: Uint8Array, level: number): Uint8Array {
@@ -29,7 +31,7 @@ export function decompress(
       case "zlib":
         return inflateSync(bytes, options);
       case "zstd":
-        return zstdDecompressSync(bytes, options);
+        return zstdDecompress(bytes, maxBytes);
     }
   } catch (cause) {
     if ((cause as { code?: unknown }).code === "ERR_BUFFER_TOO_LARGE") {
@@ -37,6 +39,28 @@ export function decompress(
     }
     throw new PintailError("malformed", `invalid ${codec} data`, { cause });
   }
+}
+
+/** Node's decoder stops after one frame and says nothing of what follows. */
+function zstdDecompress(bytes: Uint8Array, maxBytes: number): Uint8Array {
+  const frames = zstdFrames(bytes);
+  const [first] = frames ?? [];
+  if (frames === undefined || first === undefined) {
+    throw new Error("the data is not made of whole zstd frames");
+  }
+  if (frames.length === 1) return zstdDecompressSync(first, { maxOutputLength: maxBytes });
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for (const frame of frames) {
+    // The decoder takes no bound of 0; an empty frame passes one of 1.
+    const part = zstdDecompressSync(frame, { maxOutputLength: Math.max(1, maxBytes - length) });
+    length += part.length;
+    if (length > maxBytes) {
+      throw Object.assign(new Error("too large"), { code: "ERR_BUFFER_TOO_LARGE" });
+    }
+    parts.push(part);
+  }
+  return concatBytes(parts, length);
 }
 
 /**

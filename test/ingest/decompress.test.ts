@@ -214,3 +214,28 @@ describe("lz4", () => {
     expect(xxh32(encode("Nobody inspects the spammish repetition"))).toBe(0xe2293b2f);
   });
 });
+
+describe("zstd", () => {
+  const frame = (text: string): Buffer => zstdCompressSync(encode(text));
+
+  it("of several frames is decompressed whole, as parallel compressors write it", () => {
+    const body = Buffer.concat([frame("a"), frame(""), frame("b".repeat(100_000)), frame("c")]);
+    const decoded = decompressBody(body, BodyEncoding.zstd, MAX);
+    expect(new TextDecoder().decode(decoded)).toBe(`a${"b".repeat(100_000)}c`);
+  });
+
+  it("is bounded over all of its frames", () => {
+    const body = Buffer.concat([frame("a".repeat(600)), frame("b".repeat(600))]);
+    expect(decompressBody(body, BodyEncoding.zstd, 1200)).toHaveLength(1200);
+    for (const max of [1199, 600, 599, 1]) {
+      expect(() => decompressBody(body, BodyEncoding.zstd, max)).toThrow(
+        `decompressed body exceeds ${max} bytes`,
+      );
+    }
+  });
+
+  it("with something else behind it is refused", () => {
+    const body = Buffer.concat([frame("a"), encode("something else")]);
+    expect(() => decompressBody(body, BodyEncoding.zstd, MAX)).toThrow("invalid zstd data");
+  });
+});
