@@ -77,6 +77,7 @@ test("packages are imported only where their layer is", () => {
     [/^@duckdb\//, /^drivers\/duckdb\//],
     [/^@platformatic\//, /^drivers\/kafka\//],
     [/^@aws-sdk\//, /^drivers\/objects\//],
+    [/^google-auth-library/, /^drivers\/objects\//],
     [/^hono/, /^(server|receivers|api|runtime|app\.ts|app)/],
     [/^@connectrpc\//, /^(server|receivers|api|runtime|app\.ts|app)/],
   ];
