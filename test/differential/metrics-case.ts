@@ -76,7 +76,7 @@ export async function runMetrics(
     actual = withoutLists(actual);
     expected = withoutLists(expected);
   }
-  if (isDeepStrictEqual(actual, expected))
+  if (sameSeries(actual, expected))
     return { type: "same", found: Array.isArray(expected) ? expected.length : 0 };
   const ranked = parsed.second.some(({ type }) => type !== "metrics-filter");
   if (ranked && Array.isArray(actual) && Array.isArray(expected) && sameValues(actual, expected)) {
@@ -114,4 +114,30 @@ function onlyInOne(expected: unknown, actual: unknown): { expected: unknown; act
     expected: expected.filter((line) => !actual.includes(line)),
     actual: actual.filter((line) => !expected.includes(line)),
   };
+}
+
+/** The order of additions may tell in the last digits, and so in how the number before is rounded. */
+const TOLERANCE = 1e-7;
+
+function sameSeries(actual: unknown, expected: unknown): boolean {
+  if (isDeepStrictEqual(actual, expected)) return true;
+  if (!Array.isArray(actual) || !Array.isArray(expected)) return false;
+  return actual.length === expected.length && actual.every((line, i) => near(line, expected[i]));
+}
+
+function near(a: string, b: string): boolean {
+  const [labels, points] = partsOf(a);
+  const [otherLabels, otherPoints] = partsOf(b);
+  if (labels !== otherLabels || points.length !== otherPoints.length) return false;
+  return points.every((text, i) => {
+    if (text === otherPoints[i]) return true;
+    const [x, y] = [Number(text), Number(otherPoints[i])];
+    return Math.abs(x - y) <= TOLERANCE * Math.max(Math.abs(x), Math.abs(y));
+  });
+}
+
+/** Labels may hold anything, points neither colons nor quotes. */
+function partsOf(line: string): [labels: string, points: string[]] {
+  const at = line.lastIndexOf(": ");
+  return [line.slice(0, at), line.slice(at + 2).split(" ")];
 }
