@@ -65,7 +65,7 @@ export class SegmentStore {
       maxMetricsSeries: 0,
       multiTenantQueriesEnabled: true,
       urlDenyList: [],
-      memoryLimitBytes: 256 * 2 ** 20,
+      memoryLimitBytes: 512 * 2 ** 20,
       tempDir: dir,
     };
   }
@@ -73,7 +73,7 @@ export class SegmentStore {
   static async open(): Promise<SegmentStore> {
     const dir = await mkdtemp(join(tmpdir(), "pintail-query-"));
     const database = await openDatabase({
-      memoryLimitBytes: 256 * 2 ** 20,
+      memoryLimitBytes: 512 * 2 ** 20,
       tempDir: join(dir, "tmp"),
       threads: 2,
       maxConcurrent: 2,
