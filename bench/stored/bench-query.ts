@@ -41,6 +41,9 @@ export async function benchQuery(options: BenchOptions): Promise<BenchResult> {
       progress(`query: ${tag.label}`);
       figures.push(await tagFigure(server, tag));
     }
+    const beforeMetrics = server.usage().peakRssBytes;
+    const what = "largest resident size, before metrics queries";
+    figures.push(mebibytesFigure("query.rss.searches", what, beforeMetrics));
     for (const metrics of METRICS) {
       progress(`query: ${metrics.query}`);
       figures.push(await metricsFigure(server, dataset, metrics));

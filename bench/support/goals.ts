@@ -68,5 +68,6 @@ export const GOALS: Readonly<Record<string, Goal>> = {
   "query.trace.unknown": { atMost: 20 },
   "query.tags": { atMost: 20, tempo: "135 ms" },
   "query.tag-values-service": { atMost: 20 },
+  "query.rss.searches": { atMost: 1200 },
   "query.rss.peak": { atMost: 1200 },
 };
