@@ -53,6 +53,8 @@ function environment(root) {
     NODE_COMPILE_CACHE: join(runtimeFolders(root)[0], "compile-cache"),
     // By default glibc keeps up to eight heaps a processor, which hold on to what queries freed.
     MALLOC_ARENA_MAX: "2",
+    // Column data comes in blocks of megabytes: glibc would keep them in its heaps, full of holes.
+    MALLOC_MMAP_THRESHOLD_: "1048576",
     ...process.env,
     UV_THREADPOOL_SIZE: String(size),
   };

@@ -67,6 +67,7 @@ export class ServerProcess {
       env: {
         NODE_COMPILE_CACHE: fileURLToPath(new URL("../../.runtime/compile-cache", import.meta.url)),
         MALLOC_ARENA_MAX: "2",
+        MALLOC_MMAP_THRESHOLD_: "1048576",
         ...process.env,
         UV_THREADPOOL_SIZE: "16",
         PINTAIL_LOG_LEVEL: "info",
