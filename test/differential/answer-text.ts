@@ -15,8 +15,10 @@ export function valueText(value: AnyValueLike): string {
   return values.length === 1 ? values[0]! : `[${values.join(", ")}]`;
 }
 
+/** Of an int and an equal float either may be the largest, so their type does not tell. */
 export function attributeText(name: string, value: AnyValueLike): string {
-  return `${name}=${valueText(value)}`;
+  const text = valueText(value);
+  return `${name}=${/^(min|max)\(/.test(name) ? text.replace(/^(-?\d+)\.0$/, "$1") : text}`;
 }
 
 /** `S3 S4 [by(kind)="client", count()=2]`. */

@@ -10,8 +10,9 @@ export function seededRandom(seed: number): () => number {
   };
 }
 
-/** Seed of this run: `PINTAIL_TEST_SEED`, or a new one; tests print it. */
-export function testSeed(): number {
+/** Seed of this run: `PINTAIL_TEST_SEED`, else `usual`, else a new one; tests print it. */
+export function testSeed(usual?: number): number {
   const given = Number(process.env.PINTAIL_TEST_SEED);
-  return Number.isInteger(given) && given > 0 ? given : Math.floor(Math.random() * 2 ** 31) + 1;
+  if (Number.isInteger(given) && given > 0) return given;
+  return usual ?? Math.floor(Math.random() * 2 ** 31) + 1;
 }
