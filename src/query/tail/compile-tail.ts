@@ -1,7 +1,8 @@
 import { isPintailError, PintailError } from "../../errors.ts";
-import type { FieldExpr, FieldRef, IntrinsicName, Query } from "../../traceql/ast.ts";
+import type { FieldExpr, FieldRef, Query } from "../../traceql/ast.ts";
 import { fieldText } from "../../traceql/field-text.ts";
 import { parseQuery } from "../../traceql/parser.ts";
+import { readsWholeTrace } from "../../traceql/plan/plan-pipeline.ts";
 import { foldField } from "../../traceql/walk.ts";
 import { compileSearch } from "../compile-search.ts";
 import type { CompiledSearch } from "../compiled-search.ts";
@@ -42,7 +43,7 @@ function checkTail({ stages: [first, ...rest], metrics, second }: Query): void {
     );
   }
   const selected = rest.flatMap((stage) => (stage.type === "select" ? stage.fields : []));
-  const field = [...testedFields(first.expr), ...selected].find(needsWholeTrace);
+  const field = [...testedFields(first.expr), ...selected].find(readsWholeTrace);
   if (field !== undefined) {
     throw new PintailError(
       "invalid",
@@ -71,22 +72,4 @@ function isRootTest(node: FieldExpr): boolean {
     right.value.type === "int" &&
     right.value.value === 0n
   );
-}
-
-const OF_WHOLE_TRACE: ReadonlySet<IntrinsicName> = new Set<IntrinsicName>([
-  "rootName",
-  "rootServiceName",
-  "traceDuration",
-  "nestedSetLeft",
-  "nestedSetRight",
-  "nestedSetParent",
-  "span:childCount",
-]);
-
-/** Fields of parents do, whichever kinds of them there are. */
-function needsWholeTrace(field: FieldRef): boolean {
-  if (field.type === "intrinsic") {
-    return OF_WHOLE_TRACE.has(field.name) || field.name.startsWith("parent");
-  }
-  return field.type !== "attribute";
 }
