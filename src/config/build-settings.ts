@@ -127,6 +127,9 @@ function retentionSettings(values: ConfigValues): RetentionSettings {
       MINUTE_MS,
     ),
     intervalMs,
+    maxBytesPerTenant: 0,
+    maxDiskPercent: 0,
+    classes: [],
     disabled: values.bool("compactor.disabled"),
   };
 }

@@ -31,6 +31,12 @@ export type KeyStats = {
 export const MAX_LISTED_VALUES = 64;
 export const MAX_LISTED_VALUE_BYTES = 256;
 
+/** A segment's object in the bucket. */
+export type StoredObject = {
+  /** S3's ETag or GCS's generation, as `ObjectInfo` has it. */
+  readonly version: string;
+};
+
 export type RowGroupMeta = {
   readonly rowCount: number;
   /** `trace_start` bounds, inclusive. */
@@ -71,4 +77,13 @@ export type SegmentMeta = {
   readonly createdUnixMs: number;
   /** Split-block bloom filter over the trace ids (Parquet's XXH64 form), see `trace-filter.ts`. */
   readonly traceFilter: Uint8Array;
+  /** The retention class whose traces alone it holds; undefined: it has the tenant's retention. */
+  readonly retentionClass?: string | undefined;
+  /** Known to the catalog alone: undefined while the local file is the only copy. */
+  readonly object?: StoredObject | undefined;
+  /**
+   * Known to the catalog alone: traces (32 hex digits) that it may hold and nobody may read, since
+   * they were redacted. Undefined for none.
+   */
+  readonly hiddenTraces?: readonly string[] | undefined;
 };

@@ -187,6 +187,7 @@ export class SegmentStore {
       },
       segment: unused,
       tenants: unused,
+      redactions: () => [],
       walPositions: unused,
       commit: unused,
       deletable: unused,

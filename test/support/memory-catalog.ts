@@ -1,11 +1,14 @@
 import type { SegmentMeta } from "../../src/schema/segment-meta.ts";
 import type { Catalog, CatalogChange, WalPositions } from "../../src/storage/catalog/catalog.ts";
+import type { Redaction } from "../../src/storage/catalog/redaction.ts";
+import { mayContain } from "../../src/storage/segments/trace-filter.ts";
 
 /** The simplest catalog there can be: a model for the real one, and a fake for others' tests. */
 export class MemoryCatalog implements Catalog {
   readonly #nowMs: () => number;
   #segments: SegmentMeta[] = [];
   #removed: { id: string; tenant: string; atMs: number }[] = [];
+  #redactions: Redaction[] = [];
   #positions: WalPositions = { cutTo: 0, releasedTo: 0 };
 
   constructor(nowMs: () => number = () => 0) {
@@ -33,11 +36,24 @@ export class MemoryCatalog implements Catalog {
     return this.#positions;
   }
 
-  async commit({ add = [], remove = [], ...positions }: CatalogChange): Promise<void> {
+  redactions(): readonly Redaction[] {
+    return this.#redactions;
+  }
+
+  async commit(change: CatalogChange): Promise<void> {
+    const { add = [], remove = [], stored = [], redactions = [], ...positions } = change;
     const leaving = this.#segments.filter(({ id }) => remove.includes(id));
     const fresh = [...new Map(add.map((segment) => [segment.id, segment])).values()];
     const gone = (id: string) => remove.includes(id) || fresh.some((one) => one.id === id);
     this.#segments = [...this.#segments.filter(({ id }) => !gone(id)), ...fresh];
+    for (const { id, object } of stored) {
+      this.#segments = this.#segments.map((one) => (one.id === id ? { ...one, object } : one));
+    }
+    const changed = (id: string) => redactions.some((one) => one.id === id);
+    this.#redactions = [...this.#redactions.filter(({ id }) => !changed(id)), ...redactions].sort(
+      (a, b) => (a.id < b.id ? -1 : 1),
+    );
+    this.#segments = this.#segments.map((one) => hidden(one, this.#redactions));
     this.#removed = [
       ...this.#removed,
       ...leaving.map(({ id, tenant }) => ({ id, tenant, atMs: this.#nowMs() })),
@@ -59,4 +75,13 @@ export class MemoryCatalog implements Catalog {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}
+}
+
+function hidden(segment: SegmentMeta, redactions: readonly Redaction[]): SegmentMeta {
+  const { hiddenTraces: _, ...rest } = segment;
+  const ids = redactions
+    .filter(({ tenant, state }) => tenant === segment.tenant && state === "hiding")
+    .flatMap(({ traceIds }) => traceIds)
+    .filter((id) => mayContain(segment.traceFilter, Uint8Array.from(Buffer.from(id, "hex"))));
+  return ids.length === 0 ? rest : { ...rest, hiddenTraces: ids };
 }

@@ -1,5 +1,6 @@
 import type { SegmentMeta } from "../../schema/segment-meta.ts";
 import type { CatalogChange, WalPositions } from "./catalog.ts";
+import type { Redaction } from "./redaction.ts";
 
 export type RemovedSegment = {
   readonly id: string;
@@ -15,6 +16,7 @@ export class CatalogState {
   readonly #byTenant = new Map<string, readonly SegmentMeta[]>();
   readonly #byId = new Map<string, SegmentMeta>();
   readonly #removed = new Map<string, RemovedSegment>();
+  readonly #redactions = new Map<string, Redaction>();
   #walPositions: WalPositions = { cutTo: 0, releasedTo: 0 };
 
   get walPositions(): WalPositions {
@@ -36,6 +38,11 @@ export class CatalogState {
 
   tenants(): string[] {
     return [...this.#byTenant.keys()].sort();
+  }
+
+  /** Oldest first. */
+  redactions(): Redaction[] {
+    return [...this.#redactions.values()];
   }
 
   removed(): RemovedSegment[] {

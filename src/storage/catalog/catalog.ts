@@ -1,4 +1,5 @@
-import type { Lsn, SegmentMeta } from "../../schema/segment-meta.ts";
+import type { Lsn, SegmentMeta, StoredObject } from "../../schema/segment-meta.ts";
+import type { Redaction } from "./redaction.ts";
 
 /** One atomic change of what exists. */
 export type CatalogChange = {
@@ -9,6 +10,13 @@ export type CatalogChange = {
   readonly cutTo?: Lsn;
   /** WAL records before this are in L1 segments: the WAL may drop them. */
   readonly releasedTo?: Lsn;
+  /** Segments that the bucket has from now on; those that left the catalog meanwhile are passed over. */
+  readonly stored?: readonly { readonly id: string; readonly object: StoredObject }[];
+  /**
+   * Redactions that are new or changed. While one is `hiding`, its traces are in `hiddenTraces` of
+   * every segment that may hold them, also of those added later.
+   */
+  readonly redactions?: readonly Redaction[];
 };
 
 export type WalPositions = { readonly cutTo: Lsn; readonly releasedTo: Lsn };
@@ -23,6 +31,8 @@ export interface Catalog extends AsyncDisposable {
   segment(id: string): SegmentMeta | undefined;
   tenants(): readonly string[];
   walPositions(): WalPositions;
+  /** All that were ever made, oldest first: the audit record. */
+  redactions(): readonly Redaction[];
   /** Throws `unavailable` when the disk refuses; the snapshot is then unchanged. */
   commit(change: CatalogChange): Promise<void>;
   /** Ids removed by commits at least `graceMs` ago whose files still have to be deleted. */

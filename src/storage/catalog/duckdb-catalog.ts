@@ -17,6 +17,7 @@ import {
   segmentOfRow,
   updateWalPositions,
 } from "./catalog-tables.ts";
+import type { Redaction } from "./redaction.ts";
 import { type DetailsSettings, SegmentDetails } from "./segment-details.ts";
 
 export type CatalogParts = {
@@ -200,6 +201,10 @@ class DuckdbCatalog implements Catalog {
 
   walPositions(): WalPositions {
     return this.#state.walPositions;
+  }
+
+  redactions(): readonly Redaction[] {
+    return this.#state.redactions();
   }
 
   commit(change: CatalogChange): Promise<void> {

@@ -1,0 +1,36 @@
+import type { ReadFile } from "../../drivers/files/files.ts";
+import type { SegmentMeta } from "../../schema/segment-meta.ts";
+
+/** What a reader wants of a segment. */
+export type SegmentNeed = {
+  readonly meta: SegmentMeta;
+  /** Names of top-level columns; those that the segment does not have are passed over. */
+  readonly columns: ReadonlySet<string> | "all";
+  /** Indexes into `meta.rowGroups`, ascending, at least one. */
+  readonly rowGroups: readonly number[] | "all";
+};
+
+/** Files that stay until they are disposed of. */
+export interface PinnedFiles extends Disposable {
+  /**
+   * A complete local Parquet file with at least the columns and row groups that were asked for, in
+   * the segment's order; its name begins with the segment's id. Throws for an id not asked for.
+   */
+  pathOf(segmentId: string): string;
+}
+
+/** Segments as local files, wherever they rest. */
+export interface SegmentFiles {
+  /**
+   * Brings what the needs name to local disk, several segments at once; a segment is named once.
+   * Rejects with `canceled`, `unavailable` (the bucket, or a full disk), `limited` when the needs
+   * alone exceed the cache, `corrupt` (with the segment's name) when an object is not what was
+   * stored, `not_found` when it is gone.
+   */
+  pin(needs: readonly SegmentNeed[], signal: AbortSignal): Promise<PinnedFiles>;
+  /**
+   * The segment's bytes, at their places in the stored file; what is not on local disk is fetched
+   * when it is read, whole row groups at a time. Errors as of `pin`, also of `read`.
+   */
+  openRead(meta: SegmentMeta, signal: AbortSignal): Promise<ReadFile>;
+}
