@@ -1,6 +1,11 @@
-import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import type { SegmentMeta, StoredObject } from "../../schema/segment-meta.ts";
 import type { CatalogChange, WalPositions } from "./catalog.ts";
+import { withFields } from "./hidden-traces.ts";
 import type { Redaction } from "./redaction.ts";
+
+/** Traces by the id of the segment that hides them. */
+export type HiddenBySegment = ReadonlyMap<string, readonly string[]>;
+const NOTHING_HIDDEN: HiddenBySegment = new Map();
 
 export type RemovedSegment = {
   readonly id: string;
@@ -42,7 +47,7 @@ export class CatalogState {
 
   /** Oldest first. */
   redactions(): Redaction[] {
-    return [...this.#redactions.values()];
+    return [...this.#redactions.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
   }
 
   removed(): RemovedSegment[] {
@@ -53,8 +58,23 @@ export class CatalogState {
     return this.#removed.has(id);
   }
 
-  /** An id that is there already is replaced; one to remove that is not there is skipped. */
-  apply({ add = [], remove = [], cutTo, releasedTo }: CatalogChange, nowUnixMs: number): void {
+  /**
+   * An id that is there already is replaced; one to remove that is not there is skipped. `hidden`:
+   * for each segment that hides traces after the change, which.
+   */
+  apply(change: CatalogChange, nowUnixMs: number, hidden: HiddenBySegment = NOTHING_HIDDEN): void {
+    const { remove = [], stored = [], redactions = [], cutTo, releasedTo } = change;
+    for (const redaction of redactions) this.#redactions.set(redaction.id, redaction);
+    const objects = new Map(stored.map(({ id, object }) => [id, object]));
+    // First what changes of those that stay, then what comes and goes.
+    const changed = this.#changed(objects, redactions, hidden);
+    const add = [
+      ...changed,
+      ...(change.add ?? []).map((one) => {
+        const ids = hidden.get(one.id);
+        return ids === undefined ? one : withFields(one, { hiddenTraces: ids });
+      }),
+    ];
     const leaving = new Map<string, Set<string>>();
     const leave = (id: string) => {
       const segment = this.#byId.get(id);
@@ -81,6 +101,29 @@ export class CatalogState {
       cutTo: cutTo ?? this.#walPositions.cutTo,
       releasedTo: releasedTo ?? this.#walPositions.releasedTo,
     };
+  }
+
+  /** Segments that are there with another object, or with other traces hidden. */
+  #changed(
+    objects: ReadonlyMap<string, StoredObject>,
+    redactions: readonly Redaction[],
+    hidden: HiddenBySegment,
+  ): SegmentMeta[] {
+    const changed: SegmentMeta[] = [];
+    for (const [id, object] of objects) {
+      const segment = this.#byId.get(id);
+      if (segment !== undefined) changed.push(withFields(segment, { object }));
+    }
+    const tenants = new Set(redactions.map(({ tenant }) => tenant));
+    for (const tenant of tenants) {
+      for (const segment of this.segments(tenant)) {
+        const hiddenTraces = hidden.get(segment.id);
+        if (hiddenTraces === undefined && segment.hiddenTraces === undefined) continue;
+        const object = objects.get(segment.id) ?? segment.object;
+        changed.push(withFields(segment, { object, hiddenTraces }));
+      }
+    }
+    return changed;
   }
 
   addRemoved(segments: readonly RemovedSegment[]): void {

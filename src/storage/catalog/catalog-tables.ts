@@ -1,8 +1,10 @@
 import type { SqlValue } from "../../drivers/duckdb/database.ts";
 import { type SqlScalar, sqlLiteral } from "../../drivers/duckdb/sql-literal.ts";
 import { zstdCompress } from "../../runtime/compression.ts";
-import type { RowGroupMeta, SegmentMeta } from "../../schema/segment-meta.ts";
+import type { RowGroupMeta, SegmentMeta, StoredObject } from "../../schema/segment-meta.ts";
+import { bytesToHex, hexToBytes } from "../../util/hex.ts";
 import type { WalPositions } from "./catalog.ts";
+import type { Redaction } from "./redaction.ts";
 
 /** Each entry takes the tables from the version of its index to the next one. */
 export const MIGRATIONS: readonly (readonly string[])[] = [
@@ -17,6 +19,15 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
     "CREATE TABLE removed_segments (id VARCHAR NOT NULL, tenant VARCHAR NOT NULL, removed_unix_ms BIGINT NOT NULL)",
     "CREATE TABLE wal_positions (cut_to BIGINT NOT NULL, released_to BIGINT NOT NULL)",
     "INSERT INTO wal_positions VALUES (0, 0)",
+  ],
+  [
+    "ALTER TABLE segments ADD COLUMN object_version VARCHAR",
+    "ALTER TABLE segments ADD COLUMN retention_class VARCHAR",
+    `CREATE TABLE redactions (
+      id VARCHAR NOT NULL, tenant VARCHAR NOT NULL, query VARCHAR NOT NULL,
+      requested_by VARCHAR NOT NULL, reason VARCHAR NOT NULL, created_unix_ms BIGINT NOT NULL,
+      trace_count BIGINT NOT NULL, span_count BIGINT NOT NULL, trace_ids BLOB NOT NULL,
+      done_unix_ms BIGINT, removed_spans BIGINT NOT NULL)`,
   ],
 ];
 
@@ -57,12 +68,68 @@ export function insertSegments(segments: readonly PackedSegment[]): string[] {
       JSON.stringify(meta.replaces),
       details.keys,
       details.traceFilter,
+      meta.object?.version ?? null,
+      meta.retentionClass ?? null,
     ]),
   );
 }
 
 export function deleteSegments(ids: readonly string[]): string[] {
   return deleteIds("segments", ids);
+}
+
+export function updateStored(
+  stored: readonly { readonly id: string; readonly object: StoredObject }[],
+): string[] {
+  return stored.map(
+    ({ id, object }) =>
+      `UPDATE segments SET object_version = ${sqlLiteral(object.version)} WHERE id = ${sqlLiteral(id)}`,
+  );
+}
+
+/** The rows of redactions that are new or changed. */
+export function replaceRedactions(redactions: readonly Redaction[]): string[] {
+  const rows = redactions.map((r) => [
+    r.id,
+    r.tenant,
+    r.query,
+    r.requestedBy,
+    r.reason,
+    Math.trunc(r.createdUnixMs),
+    r.traceCount,
+    r.spanCount,
+    hexToBytes(r.traceIds.join("")),
+    r.doneUnixMs === undefined ? null : Math.trunc(r.doneUnixMs),
+    r.removedSpans,
+  ]);
+  return [
+    ...deleteIds(
+      "redactions",
+      redactions.map(({ id }) => id),
+    ),
+    ...insert("redactions", rows),
+  ];
+}
+
+export const SELECT_REDACTIONS = "SELECT * FROM redactions ORDER BY id";
+
+export function redactionOfRow(row: readonly SqlValue[]): Redaction {
+  const hex = row[8] instanceof Uint8Array ? bytesToHex(row[8]) : "";
+  const doneUnixMs = row[9] === null ? undefined : Number(row[9]);
+  return {
+    id: String(row[0]),
+    tenant: String(row[1]),
+    query: String(row[2]),
+    requestedBy: String(row[3]),
+    reason: String(row[4]),
+    createdUnixMs: Number(row[5]),
+    traceCount: Number(row[6]),
+    spanCount: Number(row[7]),
+    traceIds: hex.match(/.{32}/g) ?? [],
+    state: doneUnixMs === undefined ? "hiding" : "done",
+    doneUnixMs,
+    removedSpans: Number(row[10]),
+  };
 }
 
 export function insertRemoved(
@@ -110,6 +177,8 @@ export function segmentOfRow(row: readonly SqlValue[]): SegmentScalars {
     })),
     optionalColumns: json(14) as string[],
     replaces: json(15) as string[],
+    ...(row[16] === null ? {} : { object: { version: String(row[16]) } }),
+    ...(row[17] === null ? {} : { retentionClass: String(row[17]) }),
   };
 }
 

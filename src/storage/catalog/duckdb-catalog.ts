@@ -4,7 +4,7 @@ import { type Files, joinPath } from "../../drivers/files/files.ts";
 import { PintailError } from "../../errors.ts";
 import type { SegmentMeta } from "../../schema/segment-meta.ts";
 import type { Catalog, CatalogChange, WalPositions } from "./catalog.ts";
-import { CatalogState, type RemovedSegment } from "./catalog-state.ts";
+import { CatalogState, type HiddenBySegment, type RemovedSegment } from "./catalog-state.ts";
 import {
   deleteRemoved,
   deleteSegments,
@@ -13,10 +13,15 @@ import {
   MIGRATIONS,
   type PackedSegment,
   packDetails,
+  redactionOfRow,
+  replaceRedactions,
+  SELECT_REDACTIONS,
   SELECT_SEGMENTS,
   segmentOfRow,
+  updateStored,
   updateWalPositions,
 } from "./catalog-tables.ts";
+import { HiddenTraces } from "./hidden-traces.ts";
 import type { Redaction } from "./redaction.ts";
 import { type DetailsSettings, SegmentDetails } from "./segment-details.ts";
 
@@ -58,6 +63,9 @@ const FILE = "catalog.duckdb";
 /** WAL positions that are certain, for a rebuild: merged segments no longer name their WAL range. */
 const POSITIONS_FILE = "wal-positions.json";
 const MAX_POSITIONS_BYTES = 4096;
+/** All redactions, for a rebuild: the segments do not name them. */
+const REDACTIONS_FILE = "redactions.json";
+const MAX_REDACTIONS_BYTES = 1024 * 1024 * 1024;
 const RETRY_MS = 1000;
 /** Segments whose large parts are read at a time. */
 const DETAILS_BATCH = 500;
@@ -165,6 +173,7 @@ class DuckdbCatalog implements Catalog {
       }
       await database.transaction([
         ...insertRemoved(removed, parts.nowMs()),
+        ...replaceRedactions(await readRedactions(parts)),
         updateWalPositions(walPositions),
         // Last: a catalog without it is unfinished.
         `INSERT INTO meta VALUES (${MIGRATIONS.length})`,
@@ -216,11 +225,16 @@ class DuckdbCatalog implements Catalog {
       // Adding again what is there is no error: a commit whose outcome was unknown is repeated.
       const replaced = add.map(({ id }) => id).filter((id) => this.#isKnown(id));
       const positions = { ...this.#state.walPositions, ...positionsOf(change) };
+      const hidden = await this.#hiddenAfter({ ...change, add });
+      // First, so that a catalog that has to be rebuilt hides them as well.
+      await this.#saveRedactions(change.redactions ?? []);
       await this.#write([
         ...deleteSegments([...leaving.map(({ id }) => id), ...replaced]),
         ...deleteRemoved(replaced),
         ...insertRemoved(leaving, nowMs),
         ...insertSegments(adding),
+        ...updateStored((change.stored ?? []).filter(({ id }) => this.#state.segment(id))),
+        ...replaceRedactions(change.redactions ?? []),
         ...(Object.keys(positionsOf(change)).length > 0 ? [updateWalPositions(positions)] : []),
       ]);
       const attached = adding.map(({ meta, details }) => {
@@ -228,9 +242,25 @@ class DuckdbCatalog implements Catalog {
         const { keys: _, traceFilter: __, ...scalars } = meta;
         return this.#details.attach(scalars);
       });
-      this.#state.apply({ ...change, add: attached }, nowMs);
+      this.#state.apply({ ...change, add: attached }, nowMs, hidden);
       await this.#savePositions();
     });
+  }
+
+  /** What the segments hide after the change: those of the redactions' tenants, and new ones. */
+  #hiddenAfter({ add = [], redactions = [] }: CatalogChange): Promise<HiddenBySegment> {
+    const all = new Map([...this.#state.redactions(), ...redactions].map((one) => [one.id, one]));
+    const tenants = new Set(redactions.map(({ tenant }) => tenant));
+    const staying = [...tenants].flatMap((tenant) => this.#state.segments(tenant));
+    return new HiddenTraces(all.values()).ofAll([...staying, ...add], (segment) =>
+      this.#filterOf(segment),
+    );
+  }
+
+  /** Also when memory does not hold it. */
+  async #filterOf(segment: SegmentMeta): Promise<Uint8Array> {
+    const held = segment.traceFilter;
+    return held.length > 0 ? held : ((await this.#readFilter(segment.id)) ?? held);
   }
 
   deletable(graceMs: number): readonly { id: string; tenant: string }[] {
@@ -323,7 +353,9 @@ class DuckdbCatalog implements Catalog {
     };
     const add = scalars.map((one) => this.#details.attach(one));
     const state = new CatalogState();
-    state.apply({ add, ...walPositions }, 0);
+    const redactions = (await this.#database.rows(SELECT_REDACTIONS)).map(redactionOfRow);
+    const hidden = await new HiddenTraces(redactions).ofAll(add, (one) => this.#filterOf(one));
+    state.apply({ add, redactions, ...walPositions }, 0, hidden);
     state.addRemoved(removed);
     this.#state = state;
     this.#doubtful = false;
@@ -376,6 +408,15 @@ class DuckdbCatalog implements Catalog {
     return row?.[0] instanceof Uint8Array ? row[0] : undefined;
   }
 
+  /** Kept out of the database on purpose: all of them, with the changed ones. */
+  async #saveRedactions(changed: readonly Redaction[]): Promise<void> {
+    if (changed.length === 0) return;
+    const all = new Map([...this.#state.redactions(), ...changed].map((one) => [one.id, one]));
+    const path = joinPath(this.#parts.dataDir, REDACTIONS_FILE);
+    const json = JSON.stringify([...all.values()]);
+    await this.#parts.files.writeFileAtomic(path, new TextEncoder().encode(json));
+  }
+
   /** Kept out of the database on purpose. A failure is tried again with the next commit. */
   async #savePositions(): Promise<void> {
     const { releasedTo } = this.#state.walPositions;
@@ -418,4 +459,12 @@ async function readPositions({ files, dataDir }: CatalogParts): Promise<WalPosit
     // Missing or unreadable: the segments alone have to tell.
   }
   return { cutTo: 0, releasedTo: 0 };
+}
+
+/** Throws when there are some and they cannot be read: what they hide must not come back. */
+async function readRedactions({ files, dataDir }: CatalogParts): Promise<Redaction[]> {
+  const path = joinPath(dataDir, REDACTIONS_FILE);
+  if ((await files.stat(path)) === undefined) return [];
+  const bytes = await files.readFile(path, MAX_REDACTIONS_BYTES);
+  return JSON.parse(new TextDecoder().decode(bytes)) as Redaction[];
 }

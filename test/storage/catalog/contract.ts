@@ -1,6 +1,9 @@
 import fc from "fast-check";
 import { beforeEach, describe, expect, test } from "vitest";
 import type { Catalog } from "../../../src/storage/catalog/catalog.ts";
+import type { Redaction } from "../../../src/storage/catalog/redaction.ts";
+import { buildTraceFilter } from "../../../src/storage/segments/trace-filter.ts";
+import { hexToBytes } from "../../../src/util/hex.ts";
 import { MemoryCatalog } from "../../support/memory-catalog.ts";
 import { aSegmentMeta } from "../../support/segment-meta.ts";
 
@@ -109,6 +112,63 @@ export function catalogContract(
       expect(under.catalog.segments("acme")).toHaveLength(20);
     });
 
+    test("remembers which segments the bucket has, and passes over those that are gone", async () => {
+      const object = { version: '"etag\'s"' };
+      const whole = aSegmentMeta({ id: "b", object, retentionClass: "errors" });
+      await under.catalog.commit({ add: [aSegmentMeta({ id: "a" }), whole] });
+      await under.catalog.commit({
+        stored: [
+          { id: "a", object },
+          { id: "gone", object },
+        ],
+      });
+      const check = () => {
+        expect(under.catalog.segment("a")).toEqual(aSegmentMeta({ id: "a", object }));
+        expect(under.catalog.segment("b")).toEqual(whole);
+        expect(under.catalog.segment("gone")).toBeUndefined();
+      };
+      check();
+      under = await under.reopen();
+      check();
+    });
+
+    test("a redaction hides its traces in segments that may hold them until it is done", async () => {
+      const [x, y] = ["ab".repeat(16), "cd".repeat(16)] as const;
+      const redaction = aRedaction({ traceIds: [x] });
+      const has = (id: string, hex: string) =>
+        aSegmentMeta({ id, traceFilter: buildTraceFilter(hexToBytes(hex), 1) });
+      const hidden = (id: string) => under.catalog.segment(id)?.hiddenTraces;
+      await under.catalog.commit({ add: [has("1", x), has("2", y)] });
+      const before = under.catalog.segment("1");
+      await under.catalog.commit({ redactions: [redaction] });
+      await under.catalog.commit({
+        add: [has("3", x), has("4", y), { ...has("5", x), tenant: "t" }],
+      });
+      const check = () => {
+        expect(["1", "2", "3", "4", "5"].map(hidden)).toEqual([
+          [x],
+          undefined,
+          [x],
+          undefined,
+          undefined,
+        ]);
+        expect(under.catalog.redactions()).toEqual([redaction]);
+      };
+      check();
+      expect(before?.hiddenTraces).toBeUndefined();
+      under = await under.reopen();
+      check();
+      await under.catalog.commit({ stored: [{ id: "1", object: { version: "v" } }] });
+      expect(hidden("1")).toEqual([x]);
+      const done = aRedaction({ traceIds: [], state: "done", doneUnixMs: 9, removedSpans: 3 });
+      await under.catalog.commit({ redactions: [done, aRedaction({ id: "2", traceIds: [y] })] });
+      expect(["1", "2", "3", "4"].map(hidden)).toEqual([undefined, [y], undefined, [y]]);
+      expect(under.catalog.segment("1")?.object).toEqual({ version: "v" });
+      under = await under.reopen();
+      expect(under.catalog.redactions().map(({ state }) => state)).toEqual(["done", "hiding"]);
+      expect(["1", "2", "3", "4"].map(hidden)).toEqual([undefined, [y], undefined, [y]]);
+    });
+
     test("behaves like the simplest catalog under any sequence of commits", async () => {
       const id = fc.constantFrom("a", "b", "c", "d", "e", "f");
       const change = fc.record({
@@ -146,6 +206,24 @@ export function catalogContract(
       );
     }, 60_000);
   });
+}
+
+function aRedaction(changes: Partial<Redaction>): Redaction {
+  return {
+    id: "1",
+    tenant: "acme",
+    query: '{ span.user = "it\'s" }',
+    requestedBy: "someone",
+    reason: "asked to",
+    createdUnixMs: 5,
+    traceCount: 1,
+    spanCount: 3,
+    traceIds: [],
+    state: "hiding",
+    doneUnixMs: undefined,
+    removedSpans: 0,
+    ...changes,
+  };
 }
 
 function ids(removed: readonly { id: string; tenant: string }[]): string[] {

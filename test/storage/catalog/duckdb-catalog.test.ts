@@ -46,6 +46,53 @@ test.each([
   await again[Symbol.asyncDispose]();
 });
 
+test("redactions survive the loss of the catalog", async () => {
+  const dir = temporaryFolder();
+  const first = await openTestCatalog(dir);
+  const traceId = "0123456789abcdef0123456789abcdef";
+  const redaction = {
+    id: "01",
+    tenant: "acme",
+    query: "{ }",
+    requestedBy: "",
+    reason: "",
+    createdUnixMs: 1,
+    traceCount: 1,
+    spanCount: 1,
+    traceIds: [traceId],
+    state: "hiding" as const,
+    doneUnixMs: undefined,
+    removedSpans: 0,
+  };
+  await first.commit({ redactions: [redaction] });
+  await first[Symbol.asyncDispose]();
+  fs.rmSync(path.join(dir, "catalog.duckdb"));
+  const segment = aSegmentMeta({ id: "found", traceFilter: new Uint8Array(0) });
+  const catalog = await openTestCatalog(dir, { rebuild: rebuildOf([segment]) });
+  expect(catalog.redactions()).toEqual([redaction]);
+  expect(catalog.segment("found")?.hiddenTraces).toEqual([traceId]);
+  await catalog[Symbol.asyncDispose]();
+});
+
+test("a catalog of the first version is taken over", async () => {
+  const dir = temporaryFolder();
+  const file = path.join(dir, "catalog.duckdb");
+  await (await openTestCatalog(dir))[Symbol.asyncDispose]();
+  const database = await catalogParts(dir).openDatabase(file);
+  await database.transaction([
+    "DROP TABLE redactions",
+    "ALTER TABLE segments DROP COLUMN object_version",
+    "ALTER TABLE segments DROP COLUMN retention_class",
+    "UPDATE meta SET schema_version = 1",
+  ]);
+  await database[Symbol.asyncDispose]();
+  const catalog = await openTestCatalog(dir);
+  const segment = aSegmentMeta({ id: "new", object: { version: "v" } });
+  await catalog.commit({ add: [segment] });
+  expect(catalog.segment("new")).toEqual(segment);
+  await catalog[Symbol.asyncDispose]();
+});
+
 test("a broken catalog file is kept beside the new one", async () => {
   const dir = temporaryFolder();
   fs.writeFileSync(path.join(dir, "catalog.duckdb"), "broken".repeat(10_000));

@@ -1,0 +1,67 @@
+import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import { hexToBytes } from "../../util/hex.ts";
+import { mayContainHash, traceIdHash } from "../segments/trace-filter.ts";
+import type { Redaction } from "./redaction.ts";
+
+/** Longest probing without a pause. */
+const TURN_MS = 20;
+
+/** Which traces of which segments are hidden while redactions are under way. */
+export class HiddenTraces {
+  readonly #byTenant = new Map<string, Map<string, Uint32Array>>();
+
+  /** Those that are done hide nothing. */
+  constructor(redactions: Iterable<Redaction>) {
+    for (const { tenant, state, traceIds } of redactions) {
+      if (state === "done") continue;
+      const hashes = this.#byTenant.get(tenant) ?? new Map<string, Uint32Array>();
+      for (const id of traceIds) hashes.set(id, traceIdHash(hexToBytes(id)));
+      if (hashes.size > 0) this.#byTenant.set(tenant, hashes);
+    }
+  }
+
+  /** Tenants that have any. */
+  has(tenant: string): boolean {
+    return this.#byTenant.has(tenant);
+  }
+
+  /** Those that a segment with this trace filter may hold; `undefined` for none. */
+  of(tenant: string, traceFilter: Uint8Array): readonly string[] | undefined {
+    const ids: string[] = [];
+    for (const [id, hash] of this.#byTenant.get(tenant) ?? []) {
+      if (mayContainHash(traceFilter, hash)) ids.push(id);
+    }
+    return ids.length === 0 ? undefined : ids;
+  }
+
+  /** The same for many segments, by their ids; other work gets its turn meanwhile. */
+  async ofAll(
+    segments: Iterable<SegmentMeta>,
+    filterOf: (segment: SegmentMeta) => Promise<Uint8Array>,
+  ): Promise<ReadonlyMap<string, readonly string[]>> {
+    const hidden = new Map<string, readonly string[]>();
+    let began = performance.now();
+    for (const segment of segments) {
+      if (!this.has(segment.tenant)) continue;
+      const ids = this.of(segment.tenant, await filterOf(segment));
+      if (ids !== undefined) hidden.set(segment.id, ids);
+      if (performance.now() - began < TURN_MS) continue;
+      await new Promise((resolve) => setTimeout(resolve));
+      began = performance.now();
+    }
+    return hidden;
+  }
+}
+
+/** The segment with other values in these fields; what it reads on demand stays unread. */
+export function withFields(
+  segment: SegmentMeta,
+  fields: Partial<Pick<SegmentMeta, "object" | "hiddenTraces">>,
+): SegmentMeta {
+  const copy = Object.defineProperties({}, Object.getOwnPropertyDescriptors(segment));
+  for (const [name, value] of Object.entries(fields)) {
+    if (value === undefined) Reflect.deleteProperty(copy, name);
+    else Object.defineProperty(copy, name, { value, enumerable: true, configurable: true });
+  }
+  return copy as SegmentMeta;
+}
