@@ -1,6 +1,6 @@
 import { type Files, joinPath } from "../drivers/files/files.ts";
 import { isPintailError } from "../errors.ts";
-import type { SegmentMeta, WalRange } from "../schema/segment-meta.ts";
+import type { SegmentMeta, StoredObject, WalRange } from "../schema/segment-meta.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Catalog } from "./catalog/catalog.ts";
 import { type RebuildParts, readSegmentFile } from "./catalog/rebuild.ts";
@@ -13,6 +13,8 @@ export type ReconcileParts = {
   readonly catalog: Catalog;
   /** The LSNs that the WAL still has, if any. */
   readonly walRange: WalRange | undefined;
+  /** The segment's object, asked of the bucket if there is one; rejects when it cannot be reached. */
+  readonly findObject?: ((segment: SegmentMeta) => Promise<StoredObject | undefined>) | undefined;
   readonly log: Logger;
 };
 
@@ -25,13 +27,16 @@ export type ReconcileResult = {
   readonly lost: number;
   /** L0 segments given up, to be made again from the WAL. */
   readonly redone: number;
+  /** Segments whose file is gone, but which the bucket has, as the catalog learned only now. */
+  readonly found: number;
 };
 
 const SEGMENT_FILE = /^([0-9A-HJKMNP-TV-Z]{26})\.parquet$/;
 
 /**
  * Makes catalog and folder agree at the start, before anything is written: cleans up files that no
- * commit knows, and drops segments whose file is missing. When an L0 file is missing or cut short
+ * commit knows, and drops segments whose file is missing, unless the bucket has them: then the file
+ * was a copy. When an L0 file is missing or cut short
  * all L0 segments go, if the WAL still has what they hold. One bad file never blocks the start.
  */
 export async function reconcile(parts: ReconcileParts): Promise<ReconcileResult> {
@@ -54,7 +59,8 @@ export async function reconcile(parts: ReconcileParts): Promise<ReconcileResult>
     }
   }
   const all = catalog.tenants().flatMap((tenant) => catalog.segments(tenant));
-  const missing = all.filter((s) => s.level > 0 && !found.known.has(s.id));
+  const absent = all.filter((s) => s.level > 0 && s.object === undefined && !found.known.has(s.id));
+  const { stored, missing } = await askBucket(parts, absent);
   const l0 = all.filter((s) => s.level === 0);
   const broken: SegmentMeta[] = [];
   for (const segment of l0) if (await isBroken(files, segmentDir, segment)) broken.push(segment);
@@ -68,7 +74,47 @@ export async function reconcile(parts: ReconcileParts): Promise<ReconcileResult>
     const gone = [...lost, ...(redo ? l0 : [])].map((s) => s.id);
     await catalog.commit({ remove: gone, ...(redo ? { cutTo: releasedTo } : {}) });
   }
-  return { orphans, putAside, lost: lost.length, redone: redo ? l0.length : 0 };
+  if (stored.length > 0) await catalog.commit({ stored });
+  return {
+    orphans,
+    putAside,
+    lost: lost.length,
+    redone: redo ? l0.length : 0,
+    found: stored.length,
+  };
+}
+
+/**
+ * An upload whose commit was lost. While the bucket cannot be asked, the segments stay in the catalog:
+ * what is lost is decided when that is known.
+ */
+async function askBucket(
+  { findObject, log }: ReconcileParts,
+  absent: readonly SegmentMeta[],
+): Promise<{
+  readonly stored: readonly { readonly id: string; readonly object: StoredObject }[];
+  readonly missing: readonly SegmentMeta[];
+}> {
+  if (findObject === undefined) return { stored: [], missing: absent };
+  const stored: { id: string; object: StoredObject }[] = [];
+  const missing: SegmentMeta[] = [];
+  for (const segment of absent) {
+    try {
+      const object = await findObject(segment);
+      if (object === undefined) missing.push(segment);
+      else stored.push({ id: segment.id, object });
+    } catch (error) {
+      if (!isPintailError(error, "unavailable")) throw error;
+      const rest = absent.length - stored.length - missing.length;
+      log.error("segment files are missing, and the bucket cannot be asked for them", {
+        segments: rest,
+        segment: segment.id,
+        error,
+      });
+      break;
+    }
+  }
+  return { stored, missing };
 }
 
 type FoundFiles = {

@@ -6,7 +6,7 @@ import type { Files } from "../../src/drivers/files/files.ts";
 import { nodeFiles } from "../../src/drivers/files/node-files.ts";
 import { PintailError } from "../../src/errors.ts";
 import type { SegmentMeta, WalRange } from "../../src/schema/segment-meta.ts";
-import { reconcile } from "../../src/storage/reconcile.ts";
+import { type ReconcileParts, reconcile } from "../../src/storage/reconcile.ts";
 import { silentLogger } from "../../src/telemetry/logger.ts";
 import { MemoryCatalog } from "../support/memory-catalog.ts";
 import { aSegmentMeta } from "../support/segment-meta.ts";
@@ -54,15 +54,23 @@ function setUp(wal: WalRange | undefined = { from: 0, to: 1000 }) {
     fs.writeFileSync(path.join(dir, sketch.tenant, `${id}.parquet`), json);
     return aSegmentMeta({ ...sketch, byteSize: json.length });
   };
-  const run = () =>
-    reconcile({ files, segmentDir: dir, readMeta, catalog, walRange: wal, log: silentLogger });
+  const run = (findObject?: ReconcileParts["findObject"]) =>
+    reconcile({
+      files,
+      segmentDir: dir,
+      readMeta,
+      catalog,
+      walRange: wal,
+      findObject,
+      log: silentLogger,
+    });
   const names = (tenant = "acme") => fs.readdirSync(path.join(dir, tenant)).sort();
   const remove = ({ tenant, id }: SegmentMeta) =>
     fs.unlinkSync(path.join(dir, tenant, `${id}.parquet`));
   return { dir, clock, catalog, fail, write, run, names, remove };
 }
 
-const NOTHING = { orphans: 0, putAside: 0, lost: 0, redone: 0 };
+const NOTHING = { orphans: 0, putAside: 0, lost: 0, redone: 0, found: 0 };
 const file = ({ id }: SegmentMeta) => `${id}.parquet`;
 
 test("nothing to do: committed segments, removed ones and other files stay", async () => {
@@ -161,4 +169,21 @@ test("without the WAL only the lost L0 goes, not those that are there", async ()
   expect(await run()).toEqual({ ...NOTHING, lost: 1 });
   expect(catalog.segments("acme").map((s) => s.id)).toEqual([b.id]);
   expect(catalog.walPositions()).toEqual({ cutTo: 300, releasedTo: 100 });
+});
+
+test("a missing file of a segment that the bucket has is no loss, also when only the bucket knows", async () => {
+  const { catalog, write, run, remove } = setUp();
+  const [cached, uploaded, lost] = [write({}), write({}), write({})];
+  await catalog.commit({ add: [{ ...cached, object: { version: "1" } }, uploaded, lost] });
+  for (const segment of [cached, uploaded, lost]) remove(segment);
+  const away = async () => {
+    throw new PintailError("unavailable", "away");
+  };
+  expect(await run(away)).toEqual(NOTHING);
+  expect(catalog.segments("acme")).toHaveLength(3);
+  const find = async ({ id }: SegmentMeta) => (id === uploaded.id ? { version: "2" } : undefined);
+  expect(await run(find)).toEqual({ ...NOTHING, lost: 1, found: 1 });
+  expect(catalog.segment(uploaded.id)?.object).toEqual({ version: "2" });
+  expect(catalog.segment(cached.id)?.object).toEqual({ version: "1" });
+  expect(catalog.segment(lost.id)).toBeUndefined();
 });

@@ -1,6 +1,14 @@
 import { type Files, joinPath } from "../../drivers/files/files.ts";
+import type { ObjectStore } from "../../drivers/objects/object-store.ts";
 import { isPintailError } from "../../errors.ts";
 import type { Lsn, SegmentMeta, WalRange } from "../../schema/segment-meta.ts";
+import {
+  type ListedSegment,
+  type ReadMeta,
+  readFooters,
+  type StoredFootersParts,
+  storedSegments,
+} from "../bucket/stored-footers.ts";
 import type { WalPositions } from "./catalog.ts";
 import type { RebuiltCatalog } from "./duckdb-catalog.ts";
 
@@ -8,14 +16,22 @@ export type RebuildParts = {
   readonly files: Files;
   readonly segmentDir: string;
   /** Reads a segment's description from its footer; throws `corrupt` when the file is none. */
-  readonly readMeta: (
-    readAt: (offset: number, length: number) => Promise<Uint8Array>,
-    fileSize: number,
-  ) => Promise<SegmentMeta>;
+  readonly readMeta: ReadMeta;
   /** The LSNs that the WAL still has, if any. */
   readonly walRange: WalRange | undefined;
   /** Told of each file put aside. */
   readonly onQuarantined?: (path: string, reason: string) => void;
+  /** Where segments rest besides the local disk. */
+  readonly bucket?: RebuildBucket | undefined;
+};
+
+export type RebuildBucket = {
+  readonly store: ObjectStore;
+  readonly signal: AbortSignal;
+  /** Told of each object that is no segment; it stays where it is. */
+  readonly onBadObject: (key: string, reason: string) => void;
+  /** Told how many objects were listed and how many of them were read. */
+  readonly onProgress?: (listed: number, read: number) => void;
 };
 
 /** Without the large parts. */
@@ -23,9 +39,13 @@ type Found = Omit<SegmentMeta, "keys" | "traceFilter">;
 
 const SUFFIX = ".parquet";
 const BATCH = 100;
+/** Footers are read once for what is live, and again for what that needs; so much need not be. */
+const HELD_BYTES = 64 * 1024 * 1024;
+/** Parsed, next to the bytes of its values. */
+const BYTES_PER_VALUE = 64;
 
 /**
- * The catalog that the segment files tell of. `hint` holds WAL positions that are certain. Files
+ * The catalog that the segment files tell of, those on the local disk and those in the bucket. `hint` holds WAL positions that are certain. Files
  * that are no segments are renamed to `<name>.corrupt`; segments that others stand for are listed as
  * removed. Errors of the disk pass through.
  */
@@ -33,14 +53,17 @@ export async function rebuildCatalog(
   parts: RebuildParts,
   hint: WalPositions,
 ): Promise<RebuiltCatalog> {
-  const found = await findSegments(parts);
+  const local = await findSegments(parts);
+  const remote = parts.bucket === undefined ? undefined : await findStored(parts, local);
+  const found = [...local.values(), ...(remote?.found ?? [])];
   const { live, walPositions } = chooseLive(found, hint, parts.walRange);
   const liveIds = new Set(live.map(({ id }) => id));
   const removed = found.filter(({ id }) => !liveIds.has(id));
-  return { segments: readAgain(parts, live), removed, walPositions };
+  return { segments: readAgain(parts, live, remote), removed, walPositions };
 }
 
-async function findSegments(parts: RebuildParts): Promise<Found[]> {
+/** By id. */
+async function findSegments(parts: RebuildParts): Promise<Map<string, Found>> {
   const { files, segmentDir } = parts;
   const found = new Map<string, Found>();
   for (const folder of await files.list(segmentDir)) {
@@ -51,11 +74,77 @@ async function findSegments(parts: RebuildParts): Promise<Found[]> {
       const path = joinPath(dir, name);
       const meta = await readOrQuarantine(parts, path, folder, name.slice(0, -SUFFIX.length));
       if (meta === undefined) continue;
-      const { keys: _, traceFilter: __, ...rest } = meta;
-      found.set(meta.id, rest);
+      found.set(meta.id, withoutLargeParts(meta));
     }
   }
-  return [...found.values()];
+  return found;
+}
+
+type FoundStored = {
+  readonly reader: StoredFootersParts;
+  /** Those that the bucket alone has. */
+  readonly found: readonly Found[];
+  readonly objects: ReadonlyMap<string, ListedSegment>;
+  /** Whole descriptions of some of them. */
+  readonly held: ReadonlyMap<string, SegmentMeta>;
+};
+
+/** What the bucket has. Segments of `local` that are there as well get their `object`. */
+async function findStored(
+  { bucket, readMeta }: RebuildParts,
+  local: Map<string, Found>,
+): Promise<FoundStored | undefined> {
+  if (bucket === undefined) return undefined;
+  const { store, signal, onBadObject, onProgress } = bucket;
+  const reader: StoredFootersParts = { store, readMeta, signal, onBadObject };
+  const found: Found[] = [];
+  const objects = new Map<string, ListedSegment>();
+  const held = new Map<string, SegmentMeta>();
+  let heldBytes = 0;
+  let [listed, read] = [0, 0];
+  for await (const page of storedSegments(reader)) {
+    const unknown = page.filter((object) => !isCopied(object, local, onBadObject));
+    listed += page.length;
+    read += page.length - unknown.length;
+    onProgress?.(listed, read);
+    await readFooters(reader, unknown, (meta, object) => {
+      found.push(withoutLargeParts(meta));
+      objects.set(meta.id, object);
+      const bytes = weightOf(meta);
+      if (heldBytes + bytes <= HELD_BYTES) {
+        heldBytes += bytes;
+        held.set(meta.id, meta);
+      }
+      onProgress?.(listed, ++read);
+    });
+  }
+  return { reader, found, objects, held };
+}
+
+/** Whether the object is a segment of which there is a local file. */
+function isCopied(
+  { key, segment, sizeBytes, version }: ListedSegment,
+  local: Map<string, Found>,
+  onBadObject: RebuildBucket["onBadObject"],
+): boolean {
+  const file = local.get(segment.id);
+  if (file === undefined || file.tenant !== segment.tenant) return false;
+  if (file.byteSize === sizeBytes) local.set(file.id, { ...file, object: { version } });
+  else onBadObject(key, `it has ${sizeBytes} bytes, the local file ${file.byteSize}`);
+  return true;
+}
+
+function withoutLargeParts({ keys: _, traceFilter: __, ...rest }: SegmentMeta): Found {
+  return rest;
+}
+
+function weightOf({ keys, traceFilter }: SegmentMeta): number {
+  let bytes = traceFilter.length;
+  for (const { values } of keys) {
+    for (const value of values) bytes += BYTES_PER_VALUE + value.length;
+    bytes += BYTES_PER_VALUE;
+  }
+  return bytes;
 }
 
 async function readOrQuarantine(
@@ -95,12 +184,25 @@ export async function readSegmentFile(
   }
 }
 
-async function* readAgain(parts: RebuildParts, live: readonly Found[]) {
+async function* readAgain(
+  parts: RebuildParts,
+  live: readonly Found[],
+  remote: FoundStored | undefined,
+): AsyncGenerator<readonly SegmentMeta[], void> {
   for (let at = 0; at < live.length; at += BATCH) {
     const batch: SegmentMeta[] = [];
-    for (const { tenant, id } of live.slice(at, at + BATCH)) {
-      batch.push(await readSegmentFile(parts, joinPath(parts.segmentDir, tenant, id + SUFFIX)));
+    const fetch: ListedSegment[] = [];
+    for (const { tenant, id, object } of live.slice(at, at + BATCH)) {
+      const stored = remote?.objects.get(id);
+      const held = remote?.held.get(id);
+      if (held !== undefined) batch.push(held);
+      else if (stored !== undefined) fetch.push(stored);
+      else {
+        const path = joinPath(parts.segmentDir, tenant, id + SUFFIX);
+        batch.push({ ...(await readSegmentFile(parts, path)), ...(object && { object }) });
+      }
     }
+    if (remote !== undefined) await readFooters(remote.reader, fetch, (meta) => batch.push(meta));
     yield batch;
   }
 }
@@ -112,7 +214,8 @@ async function* readAgain(parts: RebuildParts, live: readonly Found[]) {
  * - An L0 whose WAL range lies in that of an L1 of its tenant is out: the L1 holds all of it. So is
  *   the older of two L0 that overlap: a cut that was never committed and was made again.
  * - The last L1 job may have ended in a crash after some of its segments. While all that they replace
- *   is there, nothing was deleted since, and the L0 segments are taken instead.
+ *   is there, nothing was deleted since, and the L0 segments are taken instead. Not when the bucket
+ *   has one of them: only what was committed is uploaded.
  * - The segments of the last cut may be all but one of it, if it ended in a crash. When the WAL
  *   still has its records, they are out, and replay makes them again.
  */
@@ -142,6 +245,7 @@ function unfinishedL1(found: readonly Found[], hint: WalPositions): readonly Fou
   const lastTo = Math.max(0, ...made.map(({ walRange }) => walRange?.to ?? 0));
   if (lastTo <= hint.releasedTo) return [];
   const last = made.filter(({ walRange }) => walRange?.to === lastTo);
+  if (last.some(({ object }) => object !== undefined)) return [];
   const ids = new Set(found.map(({ id }) => id));
   const replaced = new Set(found.flatMap(({ replaces }) => replaces));
   const inputs = last.flatMap(({ replaces }) => replaces);
