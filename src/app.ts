@@ -48,7 +48,10 @@ export async function startApp(parts: AppParts): Promise<App> {
   let opened = false;
   readiness.add(() => (opened ? undefined : "Some services are not Running:\nStarting: 1"));
 
-  const storage = await openStorage({ files, log, nowMs: systemClock.nowUnixMs }, settings);
+  const storage = await openStorage(
+    { files, log, nowMs: systemClock.nowUnixMs, metrics },
+    settings,
+  );
   let core: Core | undefined;
   let doors: Doors | undefined;
   let stopStreams = (): void => {};
@@ -123,7 +126,7 @@ export async function startApp(parts: AppParts): Promise<App> {
 function openCore(
   { config, log, onFatal }: AppParts,
   files: ReturnType<typeof nodeFiles>,
-  { catalog }: Storage,
+  { catalog, bucket }: Storage,
   metrics: MetricRegistry,
 ): Promise<Core> {
   const { settings, overrides } = config;
@@ -137,6 +140,8 @@ function openCore(
       ingestMetrics: ingestMetrics(metrics),
       compactionMetrics: compactionMetrics(metrics),
       retentionMetrics: retentionMetrics(metrics),
+      bucket: bucket && { bucket, copies: { adopt: () => {}, forget: () => {} } },
+      metrics,
       onFatal,
     },
     { ingest: settings.ingest, retention: settings.retention, tempDir: settings.query.tempDir },

@@ -19,7 +19,10 @@ import { SegmentWriter } from "../storage/segments/segment-writer.ts";
 import type { RetentionSettings } from "../storage/settings.ts";
 import { Wal } from "../storage/wal/wal.ts";
 import type { Logger } from "../telemetry/logger.ts";
+import type { MetricRegistry } from "../telemetry/metrics.ts";
 import { ulidSource } from "../util/ulid.ts";
+import type { Bucket } from "./bucket.ts";
+import { BucketWork, type LocalCopies } from "./bucket-work.ts";
 import { JobChannel } from "./job-channel.ts";
 
 export type CoreParts = {
@@ -31,6 +34,9 @@ export type CoreParts = {
   readonly ingestMetrics: IngestMetrics;
   readonly compactionMetrics: CompactionMetrics;
   readonly retentionMetrics: RetentionMetrics;
+  /** Where segments rest besides the local disk, and its copies there. */
+  readonly bucket: { readonly bucket: Bucket; readonly copies: LocalCopies } | undefined;
+  readonly metrics: MetricRegistry;
   /** The process cannot go on: the ingest worker is gone. */
   readonly onFatal: (error: unknown) => void;
 };
@@ -67,6 +73,7 @@ export class Core {
   readonly ingest: IngestService;
   readonly compactor: Compactor;
   readonly retention: Retention;
+  readonly #bucketWork: BucketWork | undefined;
   readonly #stopWorkers: () => Promise<void>;
   /** Told the segments of each cut once queries find them. Set it when all is connected. */
   onCommitted: (segments: readonly SegmentMeta[]) => void = () => {};
@@ -144,6 +151,7 @@ export class Core {
       await jobs.close();
     };
     const segments = new SegmentWriter({ files, segmentDir, newId: ulidSource(nowMs), nowMs });
+    this.#bucketWork = parts.bucket && bucketWork(parts, parts.bucket, settings, segments);
     this.wal = wal;
     this.#channel = new IngestChannel(ingestWorker);
     this.cutter = new Cutter(
@@ -168,6 +176,7 @@ export class Core {
         cutter: this.cutter,
         limitsFor: (tenant) => limitsFor(tenant).ingest,
         metrics: parts.ingestMetrics,
+        refusal: () => this.#bucketWork?.refusal(),
         nowMs,
         monotonicMs,
       },
@@ -208,7 +217,7 @@ export class Core {
     this.retention = new Retention(
       {
         catalog,
-        segments,
+        segments: this.#bucketWork?.removal ?? segments,
         retentionMsOf: (tenant) => this.#retentionMsOf(limitsFor(tenant), settings.retention),
         log,
         nowMs,
@@ -235,7 +244,7 @@ export class Core {
     // What cannot be cut now is replayed at the next start.
     await this.cutter.close().catch(() => {});
     await Promise.race([
-      Promise.all([this.compactor.close(), this.retention.close()]),
+      Promise.all([this.compactor.close(), this.retention.close(), this.#bucketWork?.close()]),
       new Promise<void>((resolve) => after(BACKGROUND_STOP_MS, resolve)),
     ]);
     await this.#stopWorkers();
@@ -248,12 +257,33 @@ export class Core {
   }
 
   #startTimers(settings: CoreSettings): void {
+    this.#bucketWork?.start();
     this.#timers.push(setInterval(() => this.compactor.tick(), COMPACTION_TICK_MS));
     const retain = () => void this.retention.run();
     // Also soon: a process that is restarted more often than that would never expire anything.
     this.#timers.push(setTimeout(retain, FIRST_RETENTION_MS));
     this.#timers.push(setInterval(retain, settings.retention.intervalMs));
   }
+}
+
+function bucketWork(
+  { files, catalog, log, clock, metrics }: CoreParts,
+  { bucket, copies }: NonNullable<CoreParts["bucket"]>,
+  { ingest }: CoreSettings,
+  segments: SegmentWriter,
+): BucketWork {
+  return new BucketWork({
+    bucket,
+    files,
+    segmentDir: ingest.segmentDir,
+    catalog,
+    copies,
+    removeFile: (segment) => segments.remove([segment]),
+    largeSpans: Math.ceil(ingest.l1Spans / 2),
+    log,
+    clock,
+    metrics,
+  });
 }
 
 function after(delayMs: number, run: () => void): () => void {

@@ -8,11 +8,16 @@ import { openCatalog } from "../storage/catalog/duckdb-catalog.ts";
 import { rebuildCatalog } from "../storage/catalog/rebuild.ts";
 import { reconcile } from "../storage/reconcile.ts";
 import { readSegmentMeta } from "../storage/segments/segment-footer.ts";
+import type { BucketSettings } from "../storage/settings.ts";
 import { walExtent } from "../storage/wal/wal-extent.ts";
 import type { Logger } from "../telemetry/logger.ts";
+import type { MetricRegistry } from "../telemetry/metrics.ts";
+import { Bucket } from "./bucket.ts";
 
 export type Storage = {
   readonly catalog: Catalog;
+  /** Where segments rest besides the local disk. */
+  readonly bucket: Bucket | undefined;
   /** The instance that queries run in. */
   readonly queries: ScratchDatabase;
   close(): Promise<void>;
@@ -22,16 +27,18 @@ export type StorageParts = {
   readonly files: Files;
   readonly log: Logger;
   readonly nowMs: () => number;
+  readonly metrics: MetricRegistry;
 };
 
 const CATALOG_MEMORY_BYTES = 128 * 1024 * 1024;
 
 /**
  * Locks the data folder, opens (or rebuilds) the catalog, makes it agree with the files, and opens
- * the query database. Throws `unavailable` when another process holds the folder.
+ * the query database. Throws `unavailable` when another process holds the folder, or when there is no
+ * catalog and the bucket, which is needed to make one, is away; `invalid` when the bucket is another's.
  */
 export async function openStorage(parts: StorageParts, settings: Settings): Promise<Storage> {
-  const { files, log, nowMs } = parts;
+  const { files, log } = parts;
   const { dataDir, query } = settings;
   const { segmentDir } = settings.ingest;
   await files.mkdir(dataDir);
@@ -42,40 +49,9 @@ export async function openStorage(parts: StorageParts, settings: Settings): Prom
     for (const closer of closers.splice(0).reverse()) await closer();
   };
   try {
-    const catalog = await openCatalog({
-      files,
-      dataDir,
-      openDatabase: (path) =>
-        openDatabase({
-          path,
-          memoryLimitBytes: CATALOG_MEMORY_BYTES,
-          tempDir: query.tempDir,
-          threads: 1,
-          maxConcurrent: 1,
-        }),
-      rebuild: async (hint) =>
-        rebuildCatalog(
-          {
-            files,
-            segmentDir,
-            readMeta: readSegmentMeta,
-            walRange: await walExtent(files, settings.ingest.walDir),
-            onQuarantined: (path, reason) => log.error("segment put aside", { path, reason }),
-          },
-          hint,
-        ),
-      nowMs,
-      onRebuilt: ({ reason, movedTo, cause, segments }) => {
-        if (segments > 0 || reason === "broken") {
-          log.warn("catalog rebuilt from the segments", {
-            reason,
-            movedTo,
-            segments,
-            error: cause,
-          });
-        }
-      },
-    });
+    const bucket = settings.bucket && (await openBucket(parts, settings, settings.bucket));
+    if (bucket !== undefined) closers.push(() => bucket.close());
+    const catalog = await openOrRebuild(parts, settings, bucket);
     closers.push(async () => catalog[Symbol.asyncDispose]());
     const changes = await reconcile({
       files,
@@ -83,6 +59,7 @@ export async function openStorage(parts: StorageParts, settings: Settings): Prom
       readMeta: readSegmentMeta,
       catalog,
       walRange: await walExtent(files, settings.ingest.walDir),
+      findObject: bucket && ((segment) => bucket.findObject(segment)),
       log,
     });
     if (Object.values(changes).some((count) => count > 0)) log.warn("segments reconciled", changes);
@@ -93,9 +70,81 @@ export async function openStorage(parts: StorageParts, settings: Settings): Prom
       maxConcurrent: query.maxConcurrentQueries,
     });
     closers.push(async () => queries[Symbol.asyncDispose]());
-    return { catalog, queries, close };
+    return { catalog, bucket, queries, close };
   } catch (e) {
     await close();
+    throw e;
+  }
+}
+
+function openBucket(
+  { files, log, metrics }: StorageParts,
+  { dataDir, ingest }: Settings,
+  bucket: BucketSettings,
+): Promise<Bucket> {
+  const { segmentDir, walDir } = ingest;
+  return Bucket.open({ files, log, metrics }, bucket, { dataDir, segmentDir, walDir });
+}
+
+/** The catalog of the data folder; the bucket is ours or, for now, away when this resolves. */
+async function openOrRebuild(
+  { files, log, nowMs }: StorageParts,
+  { dataDir, query, ingest }: Settings,
+  bucket: Bucket | undefined,
+): Promise<Catalog> {
+  const { segmentDir, walDir } = ingest;
+  let rebuilt = false;
+  const catalog = await openCatalog({
+    files,
+    dataDir,
+    openDatabase: (path) =>
+      openDatabase({
+        path,
+        memoryLimitBytes: CATALOG_MEMORY_BYTES,
+        tempDir: query.tempDir,
+        threads: 1,
+        maxConcurrent: 1,
+      }),
+    async rebuild(hint) {
+      rebuilt = true;
+      await bucket?.takeForRebuild();
+      return rebuildCatalog(
+        {
+          files,
+          segmentDir,
+          readMeta: readSegmentMeta,
+          walRange: await walExtent(files, walDir),
+          onQuarantined: (path, reason) => log.error("segment put aside", { path, reason }),
+          bucket: bucket && {
+            store: bucket.store,
+            signal: bucket.signal,
+            onBadObject: (key, reason) => {
+              const object = `${bucket.store.location}${key}`;
+              log.error("object in the bucket is no segment: left alone", { object, reason });
+            },
+          },
+        },
+        hint,
+      );
+    },
+    nowMs,
+    onRebuilt: ({ reason, movedTo, cause, segments }) => {
+      if (segments > 0 || reason === "broken") {
+        log.warn("catalog rebuilt from the segments", {
+          reason,
+          movedTo,
+          segments,
+          bucket: bucket?.store.location,
+          error: cause,
+        });
+      }
+    },
+  });
+  try {
+    if (!rebuilt) await bucket?.checkOwner();
+    return catalog;
+  } catch (e) {
+    await catalog[Symbol.asyncDispose]();
     throw e;
   }
 }

@@ -70,6 +70,7 @@ export function buildSettings(input: BuildInput): Settings {
       memoryLimitBytes: input.queryMemoryBytes,
       tempDir: join(paths.dataDir, "tmp"),
     },
+    bucket: undefined,
     dataDir: paths.dataDir,
     limits: defaultLimits(input.overrideDefaults, globals),
     perTenantOverrideFile: values.text("overrides.per_tenant_override_config") || undefined,

@@ -5,7 +5,7 @@ import type { KafkaReceiverSettings } from "../receivers/kafka/settings.ts";
 import type { OtlpReceiverSettings } from "../receivers/otlp/settings.ts";
 import type { ZipkinReceiverSettings } from "../receivers/zipkin/settings.ts";
 import type { ServerSettings } from "../server/settings.ts";
-import type { RetentionSettings } from "../storage/settings.ts";
+import type { BucketSettings, RetentionSettings } from "../storage/settings.ts";
 import type { LogSettings } from "../telemetry/settings.ts";
 
 /** Everything that a tenant may have of its own; lookup: exact name, then `*`, then the defaults. */
@@ -30,6 +30,8 @@ export type Settings = {
   readonly kafka: readonly KafkaReceiverSettings[];
   readonly ingest: IngestSettings;
   readonly retention: RetentionSettings;
+  /** Where segments rest besides the local disk. */
+  readonly bucket: BucketSettings | undefined;
   readonly query: QuerySettings;
   /** Folder of the catalog, the lock and anything else that is not WAL or segments. */
   readonly dataDir: string;

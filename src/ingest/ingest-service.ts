@@ -12,6 +12,8 @@ export type IngestServiceParts = {
   readonly cutter: Cutter;
   readonly limitsFor: (tenant: string) => IngestLimits;
   readonly metrics: IngestMetrics;
+  /** Why nothing can be taken now, `unavailable` with a hint, for reasons behind the write path. */
+  readonly refusal?: (() => PintailError | undefined) | undefined;
   /** Wall time, for the WAL. */
   readonly nowMs: () => number;
   readonly monotonicMs: () => number;
@@ -52,6 +54,8 @@ export class IngestService implements Ingest {
   async push(request: PushRequest): Promise<PushResult> {
     const bytes = request.body.length;
     if (this.#closing) throw busy("pintail is stopping");
+    const refusal = this.#parts.refusal?.();
+    if (refusal !== undefined) throw refusal;
     if (this.#pendingBytes + bytes > this.#settings.maxPendingBytes && this.#pending > 0) {
       throw busy(`ingest queue is full (${this.#settings.maxPendingBytes} bytes)`);
     }

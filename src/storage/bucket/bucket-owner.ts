@@ -90,7 +90,7 @@ export class BucketOwner {
 
   async #check(): Promise<boolean> {
     const { catalogId, log, store } = this.#parts;
-    const { record, version } = await this.#read();
+    const { record, version } = await this.#readOrUnknown();
     if (record === undefined && !(await this.#write(version))) return this.#check();
     const owned = record === undefined || record.catalog === catalogId;
     if (!owned && this.#owned !== false) {
@@ -104,6 +104,16 @@ export class BucketOwner {
     if (owned && this.#owned === false) log.info("the bucket is ours again");
     this.#set(owned);
     return owned;
+  }
+
+  /** An owner that cannot be read is another one. */
+  async #readOrUnknown(): Promise<Found> {
+    try {
+      return await this.#read();
+    } catch (e) {
+      if (!isPintailError(e, "corrupt")) throw e;
+      return { record: { catalog: "unreadable", sinceUnixMs: 0 }, version: undefined };
+    }
   }
 
   #set(owned: boolean): void {

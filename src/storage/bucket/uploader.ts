@@ -1,6 +1,6 @@
 import type { Files, ReadFile } from "../../drivers/files/files.ts";
 import type { ObjectInfo, ObjectStore } from "../../drivers/objects/object-store.ts";
-import { isPintailError, PintailError } from "../../errors.ts";
+import { isPintailError } from "../../errors.ts";
 import type { SegmentMeta } from "../../schema/segment-meta.ts";
 import type { Logger } from "../../telemetry/logger.ts";
 import type { Catalog } from "../catalog/catalog.ts";
@@ -44,6 +44,9 @@ const FIRST_RETRY_MS = 5000;
 const MAX_RETRY_MS = 10 * 60_000;
 /** Made this far in the future: the clock was set back, and its age says nothing. */
 const CLOCK_SET_BACK_MS = 60 * 60_000;
+
+/** The local file is missing or not what was written; trying again will hardly help. */
+class BadFileError extends Error {}
 
 type Hold = { readonly retryMs: number; readonly untilMs: number; readonly isBad: boolean };
 
@@ -145,17 +148,16 @@ export class Uploader {
   #hold(segment: SegmentMeta, error: unknown): void {
     const before = this.#held.get(segment.id);
     const retryMs = Math.min(MAX_RETRY_MS, before ? 2 * before.retryMs : FIRST_RETRY_MS);
-    const isBad = isPintailError(error, "corrupt") || isPintailError(error, "not_found");
+    const isBad = error instanceof BadFileError;
     const untilMs = this.#parts.monotonicMs() + retryMs;
     this.#held.set(segment.id, { retryMs, untilMs, isBad });
   }
 
   async #upload(segment: SegmentMeta): Promise<void> {
-    const { files, segmentDir, catalog, remover, metrics } = this.#parts;
-    const file = await files.openRead(segmentPath(segmentDir, segment));
+    const { catalog, remover, metrics } = this.#parts;
+    const file = await this.#openFile(segment);
     let stored: ObjectInfo;
     try {
-      await checkLocalFile(file, segment);
       remover.mayExist(segment.id);
       stored = await this.#put(segment, file);
     } finally {
@@ -173,6 +175,23 @@ export class Uploader {
     }
     // It left the catalog meanwhile; retention may have deleted the object before it was there.
     await remover.removeLate(segment);
+  }
+
+  async #openFile(segment: SegmentMeta): Promise<ReadFile> {
+    const { files, segmentDir } = this.#parts;
+    try {
+      const file = await files.openRead(segmentPath(segmentDir, segment));
+      try {
+        await checkLocalFile(file, segment);
+        return file;
+      } catch (e) {
+        await file.close();
+        throw e;
+      }
+    } catch (cause) {
+      if (!isPintailError(cause, "corrupt") && !isPintailError(cause, "not_found")) throw cause;
+      throw new BadFileError(cause.message, { cause });
+    }
   }
 
   async #put(segment: SegmentMeta, file: ReadFile): Promise<ObjectInfo> {
@@ -207,7 +226,7 @@ export class Uploader {
           const count = await file.read(target, position);
           const expected = Math.min(target.length, file.sizeBytes - position);
           if (count === expected) return count;
-          throw new PintailError("corrupt", `the file of ${key} became shorter`);
+          throw new BadFileError(`the file of ${key} became shorter`);
         } catch (e) {
           local.error = e;
           throw e;

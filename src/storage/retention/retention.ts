@@ -5,7 +5,10 @@ import type { RetentionSettings } from "../settings.ts";
 
 export type RetentionParts = {
   readonly catalog: Catalog;
-  readonly segments: Pick<SegmentWriter, "remove">;
+  readonly segments: Pick<SegmentWriter, "remove"> & {
+    /** Whether it has to wait although its time has come: only the bucket has what it holds. */
+    readonly isHeld?: (segment: { readonly tenant: string; readonly id: string }) => boolean;
+  };
   /** How long the tenant's spans are kept; 0 = for ever. */
   readonly retentionMsOf: (tenant: string) => number;
   readonly log: Logger;
@@ -87,6 +90,7 @@ export class Retention {
     const deleted: string[] = [];
     const failures: unknown[] = [];
     for (const segment of catalog.deletable(this.#settings.deleteGraceMs)) {
+      if (segments.isHeld?.(segment) === true) continue;
       try {
         await segments.remove([segment]);
         deleted.push(segment.id);
