@@ -1,4 +1,5 @@
 import type { Settings } from "../config/settings.ts";
+import type { BucketSettings } from "../storage/settings.ts";
 import { VERSION } from "../version.ts";
 import type { Doors } from "./doors.ts";
 
@@ -9,6 +10,19 @@ const JAEGER_DOORS = [
   ["jaeger/thrift_compact", "UDP, compact, localhost:"],
   ["jaeger/thrift_binary", "UDP, binary, localhost:"],
 ] as const;
+
+function bucketText({ store }: BucketSettings): string {
+  switch (store.backend) {
+    case "local":
+      return store.local.path;
+    case "s3":
+      return `s3://${store.s3.bucket}/${store.s3.prefix}`;
+    case "gcs":
+      return `gs://${store.gcs.bucket}/${store.gcs.prefix}`;
+    default:
+      return store satisfies never;
+  }
+}
 
 /** What a person wants to know at the start: where to send, where to look, where data lies. */
 export function banner(settings: Settings, doors: Doors["listeners"]): string {
@@ -34,5 +48,6 @@ export function banner(settings: Settings, doors: Doors["listeners"]): string {
     `  Grafana        data source of type Tempo, URL ${url}${settings.server.httpPathPrefix}`,
     `  data           ${settings.ingest.segmentDir} (write-ahead log: ${settings.ingest.walDir})`,
   );
+  if (settings.bucket !== undefined) lines.push(`  bucket         ${bucketText(settings.bucket)}`);
   return `${lines.join("\n")}\n`;
 }
