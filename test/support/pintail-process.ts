@@ -22,6 +22,8 @@ export type StartOptions = {
   readonly dir?: string;
   /** Further blocks of the settings file, as YAML text. */
   readonly extraYaml?: string;
+  /** Keys of `storage.trace` that name where segments rest, instead of `backend: local`. */
+  readonly backend?: string;
   /** Further keys of its `server` and `distributor` blocks, and of the OTLP/HTTP receiver. */
   readonly server?: string;
   readonly distributor?: string;
@@ -188,8 +190,7 @@ ${indented(2, server)}distributor:
           endpoint: "127.0.0.1:${ports.otlpHttp}"
 ${indented(10, otlpHttp)}${zipkinYaml(ports, options)}${indented(4, receivers)}${indented(2, distributor)}storage:
   trace:
-    backend: local
-    wal: { path: "${dir}/wal" }
+${indented(4, options.backend ?? "backend: local")}    wal: { path: "${dir}/wal" }
     local: { path: "${dir}/blocks" }
 ${extraYaml}`;
 }

@@ -1,0 +1,48 @@
+import { loadSettings } from "../../src/config/load.ts";
+import type { StartOptions } from "./pintail-process.ts";
+import type { S3Fake } from "./s3-fake.ts";
+
+export type S3Address = Pick<S3Fake, "bucket" | "address" | "accessKey" | "secretKey">;
+
+/** Settings of a program whose segments rest in an S3 bucket, each uploaded soon. */
+export function inBucket(
+  { bucket, address, accessKey, secretKey }: { [K in keyof S3Address]: string },
+  options: { readonly prefix?: string; readonly maxSpillBytes?: number } = {},
+): Pick<StartOptions, "backend" | "extraYaml"> {
+  const { prefix = "", maxSpillBytes = 1_000_000_000 } = options;
+  return {
+    backend: `backend: s3
+s3:
+  bucket: ${bucket}
+  endpoint: "${address}"
+  access_key: ${accessKey}
+  secret_key: "${secretKey}"
+  insecure: true
+  forcepathstyle: true
+  prefix: "${prefix}"
+  retry_max_attempts: 2
+`,
+    extraYaml: `ingester: { max_block_duration: 1s }
+pintail:
+  storage: { upload_after: 1s, max_spill_bytes: ${maxSpillBytes} }
+`,
+  };
+}
+
+/** Whether the settings file can name a bucket. */
+export function knowsBuckets(): boolean {
+  const { backend, extraYaml } = inBucket({
+    bucket: "b",
+    address: "localhost:1",
+    accessKey: "a",
+    secretKey: "s",
+  });
+  const indented = backend!.replace(/^/gm, "    ");
+  const text = `storage:\n  trace:\n${indented}\n${extraYaml}`;
+  try {
+    const loaded = loadSettings({ args: ["-config.file=x"], env: {}, readFile: () => text });
+    return loaded.action === "run" && loaded.settings.bucket !== undefined;
+  } catch {
+    return false;
+  }
+}
