@@ -117,7 +117,7 @@ export function buildApi(parts: ApiParts): {
   return { api, grpc, stop: () => tails.close() };
 }
 
-function statusOf({ config, metrics, readiness }: ApiParts): StatusParts {
+function statusOf({ config, metrics, readiness, storage }: ApiParts): StatusParts {
   const { settings, overrides } = config;
   const { runtime } = platformInfo();
   return {
@@ -136,6 +136,7 @@ function statusOf({ config, metrics, readiness }: ApiParts): StatusParts {
       { name: "ingest", state: "Running" },
       { name: "compactor", state: settings.retention.disabled ? "Disabled" : "Running" },
       { name: "query", state: "Running" },
+      ...(storage.bucket === undefined ? [] : [{ name: "bucket", state: storage.bucket.state }]),
     ],
     configYaml: (mode) => renderConfig(config, mode),
     runtimeConfigYaml: () =>

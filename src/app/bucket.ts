@@ -153,6 +153,12 @@ export class Bucket {
     }
   }
 
+  /** In one word, for the status page. */
+  get state(): string {
+    if (this.owner.owned === false) return "Foreign";
+    return this.health.reachable === false ? "Away" : "Running";
+  }
+
   async close(): Promise<void> {
     this.#closing.abort();
     await this.store.close();

@@ -2,6 +2,7 @@ import type { ObjectStore } from "../../drivers/objects/object-store.ts";
 import { PintailError } from "../../errors.ts";
 import type { SegmentMeta } from "../../schema/segment-meta.ts";
 import type { Logger } from "../../telemetry/logger.ts";
+import { orAborted } from "../../util/or-aborted.ts";
 import { sleep } from "../../util/sleep.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import type { BucketHealth } from "./bucket-health.ts";
@@ -161,7 +162,7 @@ export class Sweep {
   }
 
   async #mustOwn(): Promise<void> {
-    if (await this.#parts.isOwner()) return;
+    if ((await orAborted(this.#parts.isOwner(), this.#stop.signal)) === true) return;
     throw new PintailError("unavailable", "the bucket belongs to another catalog");
   }
 

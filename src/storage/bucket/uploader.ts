@@ -3,6 +3,7 @@ import type { ObjectInfo, ObjectStore } from "../../drivers/objects/object-store
 import { isPintailError } from "../../errors.ts";
 import type { SegmentMeta } from "../../schema/segment-meta.ts";
 import type { Logger } from "../../telemetry/logger.ts";
+import { orAborted } from "../../util/or-aborted.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import { segmentPath } from "../segments/segment-writer.ts";
 import type { Backlog } from "./backlog.ts";
@@ -124,7 +125,7 @@ export class Uploader {
   async #attempt(segment: SegmentMeta): Promise<void> {
     const { log, metrics, catalog } = this.#parts;
     try {
-      if (!(await this.#parts.isOwner())) return;
+      if ((await orAborted(this.#parts.isOwner(), this.#stop.signal)) !== true) return;
       await this.#upload(segment);
       this.#held.delete(segment.id);
     } catch (error) {
