@@ -7,6 +7,7 @@ import { eventually, foundIds, metric, spansOf } from "../support/e2e-answers.ts
 import { inBucket, knowsBuckets } from "../support/e2e-bucket.ts";
 import { aRequest, aSpan, attributes, encodeRequest, hex } from "../support/otlp-builder.ts";
 import { PintailProcess, type StartOptions } from "../support/pintail-process.ts";
+import { seededRandom, testSeed } from "../support/random.ts";
 import { type S3Fake, startS3Fake } from "../support/s3-fake.ts";
 
 const isReady = knowsBuckets();
@@ -174,6 +175,33 @@ describe.skipIf(!isReady)("segments in a bucket", () => {
     // Without a catalog it does need the bucket.
     fake.faults.share = 1;
     await expect(start()).rejects.toThrow(/cannot read s3:/);
+  });
+
+  it("loses and doubles nothing when it is killed again and again while it uploads", {
+    timeout: 180_000,
+  }, async () => {
+    const seed = testSeed();
+    console.log(`seed ${seed} (PINTAIL_TEST_SEED)`);
+    const random = seededRandom(seed);
+    fake.faults.share = 0.2;
+    fake.faults.kinds = ["lost_response", "done_500", "status_503", "reset", "late_404"];
+    let pintail = await start();
+    for (let round = 0; round < 6; round++) {
+      for (let i = 0; i < 3; i++) expect((await push(pintail)).status).toBe(200);
+      await pintail.json("/api/search");
+      await new Promise((done) => setTimeout(done, 1000 + 2500 * random()));
+      await pintail.kill();
+      pintail = await start({ dir: pintail.dir });
+    }
+    fake.faults.share = 0;
+    await untilUploaded(pintail);
+    await checkLedger(pintail);
+    const stored = () => metric(pintail, "tempodb_backend_objects_total");
+    expect(await stored()).toBe(3 * acknowledged.length);
+    await pintail.kill();
+    pintail = await start();
+    expect(await stored()).toBe(3 * acknowledged.length);
+    await checkLedger(pintail);
   });
 
   it("the command rebuilds the catalog of an empty node from the bucket", {
