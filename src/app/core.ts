@@ -12,10 +12,15 @@ import type { Clock } from "../runtime/clock.ts";
 import { spawnWorker, workerOnDemand } from "../runtime/worker.ts";
 import type { SegmentMeta } from "../schema/segment-meta.ts";
 import type { Catalog } from "../storage/catalog/catalog.ts";
-import { type CompactionMetrics, Compactor } from "../storage/compaction/compactor.ts";
+import {
+  type CompactionMetrics,
+  Compactor,
+  type HiddenCheck,
+} from "../storage/compaction/compactor.ts";
 import type { FromCompactionWorker, ToCompactionWorker } from "../storage/compaction/messages.ts";
+import { UsedKeys } from "../storage/compaction/used-keys.ts";
 import { Retention, type RetentionMetrics } from "../storage/retention/retention.ts";
-import { SegmentWriter } from "../storage/segments/segment-writer.ts";
+import { SegmentWriter, segmentPath } from "../storage/segments/segment-writer.ts";
 import type { RetentionSettings } from "../storage/settings.ts";
 import { Wal } from "../storage/wal/wal.ts";
 import type { Logger } from "../telemetry/logger.ts";
@@ -77,6 +82,10 @@ export class Core {
   readonly #stopWorkers: () => Promise<void>;
   /** Told the segments of each cut once queries find them. Set it when all is connected. */
   onCommitted: (segments: readonly SegmentMeta[]) => void = () => {};
+  /** Told what compaction found out about redacted traces. Set it when all is connected. */
+  onChecked: (check: HiddenCheck) => void = () => {};
+  /** The attributes that queries name. */
+  readonly usedKeys: UsedKeys;
   readonly #timers: ReturnType<typeof setInterval>[] = [];
 
   /** Recovers the WAL and replays what is in no segment; resolves when all of it is. */
@@ -153,6 +162,7 @@ export class Core {
     const segments = new SegmentWriter({ files, segmentDir, newId: ulidSource(nowMs), nowMs });
     this.#bucketWork = parts.bucket && bucketWork(parts, parts.bucket, settings, segments);
     this.wal = wal;
+    this.usedKeys = new UsedKeys(monotonicMs);
     this.#channel = new IngestChannel(ingestWorker);
     this.cutter = new Cutter(
       {
@@ -190,11 +200,14 @@ export class Core {
       {
         catalog,
         run: (job) => jobs.run(job),
+        pinInputs: async (inputs) => localInputs(segmentDir, inputs),
         voids: (range) => wal.voided(range),
         releaseWal: (before) => wal.release(before),
         removeFiles: (made) => segments.remove(made),
         maxAttributeBytesOf: (tenant) => limitsFor(tenant).ingest.maxAttributeBytes,
         compactionDisabled: (tenant) => limitsFor(tenant).compactionDisabled,
+        usedKeys: () => this.usedKeys.columns(),
+        onChecked: (check) => this.onChecked(check),
         log,
         nowMs,
         monotonicMs,
@@ -289,4 +302,20 @@ function bucketWork(
 function after(delayMs: number, run: () => void): () => void {
   const timer = setTimeout(run, delayMs);
   return () => clearTimeout(timer);
+}
+
+/** Inputs whose files are all on the local disk, where they stay for the grace period. */
+function localInputs(
+  segmentDir: string,
+  inputs: readonly SegmentMeta[],
+): Disposable & { pathOf(id: string): string } {
+  const paths = new Map(inputs.map((meta) => [meta.id, segmentPath(segmentDir, meta)]));
+  return {
+    pathOf(id) {
+      const path = paths.get(id);
+      if (path === undefined) throw new Error(`segment ${id} is no input`);
+      return path;
+    },
+    [Symbol.dispose]() {},
+  };
 }

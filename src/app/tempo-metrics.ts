@@ -94,11 +94,32 @@ export function compactionMetrics(registry: MetricRegistry): CompactionMetrics {
     help: "Compaction jobs that failed.",
   });
   errors.inc({}, 0);
+  const bytesReadTotal = registry.counter({
+    name: "pintail_compaction_bytes_read_total",
+    help: "Bytes that compaction read: of segments, and for level 1 of the write-ahead log.",
+    labels,
+  });
+  const cpu = registry.counter({
+    name: "pintail_compaction_cpu_seconds_total",
+    help: "CPU time of the compaction thread, without its database's reads.",
+    labels,
+  });
+  const amplification = registry.gauge({
+    name: "pintail_compaction_write_amplification",
+    help: "Bytes that compaction wrote since the start, for each byte of level 1.",
+  });
+  let [l1Bytes, allBytes] = [0, 0];
   return {
-    compacted(level, inputs, spanCount, bytesWritten) {
-      blocks.inc({ level: String(level) }, inputs);
-      bytes.inc({ level: String(level) }, bytesWritten);
-      objects.inc({ level: String(level) }, spanCount);
+    compacted(job) {
+      const level = { level: String(job.level) };
+      blocks.inc(level, job.inputs);
+      bytes.inc(level, job.bytesWritten);
+      objects.inc(level, job.spans);
+      bytesReadTotal.inc(level, job.bytesRead);
+      cpu.inc(level, job.cpuSeconds);
+      allBytes += job.bytesWritten;
+      if (job.level === 1) l1Bytes += job.bytesWritten;
+      if (l1Bytes > 0) amplification.set({}, allBytes / l1Bytes);
     },
     failed: () => errors.inc({}),
   };

@@ -12,7 +12,7 @@ import type {
 } from "./trace.ts";
 
 /** All stored columns of a segment: what `RowsToSpans` must be given, in this order. */
-export function storedColumns(meta: SegmentMeta): readonly string[] {
+export function storedColumns(meta: Pick<SegmentMeta, "optionalColumns">): readonly string[] {
   return [...FIXED_COLUMNS.map((column) => column.name), ...meta.optionalColumns];
 }
 
@@ -24,13 +24,21 @@ export class RowsToSpans {
   readonly #resources = new Map<string, Resource>();
   readonly #scopes = new Map<string, InstrumentationScope>();
 
-  /** The rows of one chunk; `columnNames` are those of the query's result, in order. */
-  read(chunk: ResultChunk, columnNames: readonly string[]): StoredSpan[] {
+  /**
+   * The rows of one chunk, or those of them that `isWanted`; `columnNames` are those of the query's
+   * result, in order; what comes behind them is not looked at.
+   */
+  read(
+    chunk: ResultChunk,
+    columnNames: readonly string[],
+    isWanted?: (row: number) => boolean,
+  ): StoredSpan[] {
     const layout = layoutOf(columnNames);
     const resources = new RecentRows<Resource>(layout.resourceColumns);
     const scopes = new RecentRows<InstrumentationScope>(layout.scopeColumns);
     const spans: StoredSpan[] = [];
     for (let row = 0; row < chunk.rowCount; row++) {
+      if (isWanted !== undefined && !isWanted(row)) continue;
       const value = (column: number): SqlValue => chunk.columns[column]?.[row] ?? null;
       const resource = resources.get(value, () =>
         this.#internResource(readResource(layout, value)),

@@ -1,20 +1,42 @@
+import type { Database } from "../drivers/duckdb/database.ts";
 import { openDatabase } from "../drivers/duckdb/node-database.ts";
+import { PintailError } from "../errors.ts";
 import type { SpanBatch } from "../model/span-batch.ts";
 import { RowsToSpans, storedColumns } from "../query/rows-to-spans.ts";
+import { globOf } from "../query/segment-sql.ts";
 import { SpansToBatch } from "../query/spans-to-batch.ts";
-import type { SegmentMeta } from "../schema/segment-meta.ts";
-import { segmentPath } from "../storage/segments/segment-writer.ts";
+import type { MergeInput } from "../storage/compaction/messages.ts";
 import { quoteIdentifier, quoteLiteral } from "../traceql/sql/sql.ts";
+import { type ChosenRows, chooseRows, ROW_NUMBER, rangesSql } from "./chosen-rows.ts";
 
 /** Merging reads narrow ranges of rows; it must not take memory from queries. */
 const MERGE_MEMORY_BYTES = 256 * 1024 * 1024;
 
-/** Appends all spans of the segments, each without loss, to `batch`. */
+export type AppendOptions = {
+  /** Only spans of these traces (32 hex digits); undefined: of all. */
+  readonly keepTraces?: ReadonlySet<string> | undefined;
+  /** No spans of these traces. */
+  readonly hiddenTraces?: ReadonlySet<string> | undefined;
+  /** Appends nothing when no span would be left out. */
+  readonly onlyIfLess?: boolean | undefined;
+};
+
+export type Appended = {
+  /** Spans of the inputs that were not appended. */
+  readonly leftOut: number;
+  readonly unchanged: boolean;
+};
+
+/**
+ * Appends the spans of the segments, each without loss, to `batch`. Rejects with `corrupt` when a
+ * segment does not hold as many as it says.
+ */
 export async function appendSegments(
-  folders: { readonly segmentDir: string; readonly tempDir: string },
-  segments: readonly SegmentMeta[],
+  folders: { readonly tempDir: string },
+  inputs: readonly MergeInput[],
   batch: SpanBatch,
-): Promise<void> {
+  options: AppendOptions = {},
+): Promise<Appended> {
   const database = await openDatabase({
     memoryLimitBytes: MERGE_MEMORY_BYTES,
     tempDir: folders.tempDir,
@@ -22,19 +44,69 @@ export async function appendSegments(
     maxConcurrent: 1,
   });
   try {
+    const chosen = await chooseAll(database, inputs, options);
+    const kept = chosen?.reduce((total, rows) => total + rows.count, 0);
+    const leftOut = kept === undefined ? 0 : spansOf(inputs) - kept;
+    if (options.onlyIfLess && leftOut === 0) return { leftOut: 0, unchanged: true };
     const rows = new RowsToSpans();
     const target = new SpansToBatch(batch);
-    for (const meta of segments) {
-      const columns = storedColumns(meta);
-      const path = segmentPath(folders.segmentDir, meta);
-      await database.chunks(
-        `SELECT ${columns.map((c) => quoteIdentifier(c).text).join(", ")} FROM read_parquet(${quoteLiteral(path)})`,
-        (chunk) => {
-          for (const span of rows.read(chunk, columns)) target.add(span);
-        },
-      );
+    for (const [i, input] of inputs.entries()) {
+      await appendRows(database, input, chosen?.[i], rows, target);
     }
+    return { leftOut, unchanged: false };
   } finally {
     await database[Symbol.asyncDispose]();
   }
+}
+
+/** Undefined when all rows of all inputs are wanted. */
+async function chooseAll(
+  database: Database,
+  inputs: readonly MergeInput[],
+  { keepTraces, hiddenTraces }: AppendOptions,
+): Promise<readonly ChosenRows[] | undefined> {
+  if (keepTraces === undefined && hiddenTraces === undefined) return undefined;
+  const isWanted = (traceId: string) =>
+    (keepTraces === undefined || keepTraces.has(traceId)) && !hiddenTraces?.has(traceId);
+  const chosen: ChosenRows[] = [];
+  for (const input of inputs) chosen.push(await chooseRows(database, input, isWanted));
+  return chosen;
+}
+
+async function appendRows(
+  database: Database,
+  { meta, path }: MergeInput,
+  chosen: ChosenRows | undefined,
+  rows: RowsToSpans,
+  target: SpansToBatch,
+): Promise<void> {
+  const expected = chosen?.count ?? meta.rowCount;
+  if (expected === 0) return;
+  const some = chosen !== undefined && chosen.count < meta.rowCount ? chosen : undefined;
+  const columns = storedColumns(meta);
+  const names = columns.map((c) => quoteIdentifier(c).text);
+  const from = quoteLiteral(globOf(path));
+  const sql =
+    some === undefined
+      ? `SELECT ${names.join(", ")} FROM read_parquet(${from})`
+      : `SELECT ${names.join(", ")}, ${ROW_NUMBER} FROM read_parquet(${from}, ${ROW_NUMBER} = true)
+         WHERE ${rangesSql(some)}`;
+  let appended = 0;
+  await database.chunks(sql, (chunk) => {
+    const numbers = chunk.columns[columns.length];
+    const isChosen =
+      some === undefined || numbers === undefined
+        ? undefined
+        : (row: number) => some.isChosen[Number(numbers[row])] === 1;
+    for (const span of rows.read(chunk, columns, isChosen)) {
+      target.add(span);
+      appended++;
+    }
+  });
+  if (appended === expected) return;
+  throw new PintailError("corrupt", `segment ${meta.id} gave ${appended} of ${expected} spans`);
+}
+
+function spansOf(inputs: readonly MergeInput[]): number {
+  return inputs.reduce((total, { meta }) => total + meta.rowCount, 0);
 }

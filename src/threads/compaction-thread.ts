@@ -2,6 +2,7 @@ import { nodeFiles } from "../drivers/files/node-files.ts";
 import { decompressBody } from "../ingest/decompress.ts";
 import type { BodyEncoding } from "../ingest/ingest.ts";
 import { randomSeed, systemClock } from "../runtime/clock.ts";
+import { threadCpuMs } from "../runtime/thread-cpu.ts";
 import { parentChannel, workerInput } from "../runtime/worker.ts";
 import type { WalRange } from "../schema/segment-meta.ts";
 import { CompactionWorker } from "../storage/compaction/compaction-worker.ts";
@@ -49,7 +50,8 @@ const worker = new CompactionWorker({
   readWal,
   bodyOf: (record) =>
     decompressBody(record.body, record.encoding as BodyEncoding, record.maxDecodedBytes),
-  appendSegments: (segments, batch) => appendSegments(input, segments, batch),
+  appendSegments: (inputs, batch, options) => appendSegments(input, inputs, batch, options),
+  cpuMs: threadCpuMs,
   maxSegmentSpans: input.maxSegmentSpans,
 });
 channel.onMessage((job) => {

@@ -35,15 +35,17 @@ function setUp() {
   return { channel, threads };
 }
 
-const JOB = { type: "merge", tenant: "t", segments: [] } as const;
+const JOB = { type: "merge", tenant: "t", inputs: [], usedKeys: [] } as const;
+
+const REST = { leftOut: 0, unchanged: false, cpuMs: 0 };
 
 test("a job gets the reply with its id", async () => {
   const { channel, threads } = setUp();
   const first = channel.run(JOB);
   const second = channel.run(JOB);
   const [a, b] = threads[0]!.posted;
-  threads[0]!.reply({ type: "done", id: b!.id, metas: [], undecodable: 2 });
-  threads[0]!.reply({ type: "done", id: a!.id, metas: [], undecodable: 1 });
+  threads[0]!.reply({ type: "done", id: b!.id, metas: [], undecodable: 2, ...REST });
+  threads[0]!.reply({ type: "done", id: a!.id, metas: [], undecodable: 1, ...REST });
   expect(await first).toMatchObject({ undecodable: 1 });
   expect(await second).toMatchObject({ undecodable: 2 });
 });
@@ -58,7 +60,15 @@ test("a thread that dies fails its job, and the next job gets a new thread", asy
   });
   const next = channel.run(JOB);
   expect(threads).toHaveLength(2);
-  threads[1]!.reply({ type: "done", id: threads[1]!.posted[0]!.id, metas: [], undecodable: 0 });
+  threads[1]!.reply({
+    type: "done",
+    id: threads[1]!.posted[0]!.id,
+    metas: [],
+    undecodable: 0,
+    leftOut: 0,
+    unchanged: false,
+    cpuMs: 0,
+  });
   expect(await next).toMatchObject({ type: "done" });
 });
 

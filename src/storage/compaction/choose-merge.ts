@@ -13,17 +13,31 @@ export type MergeLimits = {
 /**
  * Segments of one tenant worth merging: the oldest run of neighbours in time, all of about the same
  * size (the largest at most four times the smallest, or all below a sixteenth of the maximum), so
- * that a span is rewritten about log(n) times and no more. Undefined when there is none.
- * `segments` are in the catalog's order, newest first; L0 are left to the L1 builder.
+ * that a span is rewritten about log(n) times and no more. Undefined when there is none. All are of
+ * one retention class, since they expire together then. `segments` are in the catalog's order,
+ * newest first; L0 are left to the L1 builder.
  */
 export function chooseMerge(
   segments: readonly SegmentMeta[],
   limits: MergeLimits,
 ): readonly SegmentMeta[] | undefined {
-  const tiny = limits.maxSpans / 16;
   const candidates = segments
     .filter((s) => s.level > 0 && s.rowCount < limits.maxSpans / 2)
     .sort((a, b) => Number(a.minTraceStart - b.minTraceStart));
+  const runs = [...Map.groupBy(candidates, (s) => s.retentionClass).values()]
+    .map((ofClass) => oldestRun(ofClass, limits))
+    .filter((run) => run !== undefined);
+  return runs.reduce<readonly SegmentMeta[] | undefined>(
+    (oldest, run) => (oldest !== undefined && startOf(oldest) <= startOf(run) ? oldest : run),
+    undefined,
+  );
+}
+
+function oldestRun(
+  candidates: readonly SegmentMeta[],
+  limits: MergeLimits,
+): readonly SegmentMeta[] | undefined {
+  const tiny = limits.maxSpans / 16;
   let run: SegmentMeta[] = [];
   let spans = 0;
   for (const segment of candidates) {
@@ -44,6 +58,10 @@ export function chooseMerge(
     spans = segment.rowCount;
   }
   return run.length >= limits.minInputs ? run : undefined;
+}
+
+function startOf(run: readonly SegmentMeta[]): bigint {
+  return run[0]?.minTraceStart ?? 0n;
 }
 
 function alike(a: number, b: number, tiny: number): boolean {

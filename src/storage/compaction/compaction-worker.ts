@@ -3,9 +3,10 @@ import type { BatchDecoder, NewBatchDecoder } from "../../model/batch-decoder.ts
 import { DecodeError } from "../../model/decode-error.ts";
 import { SpanBatch, type SpanBatchSizes } from "../../model/span-batch.ts";
 import type { SegmentMeta, WalRange } from "../../schema/segment-meta.ts";
-import type { SegmentWriter } from "../segments/segment-writer.ts";
+import type { SegmentIdentity, SegmentWriter } from "../segments/segment-writer.ts";
 import type { WalRecord } from "../wal/wal-format.ts";
-import type { FromCompactionWorker, ToCompactionWorker } from "./messages.ts";
+import type { FromCompactionWorker, MergeInput, ToCompactionWorker } from "./messages.ts";
+import { unpackTraceIds } from "./trace-set.ts";
 
 export type CompactionWorkerParts = {
   readonly newDecoder: NewBatchDecoder;
@@ -15,8 +16,18 @@ export type CompactionWorkerParts = {
   readonly readWal: (range: WalRange, voids: readonly WalRange[]) => AsyncIterable<WalRecord>;
   /** The decompressed body. */
   readonly bodyOf: (record: WalRecord) => Uint8Array;
-  /** Appends all spans of a segment to `batch`. */
-  readonly appendSegments: (segments: readonly SegmentMeta[], batch: SpanBatch) => Promise<void>;
+  /** Appends the spans of segments to `batch`, but for those that the options leave out. */
+  readonly appendSegments: (
+    inputs: readonly MergeInput[],
+    batch: SpanBatch,
+    options: {
+      readonly keepTraces: ReadonlySet<string> | undefined;
+      readonly hiddenTraces: ReadonlySet<string> | undefined;
+      readonly onlyIfLess: boolean | undefined;
+    },
+  ) => Promise<{ readonly leftOut: number; readonly unchanged: boolean }>;
+  /** Milliseconds of CPU that this thread has used; only differences count. */
+  readonly cpuMs: () => number;
   /** A segment gets at most about this many spans. */
   readonly maxSegmentSpans: number;
 };
@@ -43,11 +54,13 @@ export class CompactionWorker {
 
   async #run(job: ToCompactionWorker): Promise<FromCompactionWorker> {
     const output = new Output(this.#parts, this.#sizes, this.#spare);
+    const startedMs = this.#parts.cpuMs();
     try {
-      const undecodable = await (job.type === "l1"
+      const result = await (job.type === "l1"
         ? this.#buildL1(job, output)
         : this.#merge(job, output));
-      return { type: "done", id: job.id, metas: output.metas, undecodable };
+      const cpuMs = this.#parts.cpuMs() - startedMs;
+      return { type: "done", id: job.id, metas: output.metas, ...result, cpuMs };
     } catch (e) {
       await this.#parts.segments.remove(output.metas).catch(() => {});
       const message = e instanceof Error ? (e.stack ?? e.message) : String(e);
@@ -58,8 +71,8 @@ export class CompactionWorker {
   async #buildL1(
     job: Extract<ToCompactionWorker, { type: "l1" }>,
     output: Output,
-  ): Promise<number> {
-    const { walRange } = job;
+  ): Promise<Counts> {
+    const { walRange, usedKeys } = job;
     const maxAttributeBytes = new Map(job.maxAttributeBytes.map((m) => [m.tenant, m.bytes]));
     const replaces = new Map(job.replaces.map((r) => [r.tenant, r.ids]));
     let undecodable = 0;
@@ -70,6 +83,7 @@ export class CompactionWorker {
         level: 1,
         walRange,
         replaces: replaces.get(tenant) ?? [],
+        usedKeys,
         maxAttributeBytes: maxAttributeBytes.get(tenant) ?? job.defaultMaxAttributeBytes,
       });
       try {
@@ -84,31 +98,36 @@ export class CompactionWorker {
       await output.writeFull(target);
     }
     await output.writeAll();
-    return undecodable;
+    return { undecodable, leftOut: 0, unchanged: false };
   }
 
   async #merge(
     job: Extract<ToCompactionWorker, { type: "merge" }>,
     output: Output,
-  ): Promise<number> {
-    const { tenant, segments } = job;
-    const level = Math.max(...segments.map((s) => s.level)) + 1;
-    const replaces = segments.map((s) => s.id);
-    const walRange = undefined;
-    const options = { tenant, level: Math.max(2, level), walRange, replaces, maxAttributeBytes: 0 };
-    await this.#parts.appendSegments(segments, output.target(tenant, options).batch);
+  ): Promise<Counts> {
+    const { tenant, inputs, retentionClass, usedKeys, onlyIfLess } = job;
+    const level = Math.max(2, ...inputs.map(({ meta }) => meta.level + 1));
+    const replaces = inputs.map(({ meta }) => meta.id);
+    const identity = { tenant, level, walRange: undefined, replaces, retentionClass, usedKeys };
+    const target = output.target(tenant, { ...identity, maxAttributeBytes: 0 });
+    const idsOf = (packed: ArrayBuffer | undefined) =>
+      packed === undefined ? undefined : unpackTraceIds(packed);
+    const appended = await this.#parts.appendSegments(inputs, target.batch, {
+      keepTraces: idsOf(job.keepTraces),
+      hiddenTraces: idsOf(job.hiddenTraces),
+      onlyIfLess,
+    });
     await output.writeAll();
-    return 0;
+    return { undecodable: 0, ...appended };
   }
 }
 
-type TargetOptions = {
-  readonly tenant: string;
-  readonly level: number;
-  readonly walRange: WalRange | undefined;
-  readonly replaces: readonly string[];
-  readonly maxAttributeBytes: number;
-};
+type Counts = Pick<
+  Extract<FromCompactionWorker, { type: "done" }>,
+  "undecodable" | "leftOut" | "unchanged"
+>;
+
+type TargetOptions = SegmentIdentity & { readonly maxAttributeBytes: number };
 type Target = {
   readonly options: TargetOptions;
   readonly batch: SpanBatch;
@@ -167,14 +186,15 @@ class Output {
   }
 
   async #write(target: Target): Promise<void> {
-    const { tenant, level, walRange, replaces } = target.options;
+    const { maxAttributeBytes: _, ...identity } = target.options;
+    const { tenant } = identity;
     const { batch } = target;
     // Let go before the wait: the next spans must not pile on these.
     this.#targets.delete(tenant);
     if (batch.spanCount === 0) return;
     if (this.#sizes.size >= MAX_TARGETS) this.#sizes.clear();
     this.#sizes.set(tenant, batch.sizes);
-    this.metas.push(await this.#parts.segments.write(batch, { tenant, level, walRange, replaces }));
+    this.metas.push(await this.#parts.segments.write(batch, identity));
     batch.reset();
     this.#spare.batch = batch;
   }

@@ -3,7 +3,10 @@ import type { Lsn, SegmentMeta, WalRange } from "../../schema/segment-meta.ts";
 import type { Logger } from "../../telemetry/logger.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import { chooseMerge, type MergeLimits } from "./choose-merge.ts";
+import { DutyCycle } from "./duty-cycle.ts";
+import { HiddenChecks } from "./hidden-checks.ts";
 import type { FromCompactionWorker, ToCompactionWorker } from "./messages.ts";
+import { packTraceIds } from "./trace-set.ts";
 
 type JobOf<T extends ToCompactionWorker["type"]> = Omit<
   Extract<ToCompactionWorker, { type: T }>,
@@ -14,6 +17,11 @@ export type CompactorParts = {
   readonly catalog: Catalog;
   /** Runs a job in the compaction thread; rejects when the thread is gone. */
   readonly run: (job: JobOf<"l1"> | JobOf<"merge">) => Promise<FromCompactionWorker>;
+  /** Complete local files of segments, which stay until they are disposed of. */
+  readonly pinInputs: (
+    segments: readonly SegmentMeta[],
+    signal: AbortSignal,
+  ) => Promise<Disposable & { pathOf(id: string): string }>;
   readonly voids: (range: WalRange) => readonly WalRange[];
   /** The WAL may drop what lies before. */
   readonly releaseWal: (before: Lsn) => Promise<void>;
@@ -21,6 +29,10 @@ export type CompactorParts = {
   readonly removeFiles: (segments: readonly SegmentMeta[]) => Promise<void>;
   readonly maxAttributeBytesOf: (tenant: string) => number;
   readonly compactionDisabled: (tenant: string) => boolean;
+  /** Columns that queries asked for lately. */
+  readonly usedKeys: () => readonly string[];
+  /** Told what was found out about redacted traces; must not throw. */
+  readonly onChecked: (check: HiddenCheck) => void;
   readonly log: Logger;
   /** Wall time, for the age of segments. */
   readonly nowMs: () => number;
@@ -30,9 +42,37 @@ export type CompactorParts = {
 };
 
 export interface CompactionMetrics {
-  compacted(level: number, inputs: number, spans: number, bytesWritten: number): void;
+  compacted(job: CompactedJob): void;
   failed(): void;
 }
+
+export type CompactedJob = {
+  /** Of what was made. */
+  readonly level: number;
+  readonly inputs: number;
+  readonly spans: number;
+  /** Of an L1: of the write-ahead log. */
+  readonly bytesRead: number;
+  readonly bytesWritten: number;
+  readonly cpuSeconds: number;
+};
+
+/** The segments, which are in the catalog, hold none of the traces (any more). */
+export type HiddenCheck = {
+  readonly tenant: string;
+  readonly segmentIds: readonly string[];
+  readonly traceIds: ReadonlySet<string>;
+  /** Spans of these traces that the job left out. */
+  readonly removedSpans: number;
+};
+
+/** Takes spans out of a segment: those of some traces, into a segment of a retention class. */
+export type Extraction = {
+  readonly retentionClass: string;
+  /** 32 hex digits each, at most `MAX_KEPT_TRACES`. */
+  readonly traceIds: ReadonlySet<string>;
+};
+export const MAX_KEPT_TRACES = 100_000;
 
 export type CompactorSettings = {
   /** L1 is built when the L0 segments hold this many spans … */
@@ -51,6 +91,9 @@ export type CompactorSettings = {
 const RETRY_MS = 5000;
 /** A merge that failed (a damaged input) must not keep other tenants' from their turn. */
 const MERGE_RETRY_MS = 10 * 60_000;
+/** Merges and rewrites take at most this share of one core on average; L1 cannot wait. */
+const MERGE_SHARE = 0.25;
+const MAX_PAUSE_MS = 5 * 60_000;
 /** After so many failures in a row L1 is made from the L0 segments instead of the WAL. */
 const MAX_L1_FAILURES = 3;
 
@@ -61,6 +104,20 @@ type Finished = {
   readonly metas: readonly SegmentMeta[];
   /** Of an L1: the WAL up to here is no longer needed. */
   readonly releasedTo: Lsn | undefined;
+  readonly bytesRead: number;
+  readonly cpuMs: number;
+  /** Traces that were left out, and how many spans of each tenant that were. */
+  readonly hidden: ReadonlySet<string>;
+  readonly removedSpans: ReadonlyMap<string, number>;
+};
+
+/** What one job made. */
+type Made = {
+  readonly metas: readonly SegmentMeta[];
+  readonly cpuMs: number;
+  readonly hidden: ReadonlySet<string>;
+  readonly leftOut: number;
+  readonly unchanged: boolean;
 };
 
 /**
@@ -77,11 +134,18 @@ export class Compactor {
   readonly #mergeNotBeforeMs = new Map<string, number>();
   /** Its commit failed: whether it is on the disk is not known, so its files stay and it goes first. */
   #uncommitted: Finished | undefined;
+  readonly #duty = new DutyCycle(MERGE_SHARE, MAX_PAUSE_MS);
+  /** Segments whose rewriting failed, and when it may be tried again. */
+  readonly #rewriteNotBeforeMs = new Map<string, number>();
+  readonly #abort = new AbortController();
   #closed = false;
+  /** Which segments may still hold spans of redacted traces. */
+  readonly hiddenChecks: HiddenChecks;
 
   constructor(parts: CompactorParts, settings: CompactorSettings) {
     this.#parts = parts;
     this.#settings = settings;
+    this.hiddenChecks = new HiddenChecks(parts.catalog);
   }
 
   /** Starts the job that is due, if any and if none runs. Never rejects. */
@@ -104,12 +168,49 @@ export class Compactor {
   /** Waits for the job under way; starts no more. */
   async close(): Promise<void> {
     this.#closed = true;
+    this.#abort.abort();
     await this.#running;
+  }
+
+  /**
+   * Runs `work`, which changes what segments exist, while no job does: what it sees in the catalog
+   * stays until its commit. Rejects with `unavailable` while that is not certain.
+   */
+  async exclusive<T>(work: () => Promise<T>): Promise<T> {
+    while (this.#running !== undefined) await this.#running;
+    if (this.#closed || this.#uncommitted !== undefined) {
+      throw new PintailError("unavailable", "segments cannot be changed now");
+    }
+    const done = work();
+    this.#running = done
+      .then(
+        () => {},
+        () => {},
+      )
+      .finally(() => {
+        this.#running = undefined;
+      });
+    return done;
+  }
+
+  /**
+   * Copies the traces' spans into segments of a class, which the caller has to commit, inside
+   * `exclusive`; none when the segment holds none of them.
+   */
+  async extract(segment: SegmentMeta, extraction: Extraction): Promise<readonly SegmentMeta[]> {
+    const { retentionClass, traceIds } = extraction;
+    const keepTraces = packTraceIds(traceIds);
+    const made = await this.#merged(segment.tenant, [segment], { retentionClass, keepTraces });
+    const { metas, cpuMs } = made;
+    this.#measure({ level: metas[0]?.level ?? 2, inputs: [segment], metas, cpuMs });
+    return metas;
   }
 
   #dueJob(): Promise<void> | undefined {
     if (this.#uncommitted !== undefined) return this.#commit(this.#uncommitted);
-    return this.#l1Due() ? this.#buildL1() : this.#dueMerge();
+    if (this.#l1Due()) return this.#buildL1();
+    if (this.#duty.isPaused(this.#parts.monotonicMs())) return undefined;
+    return this.#dueRewrite() ?? this.#dueMerge();
   }
 
   /** Builds L1 from everything cut so far; resolves when it is committed and the WAL released. */
@@ -119,14 +220,24 @@ export class Compactor {
     if (cutTo <= releasedTo) return;
     const walRange = { from: releasedTo, to: cutTo };
     const inputs = this.#l0().filter((s) => s.walRange !== undefined && s.walRange.to <= cutTo);
-    if (this.#l1Failures < MAX_L1_FAILURES) {
-      const metas = await this.#l1FromWal(walRange, inputs);
-      const lacking = lackingTenants(inputs, metas);
+    const bytesRead = cutTo - releasedTo;
+    // The WAL would bring back what was redacted; L0 tells what that is.
+    const isHiding = inputs.some((s) => s.hiddenTraces !== undefined);
+    if (!isHiding && this.#l1Failures < MAX_L1_FAILURES) {
+      const made = await this.#l1FromWal(walRange, inputs);
+      const lacking = lackingTenants(inputs, made.metas);
       if (lacking.length === 0) {
-        await this.#commit({ level: 1, inputs, metas, releasedTo: cutTo });
+        await this.#commit({
+          level: 1,
+          inputs,
+          ...made,
+          releasedTo: cutTo,
+          bytesRead,
+          removedSpans: new Map(),
+        });
         return;
       }
-      await this.#discard(metas);
+      await this.#discard(made.metas);
       log.error("the write-ahead log lacks spans that were acknowledged; merging L0 instead", {
         from: releasedTo,
         to: cutTo,
@@ -134,14 +245,19 @@ export class Compactor {
         tenant: lacking[0],
       });
     }
-    const metas = await this.#mergeAll(inputs);
-    await this.#commit({ level: 1, inputs, metas, releasedTo: cutTo });
+    const removedSpans = new Map<string, number>();
+    const made = await this.#mergeAll(inputs, removedSpans);
+    await this.#commit({
+      level: 1,
+      inputs,
+      ...made,
+      releasedTo: cutTo,
+      bytesRead: bytesOf(inputs),
+      removedSpans,
+    });
   }
 
-  async #l1FromWal(
-    walRange: WalRange,
-    l0: readonly SegmentMeta[],
-  ): Promise<readonly SegmentMeta[]> {
+  async #l1FromWal(walRange: WalRange, l0: readonly SegmentMeta[]): Promise<Made> {
     const byTenant = Map.groupBy(l0, (s) => s.tenant);
     try {
       const reply = await this.#parts.run({
@@ -154,8 +270,9 @@ export class Compactor {
           bytes: this.#parts.maxAttributeBytesOf(tenant),
         })),
         defaultMaxAttributeBytes: this.#parts.maxAttributeBytesOf(""),
+        usedKeys: this.#parts.usedKeys(),
       });
-      return this.#metasOf(reply);
+      return { ...this.#resultOf(reply), hidden: NO_TRACES };
     } catch (e) {
       this.#l1Failures++;
       throw e;
@@ -166,12 +283,21 @@ export class Compactor {
    * The other way to L1, for a WAL that no longer yields what was acknowledged: L0 has all of it.
    * Without it one bad sector would keep the WAL and all head cuts for ever.
    */
-  async #mergeAll(l0: readonly SegmentMeta[]): Promise<readonly SegmentMeta[]> {
+  async #mergeAll(
+    l0: readonly SegmentMeta[],
+    removedSpans: Map<string, number>,
+  ): Promise<Omit<Made, "leftOut" | "unchanged">> {
     const metas: SegmentMeta[] = [];
+    let cpuMs = 0;
+    const hidden = new Set<string>();
     try {
       for (const [tenant, segments] of Map.groupBy(l0, (s) => s.tenant)) {
         for (const batch of batchesOf(segments, this.#settings.merge)) {
-          metas.push(...(await this.#merged(tenant, batch)));
+          const made = await this.#merged(tenant, batch);
+          metas.push(...made.metas);
+          cpuMs += made.cpuMs;
+          removedSpans.set(tenant, (removedSpans.get(tenant) ?? 0) + made.leftOut);
+          for (const id of made.hidden) hidden.add(id);
         }
       }
     } catch (e) {
@@ -180,7 +306,7 @@ export class Compactor {
       await this.#discard(metas);
       throw e;
     }
-    return metas;
+    return { metas, cpuMs, hidden };
   }
 
   #l1Due(): boolean {
@@ -215,33 +341,109 @@ export class Compactor {
     return undefined;
   }
 
-  async #merge(tenant: string, inputs: readonly SegmentMeta[]): Promise<void> {
-    let metas: readonly SegmentMeta[];
+  /** Redacted spans leave the disk, also of tenants whose segments are not merged. */
+  #dueRewrite(): Promise<void> | undefined {
+    const { catalog, monotonicMs } = this.#parts;
+    const now = monotonicMs();
+    for (const tenant of catalog.tenants()) {
+      for (const segment of catalog.segments(tenant)) {
+        if (segment.level === 0 || !this.hiddenChecks.mayHold(segment)) continue;
+        if (now < (this.#rewriteNotBeforeMs.get(segment.id) ?? Number.NEGATIVE_INFINITY)) continue;
+        return this.#rewrite(segment);
+      }
+    }
+    return undefined;
+  }
+
+  async #rewrite(segment: SegmentMeta): Promise<void> {
+    const { id, tenant } = segment;
+    let made: Made;
     try {
-      metas = await this.#merged(tenant, inputs);
+      made = await this.#merged(tenant, [segment], {
+        retentionClass: segment.retentionClass,
+        onlyIfLess: true,
+      });
+      this.#rewriteNotBeforeMs.delete(id);
+    } catch (e) {
+      for (const [known, at] of this.#rewriteNotBeforeMs) {
+        if (at < this.#parts.monotonicMs()) this.#rewriteNotBeforeMs.delete(known);
+      }
+      this.#rewriteNotBeforeMs.set(id, this.#parts.monotonicMs() + MERGE_RETRY_MS);
+      throw e;
+    }
+    if (made.unchanged) {
+      this.#checked(tenant, [segment], made.hidden, 0);
+      return;
+    }
+    await this.#commit({
+      level: made.metas[0]?.level ?? 2,
+      inputs: [segment],
+      ...made,
+      releasedTo: undefined,
+      bytesRead: segment.byteSize,
+      removedSpans: new Map([[tenant, made.leftOut]]),
+    });
+  }
+
+  async #merge(tenant: string, inputs: readonly SegmentMeta[]): Promise<void> {
+    let made: Made;
+    try {
+      made = await this.#merged(tenant, inputs, { retentionClass: inputs[0]?.retentionClass });
       this.#mergeNotBeforeMs.delete(tenant);
     } catch (e) {
       this.#mergeNotBeforeMs.set(tenant, this.#parts.monotonicMs() + MERGE_RETRY_MS);
       throw e;
     }
-    const level = metas[0]?.level ?? 2;
-    await this.#commit({ level, inputs, metas, releasedTo: undefined });
+    await this.#commit({
+      level: made.metas[0]?.level ?? 2,
+      inputs,
+      ...made,
+      releasedTo: undefined,
+      bytesRead: bytesOf(inputs),
+      removedSpans: new Map([[tenant, made.leftOut]]),
+    });
   }
 
-  /** The spans of `segments` in as few segments as they fit in. */
-  async #merged(tenant: string, segments: readonly SegmentMeta[]): Promise<readonly SegmentMeta[]> {
-    const metas = this.#metasOf(await this.#parts.run({ type: "merge", tenant, segments }));
-    if (sum(metas) === sum(segments)) return metas;
-    await this.#discard(metas);
+  /** The spans of `segments` but those left out, in as few segments as they fit in. */
+  async #merged(
+    tenant: string,
+    segments: readonly SegmentMeta[],
+    options: Pick<JobOf<"merge">, "retentionClass" | "keepTraces" | "onlyIfLess"> = {},
+  ): Promise<Made> {
+    const { run, pinInputs, monotonicMs, usedKeys } = this.#parts;
+    const hidden = new Set(segments.flatMap((s) => s.hiddenTraces ?? []));
+    const pinned = await pinInputs(segments, this.#abort.signal);
+    const startedMs = monotonicMs();
+    let made: Made;
+    try {
+      const reply = await run({
+        type: "merge",
+        tenant,
+        inputs: segments.map(({ id, level, rowCount, optionalColumns }) => ({
+          meta: { id, level, rowCount, optionalColumns },
+          path: pinned.pathOf(id),
+        })),
+        usedKeys: usedKeys(),
+        hiddenTraces: hidden.size > 0 ? packTraceIds(hidden) : undefined,
+        ...options,
+      });
+      made = { ...this.#resultOf(reply), hidden };
+    } finally {
+      pinned[Symbol.dispose]();
+      this.#duty.worked(monotonicMs() - startedMs, monotonicMs());
+    }
+    if (made.unchanged && options.onlyIfLess && made.metas.length === 0) return made;
+    if (sum(made.metas) + made.leftOut === sum(segments)) return made;
+    await this.#discard(made.metas);
     throw new PintailError(
       "corrupt",
-      `a merge of ${sum(segments)} spans gave ${sum(metas)} (tenant ${tenant})`,
+      `a merge of ${sum(segments)} spans gave ${sum(made.metas)} and left ${made.leftOut} out (tenant ${tenant})`,
     );
   }
 
   async #commit(finished: Finished): Promise<void> {
     const { catalog, releaseWal } = this.#parts;
-    const { level, inputs, metas, releasedTo } = finished;
+    const { inputs, metas, releasedTo } = finished;
     const isThere = ({ id }: SegmentMeta) => catalog.segment(id) !== undefined;
     // Retention may have dropped an input meanwhile: then the result would bring it back. Unless it
     // is this very commit that took the inputs out, and only its answer failed.
@@ -255,10 +457,26 @@ export class Compactor {
       ...(releasedTo === undefined ? {} : { releasedTo }),
     });
     this.#uncommitted = undefined;
-    this.#report(level, inputs, metas);
+    this.#measure(finished);
+    for (const tenant of new Set(inputs.map((s) => s.tenant))) {
+      const made = metas.filter((s) => s.tenant === tenant);
+      this.#checked(tenant, made, finished.hidden, finished.removedSpans.get(tenant) ?? 0);
+    }
     if (releasedTo === undefined) return;
     this.#l1Failures = 0;
     await releaseWal(releasedTo);
+  }
+
+  #checked(
+    tenant: string,
+    segments: readonly SegmentMeta[],
+    traceIds: ReadonlySet<string>,
+    removedSpans: number,
+  ): void {
+    if (traceIds.size === 0) return;
+    for (const { id } of segments) this.hiddenChecks.holdsNone(id, traceIds);
+    const segmentIds = segments.map(({ id }) => id);
+    this.#parts.onChecked({ tenant, segmentIds, traceIds, removedSpans });
   }
 
   /** What stays in spite of this is cleaned up at the next start. */
@@ -268,14 +486,25 @@ export class Compactor {
     });
   }
 
-  #metasOf(reply: FromCompactionWorker): readonly SegmentMeta[] {
+  #resultOf(reply: FromCompactionWorker): Omit<Made, "hidden"> {
     if (reply.type === "failed") throw new PintailError(reply.kind, reply.message);
-    return reply.metas;
+    const { metas, leftOut, unchanged, cpuMs } = reply;
+    return { metas, leftOut, unchanged, cpuMs };
   }
 
-  #report(level: number, inputs: readonly SegmentMeta[], metas: readonly SegmentMeta[]): void {
-    const bytes = metas.reduce((total, m) => total + m.byteSize, 0);
-    this.#parts.metrics.compacted(level, inputs.length, sum(metas), bytes);
+  #measure(
+    job: Pick<Finished, "level" | "inputs" | "metas" | "cpuMs"> & { readonly bytesRead?: number },
+  ): void {
+    const { level, inputs, metas, cpuMs } = job;
+    const bytes = bytesOf(metas);
+    this.#parts.metrics.compacted({
+      level,
+      inputs: inputs.length,
+      spans: sum(metas),
+      bytesRead: job.bytesRead ?? bytesOf(inputs),
+      bytesWritten: bytes,
+      cpuSeconds: cpuMs / 1000,
+    });
     this.#parts.log.info("segments compacted", {
       level,
       inputs: inputs.length,
@@ -286,11 +515,17 @@ export class Compactor {
   }
 }
 
+const NO_TRACES: ReadonlySet<string> = new Set();
+
 /** Refused records alone keep at most this much of the WAL. */
 const EMPTY_RANGE_BYTES = 16 * 1024 * 1024;
 
 function sum(segments: readonly SegmentMeta[]): number {
   return segments.reduce((total, s) => total + s.rowCount, 0);
+}
+
+function bytesOf(segments: readonly SegmentMeta[]): number {
+  return segments.reduce((total, s) => total + s.byteSize, 0);
 }
 
 /** Tenants of whom `l1` has fewer spans than `l0`. */

@@ -1,5 +1,12 @@
 import type { ErrorKind } from "../../errors.ts";
 import type { SegmentMeta, WalRange } from "../../schema/segment-meta.ts";
+import type { PackedTraceIds } from "./trace-set.ts";
+
+/** A segment to be read, as a complete local file. */
+export type MergeInput = {
+  readonly meta: Pick<SegmentMeta, "id" | "level" | "rowCount" | "optionalColumns">;
+  readonly path: string;
+};
 
 export type ToCompactionWorker =
   | {
@@ -12,12 +19,23 @@ export type ToCompactionWorker =
       readonly replaces: readonly { readonly tenant: string; readonly ids: readonly string[] }[];
       readonly maxAttributeBytes: readonly { readonly tenant: string; readonly bytes: number }[];
       readonly defaultMaxAttributeBytes: number;
+      /** See `SegmentIdentity`. */
+      readonly usedKeys: readonly string[];
     }
   | {
       readonly type: "merge";
       readonly id: number;
       readonly tenant: string;
-      readonly segments: readonly SegmentMeta[];
+      readonly inputs: readonly MergeInput[];
+      /** Of the result. */
+      readonly retentionClass?: string | undefined;
+      /** Spans of other traces are left out. */
+      readonly keepTraces?: PackedTraceIds | undefined;
+      /** Spans of these traces are left out. */
+      readonly hiddenTraces?: PackedTraceIds | undefined;
+      /** Nothing is written when no span is left out. */
+      readonly onlyIfLess?: boolean | undefined;
+      readonly usedKeys: readonly string[];
     };
 
 export type FromCompactionWorker =
@@ -27,6 +45,12 @@ export type FromCompactionWorker =
       readonly metas: readonly SegmentMeta[];
       /** Records that did not decode although they were acknowledged. */
       readonly undecodable: number;
+      /** Spans of the inputs that are not in `metas`, each one counted. */
+      readonly leftOut: number;
+      /** `onlyIfLess` was asked for, and there was nothing to leave out: `metas` is empty. */
+      readonly unchanged: boolean;
+      /** CPU time of the thread, as far as the runtime can tell; its database's is not in it on Node. */
+      readonly cpuMs: number;
     }
   | {
       readonly type: "failed";

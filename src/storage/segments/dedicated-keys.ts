@@ -31,27 +31,45 @@ export type DedicatedInput = {
   readonly spanCount: number;
   /** Service name's string id by row. */
   readonly serviceOfRow: (row: number) => number;
+  /** Columns that queries asked for lately: they come first, and may be rarer. */
+  readonly usedKeys: ReadonlySet<string>;
 };
 
-/** Chooses the columns of a segment, most frequent keys first, in a stable order. */
+type Candidate = {
+  readonly scope: "span" | "resource";
+  readonly slot: number;
+  readonly count: number;
+  readonly isUsed: boolean;
+};
+
+/** Chooses the columns of a segment: used keys first, then the most frequent, in a stable order. */
 export function chooseDedicated(input: DedicatedInput): DedicatedSlot[] {
-  const { spanSlots, resourceSlots, strings } = input;
-  const candidates: { scope: "span" | "resource"; slot: number; count: number }[] = [];
+  const { spanSlots, resourceSlots, strings, usedKeys } = input;
+  const candidates: Candidate[] = [];
+  const isUsed = (scope: "span" | "resource", slots: AttributeSlots, slot: number): boolean => {
+    if (usedKeys.size === 0) return false;
+    const key = columnKey(strings, slots.keys[slot]!);
+    return key !== undefined && usedKeys.has(dedicatedColumn(scope, key));
+  };
   const isCommon = serviceShareTest(input);
   for (const slot of dominantSlots(spanSlots, (s) => spanSlots.ends[s]! - spanSlots.starts[s]!)) {
     const count = spanSlots.ends[slot]! - spanSlots.starts[slot]!;
     if (count < MIN_VALUES) continue;
-    if (count >= MIN_SPAN_SHARE * input.spanCount || isCommon(slot)) {
-      candidates.push({ scope: "span", slot, count });
+    const used = isUsed("span", spanSlots, slot);
+    if (used || count >= MIN_SPAN_SHARE * input.spanCount || isCommon(slot)) {
+      candidates.push({ scope: "span", slot, count, isUsed: used });
     }
   }
   const spansOf = (s: number) => (input.isReserved(s) ? 0 : input.resourceSlotSpans(s));
   for (const slot of dominantSlots(resourceSlots, spansOf)) {
-    candidates.push({ scope: "resource", slot, count: spansOf(slot) });
+    const used = isUsed("resource", resourceSlots, slot);
+    candidates.push({ scope: "resource", slot, count: spansOf(slot), isUsed: used });
   }
   candidates.sort(
     (a, b) =>
-      b.count - a.count || (a.scope === b.scope ? a.slot - b.slot : a.scope < b.scope ? 1 : -1),
+      Number(b.isUsed) - Number(a.isUsed) ||
+      b.count - a.count ||
+      (a.scope === b.scope ? a.slot - b.slot : a.scope < b.scope ? 1 : -1),
   );
 
   const chosen: DedicatedSlot[] = [];

@@ -35,6 +35,8 @@ export type SegmentAttributesInput = {
   readonly strings: ValueDomain;
   readonly counter: ValueCounter;
   readonly seed: number;
+  /** See `SegmentIdentity`. */
+  readonly usedKeys: ReadonlySet<string>;
 };
 
 /**
@@ -71,6 +73,7 @@ export function segmentAttributes(input: SegmentAttributesInput): SegmentAttribu
     isReserved: isServiceName,
     spanCount: order.rowCount,
     serviceOfRow: (row) => input.serviceOf[resourceOfRow[row]!]!,
+    usedKeys: input.usedKeys,
   });
   const columnOf = {
     span: new Map(chosen.filter((c) => c.scope === "span").map((c) => [c.slot, c.column])),

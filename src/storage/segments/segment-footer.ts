@@ -79,6 +79,7 @@ export function parseSegmentMeta(json: string, traceFilterBase64: string): Segme
     replaces: root.texts("replaces"),
     createdUnixMs: root.count("createdUnixMs"),
     traceFilter,
+    ...retentionClassOf(root),
   };
 }
 
@@ -173,6 +174,12 @@ function parseWalRange(value: unknown): WalRange | undefined {
   if (value === undefined) return undefined;
   const fields = new Fields(value, "walRange");
   return { from: fields.count("from"), to: fields.count("to") };
+}
+
+/** Absent from segments that have their tenant's retention, and from those of older versions. */
+function retentionClassOf(root: Fields): { readonly retentionClass?: string } {
+  if (root.get("retentionClass") === undefined) return {};
+  return { retentionClass: root.text("retentionClass") };
 }
 
 const SCOPES: readonly string[] = [

@@ -16,6 +16,10 @@ export type SegmentIdentity = {
   readonly level: number;
   readonly walRange: WalRange | undefined;
   readonly replaces: readonly string[];
+  /** The class whose traces alone are in the batch, if so. */
+  readonly retentionClass?: string | undefined;
+  /** Columns (`span.<key>`, `resource.<key>`) that queries asked for lately: preferred ones. */
+  readonly usedKeys?: readonly string[] | undefined;
 };
 
 /** L0 files live for a minute: the fastest compression. Later ones live for days. */

@@ -43,6 +43,9 @@ export type WriteSegmentOptions = {
   readonly level: number;
   readonly walRange: WalRange | undefined;
   readonly replaces: readonly string[];
+  /** See `SegmentIdentity`. */
+  readonly retentionClass?: string | undefined;
+  readonly usedKeys?: readonly string[] | undefined;
   readonly createdUnixMs: number;
   readonly zstdLevel: number;
   /** Rows of a row group at most, except that a trace is not split among groups if it fits one. */
@@ -84,6 +87,7 @@ export function writeSegment(
     spansOfScope: scopes.counts,
     counter,
     seed: seedOf(options.id),
+    usedKeys: new Set(options.usedKeys),
   });
   const maxGroupRows = Math.max(...starts.slice(1).map((end, g) => end - starts[g]!));
   const fixed = fixedColumns({ ...shared, traceIds, traces, nested, maxGroupRows });
@@ -128,6 +132,7 @@ export function writeSegment(
     replaces: options.replaces,
     createdUnixMs: options.createdUnixMs,
     traceFilter: buildTraceFilter(traceIds, order.traceCount),
+    ...(options.retentionClass === undefined ? {} : { retentionClass: options.retentionClass }),
   };
   const byteSize = writeFooter(file, schema, rowGroups, meta);
   // The largest of what only this file needed: V8 would collect the whole heap for it.

@@ -6,8 +6,12 @@ import { decompressBody } from "../../../src/ingest/decompress.ts";
 import { BodyEncoding, BodyFormat } from "../../../src/ingest/ingest.ts";
 import { SpanBatch } from "../../../src/model/span-batch.ts";
 import type { SegmentMeta, WalRange } from "../../../src/schema/segment-meta.ts";
+import { readSegmentFile } from "../../../src/storage/catalog/rebuild.ts";
 import { CompactionWorker } from "../../../src/storage/compaction/compaction-worker.ts";
-import { SegmentWriter } from "../../../src/storage/segments/segment-writer.ts";
+import type { MergeInput } from "../../../src/storage/compaction/messages.ts";
+import { packTraceIds } from "../../../src/storage/compaction/trace-set.ts";
+import { readSegmentMeta } from "../../../src/storage/segments/segment-footer.ts";
+import { SegmentWriter, segmentPath } from "../../../src/storage/segments/segment-writer.ts";
 import { scanWalRange } from "../../../src/storage/wal/read-range.ts";
 import { appendSegments } from "../../../src/threads/append-segments.ts";
 import { newBatchDecoder } from "../../../src/threads/decoders.ts";
@@ -49,15 +53,30 @@ async function setUp(maxSegmentSpans: number) {
     },
     bodyOf: (record) =>
       decompressBody(record.body, record.encoding as BodyEncoding, record.maxDecodedBytes),
-    appendSegments: (segments, batch) =>
-      appendSegments({ segmentDir: dir, tempDir: dir }, segments, batch),
+    appendSegments: (inputs, batch, options) =>
+      appendSegments({ tempDir: dir }, inputs, batch, options),
+    cpuMs: () => 0,
     maxSegmentSpans,
   });
   let serial = 0;
   /** Appends a request of `spans` new spans and returns their ids. */
-  const append = (tenant: string, spans: number, encoding: BodyEncoding = BodyEncoding.gzip) => {
+  const append = (
+    tenant: string,
+    spans: number,
+    encoding: BodyEncoding = BodyEncoding.gzip,
+    trace?: number,
+  ) => {
     const ids = Array.from({ length: spans }, () => (++serial).toString(16).padStart(16, "0"));
-    const body = encodeRequest(aRequest(ids.map((id) => aSpan({ spanId: hex(id) }))));
+    const body = encodeRequest(
+      aRequest(
+        ids.map((id) =>
+          aSpan({
+            spanId: hex(id),
+            ...(trace === undefined ? {} : { traceId: hex(trace.toString(16).padStart(32, "0")) }),
+          }),
+        ),
+      ),
+    );
     wal.append({
       tenant,
       format: BodyFormat.otlpProtobuf,
@@ -79,16 +98,23 @@ async function setUp(maxSegmentSpans: number) {
       replaces,
       maxAttributeBytes: [],
       defaultMaxAttributeBytes: 0,
+      usedKeys: [],
     });
   };
-  const idsIn = async (metas: readonly SegmentMeta[]): Promise<string[]> => {
+  const spansIn = async (metas: readonly SegmentMeta[]) => {
     const batch = new SpanBatch(1);
-    await appendSegments({ segmentDir: dir, tempDir: dir }, metas, batch);
-    return readBatch(batch)
-      .map(({ spanId }) => spanId)
-      .sort();
+    await appendSegments({ tempDir: dir }, inputsOf(dir, metas), batch);
+    return readBatch(batch);
   };
-  return { append, buildL1, idsIn, disk, removed };
+  const idsIn = async (metas: readonly SegmentMeta[]): Promise<string[]> =>
+    (await spansIn(metas)).map(({ spanId }) => spanId).sort();
+  const tracesIn = async (metas: readonly SegmentMeta[]): Promise<string[]> =>
+    (await spansIn(metas)).map(({ traceId }) => traceId).sort();
+  return { append, buildL1, idsIn, disk, removed, worker, dir, tracesIn };
+}
+
+function inputsOf(dir: string, metas: readonly SegmentMeta[]): MergeInput[] {
+  return metas.map((meta) => ({ meta, path: segmentPath(dir, meta) }));
 }
 
 function metasOf(reply: Awaited<ReturnType<CompactionWorker["run"]>>): readonly SegmentMeta[] {
@@ -148,4 +174,48 @@ test("a job that fails half way leaves no files", async () => {
   disk.failsAfter = 3;
   expect(await buildL1()).toMatchObject({ type: "failed", kind: "unavailable" });
   expect(removed).toHaveLength(3);
+});
+
+/** A segment with one span of each trace. */
+async function oneSegment(spans: number) {
+  const set = await setUp(10_000);
+  for (let i = 1; i <= spans; i++) set.append("a", 1, BodyEncoding.identity, i);
+  const metas = metasOf(await set.buildL1());
+  const inputs = inputsOf(set.dir, metas);
+  const merge = (options: object) =>
+    set.worker.run({ type: "merge", id: 2, tenant: "a", inputs, usedKeys: [], ...options });
+  return { ...set, merge, traces: await set.tracesIn(metas) };
+}
+
+test("a merge keeps only the traces asked for, says how many spans it left out, and has their class", async () => {
+  const { dir, merge, traces, tracesIn } = await oneSegment(300);
+  const kept = traces.filter((_, i) => i % 3 === 1);
+  const reply = await merge({ keepTraces: packTraceIds(kept), retentionClass: "errors" });
+  expect(reply).toMatchObject({ type: "done", leftOut: 200, unchanged: false });
+  const metas = metasOf(reply);
+  expect(await tracesIn(metas)).toEqual(kept);
+  expect(metas.map((m) => m.retentionClass)).toEqual(["errors"]);
+  // Also for whoever has nothing but the file.
+  const path = segmentPath(dir, metas[0]!);
+  const fromFile = await readSegmentFile({ files: nodeFiles(), readMeta: readSegmentMeta }, path);
+  expect(fromFile.retentionClass).toBe("errors");
+});
+
+test("a merge leaves hidden traces out, and of a segment with nothing else makes none", async () => {
+  const { merge, traces, tracesIn } = await oneSegment(50);
+  const some = await merge({ hiddenTraces: packTraceIds(traces.slice(10, 20)), onlyIfLess: true });
+  expect(some).toMatchObject({ leftOut: 10, unchanged: false });
+  expect(await tracesIn(metasOf(some))).toEqual([...traces.slice(0, 10), ...traces.slice(20)]);
+  const all = await merge({ hiddenTraces: packTraceIds(traces) });
+  expect(all).toMatchObject({ metas: [], leftOut: 50, unchanged: false });
+});
+
+test("traces that a segment is only said to hold cost no new file", async () => {
+  const { merge } = await oneSegment(5);
+  const hiddenTraces = packTraceIds(["f".repeat(32)]);
+  expect(await merge({ hiddenTraces, onlyIfLess: true })).toMatchObject({
+    metas: [],
+    leftOut: 0,
+    unchanged: true,
+  });
 });

@@ -5,7 +5,10 @@ import {
   Compactor,
   type CompactorParts,
   type CompactorSettings,
+  type HiddenCheck,
 } from "../../../src/storage/compaction/compactor.ts";
+import type { FromCompactionWorker } from "../../../src/storage/compaction/messages.ts";
+import { packTraceIds } from "../../../src/storage/compaction/trace-set.ts";
 import { silentLogger } from "../../../src/telemetry/logger.ts";
 import { MemoryCatalog } from "../../support/memory-catalog.ts";
 import { aSegmentMeta } from "../../support/segment-meta.ts";
@@ -35,18 +38,27 @@ function setUp(settings = SETTINGS) {
     return commit(change);
   };
   /** What the thread answers; the test replaces it. */
-  const thread = { answer: (_job: Job): readonly SegmentMeta[] | Error => [] };
+  const thread = {
+    answer: (_job: Job): readonly SegmentMeta[] | Error => [],
+    leftOut: 0,
+    unchanged: false,
+  };
+  const checks: HiddenCheck[] = [];
   const compactor = new Compactor(
     {
       catalog,
-      run: async (job) => {
+      run: async (job): Promise<FromCompactionWorker> => {
         jobs.push(job);
         const answer = thread.answer(job);
         if (answer instanceof Error) {
           return { type: "failed", id: 1, kind: "internal", message: answer.message };
         }
-        return { type: "done", id: 1, metas: answer, undecodable: 0 };
+        const { leftOut, unchanged } = thread;
+        return { type: "done", id: 1, metas: answer, undecodable: 0, leftOut, unchanged, cpuMs: 1 };
       },
+      pinInputs: async () => ({ pathOf: (id) => `/${id}`, [Symbol.dispose]() {} }),
+      usedKeys: () => [],
+      onChecked: (check) => checks.push(check),
       voids: ({ from }) => [{ from: from + 1, to: from + 2 }],
       releaseWal: async (before) => {
         released.push(before);
@@ -72,8 +84,23 @@ function setUp(settings = SETTINGS) {
     compactor.tick();
     for (let i = 0; i < 50; i++) await Promise.resolve();
   };
-  return { catalog, clock, jobs, released, removed, disk, failures, thread, compactor, tick };
+  return {
+    catalog,
+    checks,
+    clock,
+    jobs,
+    released,
+    removed,
+    disk,
+    failures,
+    thread,
+    compactor,
+    tick,
+  };
 }
+
+/** A filter of no trace. */
+const NOT_HELD = new Uint8Array(32);
 
 let serial = 0;
 function segment(changes: Partial<SegmentMeta>): SegmentMeta {
@@ -317,4 +344,145 @@ test("a tenant without compaction is not merged", async () => {
   await catalog.commit({ add: [1, 2, 3].map(() => segment({ rowCount: 20, tenant: "frozen" })) });
   await tick();
   expect(jobs).toEqual([]);
+});
+
+const TRACE = "0123456789abcdef0123456789abcdef";
+const OTHER = "fedcba9876543210fedcba9876543210";
+
+function redaction(state: "hiding" | "done", traceIds: readonly string[]) {
+  return {
+    id: "01J00000000000000000000000",
+    tenant: "t",
+    query: "{}",
+    requestedBy: "",
+    reason: "",
+    createdUnixMs: 1,
+    traceCount: traceIds.length,
+    spanCount: traceIds.length,
+    traceIds,
+    state,
+    doneUnixMs: undefined,
+    removedSpans: 0,
+  };
+}
+
+test("a segment with redacted traces is rewritten without them, ahead of merges", async () => {
+  const { catalog, checks, jobs, thread, tick } = setUp();
+  const small = [1, 2, 3].map(() => segment({ rowCount: 20, traceFilter: NOT_HELD }));
+  const held = segment({ rowCount: 900, traceFilter: new Uint8Array(0), retentionClass: "slow" });
+  await catalog.commit({ add: [...small, held] });
+  await catalog.commit({ redactions: [redaction("hiding", [TRACE])] });
+  const rewritten = segment({ rowCount: 890, level: 2, traceFilter: NOT_HELD });
+  thread.answer = () => [rewritten];
+  thread.leftOut = 10;
+  await tick();
+  const hiddenTraces = packTraceIds([TRACE]);
+  expect(jobs).toMatchObject([{ type: "merge", onlyIfLess: true, retentionClass: "slow" }]);
+  expect(jobs[0]).toHaveProperty("hiddenTraces", hiddenTraces);
+  expect(catalog.segment(held.id)).toBeUndefined();
+  expect(catalog.segment(rewritten.id)).toBeDefined();
+  expect(checks).toEqual([
+    { tenant: "t", segmentIds: [rewritten.id], traceIds: new Set([TRACE]), removedSpans: 10 },
+  ]);
+});
+
+test("a segment that held nothing but redacted traces just leaves", async () => {
+  const { catalog, checks, thread, tick } = setUp();
+  const held = segment({ rowCount: 10, traceFilter: new Uint8Array(0) });
+  await catalog.commit({ add: [held] });
+  await catalog.commit({ redactions: [redaction("hiding", [TRACE])] });
+  thread.leftOut = 10;
+  await tick();
+  expect(catalog.segments("t")).toEqual([]);
+  expect(checks).toMatchObject([{ segmentIds: [], removedSpans: 10 }]);
+});
+
+test("a segment that only seems to hold redacted traces is read once for each of them", async () => {
+  const { catalog, checks, clock, compactor, jobs, thread, tick } = setUp();
+  const seems = segment({ rowCount: 900, traceFilter: new Uint8Array(0) });
+  await catalog.commit({ add: [seems] });
+  await catalog.commit({ redactions: [redaction("hiding", [TRACE])] });
+  thread.unchanged = true;
+  for (let i = 0; i < 3; i++) {
+    await tick();
+    clock.nowMs += 60_000;
+  }
+  expect(jobs).toHaveLength(1);
+  expect(checks).toMatchObject([{ segmentIds: [seems.id], removedSpans: 0 }]);
+  expect(compactor.hiddenChecks.mayHold(catalog.segment(seems.id)!)).toBe(false);
+  await catalog.commit({ redactions: [redaction("hiding", [TRACE, OTHER])] });
+  expect(compactor.hiddenChecks.mayHold(catalog.segment(seems.id)!)).toBe(true);
+  await tick();
+  expect(jobs).toHaveLength(2);
+});
+
+test("head cuts with redacted traces become L1 without the WAL, which would bring them back", async () => {
+  const { catalog, checks, jobs, released, thread, tick } = setUp();
+  const a = l0({ from: 0, to: 10 }, 1000);
+  await catalog.commit({ add: [{ ...a, traceFilter: new Uint8Array(0) }], cutTo: 10 });
+  await catalog.commit({ redactions: [redaction("hiding", [TRACE])] });
+  const made = segment({ rowCount: 996, level: 2, traceFilter: NOT_HELD });
+  thread.answer = () => [made];
+  thread.leftOut = 4;
+  await tick();
+  expect(jobs.map(({ type }) => type)).toEqual(["merge"]);
+  expect(catalog.segments("t").map((s) => s.id)).toEqual([made.id]);
+  expect(released).toEqual([10]);
+  expect(checks).toMatchObject([{ removedSpans: 4 }]);
+});
+
+test("a rewrite that fails waits, and keeps neither other segments nor merges from their turn", async () => {
+  const { catalog, clock, failures, jobs, thread, tick } = setUp();
+  const held = segment({ rowCount: 900, traceFilter: new Uint8Array(0) });
+  const small = [1, 2, 3].map(() => segment({ rowCount: 20, traceFilter: NOT_HELD }));
+  await catalog.commit({ add: [held, ...small] });
+  await catalog.commit({ redactions: [redaction("hiding", [TRACE])] });
+  const merged = segment({ rowCount: 60, level: 2, traceFilter: NOT_HELD });
+  thread.answer = (job) =>
+    job.type === "merge" && job.inputs.length === 1 ? new Error("damaged") : [merged];
+  await tick();
+  expect(failures.count).toBe(1);
+  clock.nowMs += 5000;
+  await tick();
+  expect(jobs).toHaveLength(2);
+  expect(catalog.segment(merged.id)).toBeDefined();
+});
+
+test("merges pause three times as long as they took; L1 does not wait for that", async () => {
+  const { catalog, clock, jobs, thread, tick } = setUp();
+  await catalog.commit({ add: [1, 2, 3].map(() => segment({ rowCount: 20 })) });
+  thread.answer = (job) => {
+    clock.nowMs += 10_000;
+    return job.type === "l1" ? [segment({ rowCount: 1000, level: 1 })] : [merged()];
+  };
+  const merged = () => segment({ rowCount: 60, level: 2 });
+  await tick();
+  expect(jobs).toHaveLength(1);
+  await catalog.commit({ add: [1, 2, 3].map(() => segment({ rowCount: 20 })) });
+  clock.nowMs += 29_000;
+  await tick();
+  expect(jobs).toHaveLength(1);
+  await catalog.commit({ add: [l0({ from: 0, to: 10 }, 1000)], cutTo: 10 });
+  await tick();
+  expect(jobs.map(({ type }) => type)).toEqual(["merge", "l1"]);
+  clock.nowMs += 1000;
+  await tick();
+  expect(jobs.map(({ type }) => type)).toEqual(["merge", "l1", "merge"]);
+});
+
+test("no job runs beside an exclusive change, and none begins before its end", async () => {
+  const { catalog, compactor, jobs, thread, tick } = setUp();
+  await catalog.commit({ add: [1, 2, 3].map(() => segment({ rowCount: 20 })) });
+  thread.answer = () => [segment({ rowCount: 60, level: 2 })];
+  const held = Promise.withResolvers<void>();
+  const change = compactor.exclusive(async () => {
+    await held.promise;
+    return "changed";
+  });
+  await tick();
+  expect(jobs).toEqual([]);
+  held.resolve();
+  expect(await change).toBe("changed");
+  await tick();
+  expect(jobs).toHaveLength(1);
 });

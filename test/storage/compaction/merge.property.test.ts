@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { nodeFiles } from "../../../src/drivers/files/node-files.ts";
 import { SpanBatch } from "../../../src/model/span-batch.ts";
 import type { SegmentMeta } from "../../../src/schema/segment-meta.ts";
-import { SegmentWriter } from "../../../src/storage/segments/segment-writer.ts";
+import { SegmentWriter, segmentPath } from "../../../src/storage/segments/segment-writer.ts";
 import { appendSegments } from "../../../src/threads/append-segments.ts";
 import { ulidSource } from "../../../src/util/ulid.ts";
 import { aService, aSpan, batchOf } from "../../support/batch-builder.ts";
@@ -34,7 +34,8 @@ async function merge(groups: readonly PlainSpan[][]): Promise<SpanBatch> {
     metas.push(await writer.write(batchOf(spans), identity));
   }
   const merged = new SpanBatch(9);
-  await appendSegments({ segmentDir: dir, tempDir: dir }, metas, merged);
+  const inputs = metas.map((meta) => ({ meta, path: segmentPath(dir, meta) }));
+  await appendSegments({ tempDir: dir }, inputs, merged);
   return merged;
 }
 
