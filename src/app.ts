@@ -140,7 +140,11 @@ function openCore(
       ingestMetrics: ingestMetrics(metrics),
       compactionMetrics: compactionMetrics(metrics),
       retentionMetrics: retentionMetrics(metrics),
-      bucket: bucket && { bucket, copies: { adopt: () => {}, forget: () => {} } },
+      bucket: bucket && {
+        bucket,
+        copies: { adopt: () => {}, forget: () => {} },
+        files: undefined,
+      },
       metrics,
       onFatal,
     },

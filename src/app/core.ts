@@ -20,7 +20,8 @@ import {
 import type { FromCompactionWorker, ToCompactionWorker } from "../storage/compaction/messages.ts";
 import { UsedKeys } from "../storage/compaction/used-keys.ts";
 import { Retention, type RetentionMetrics } from "../storage/retention/retention.ts";
-import { SegmentWriter, segmentPath } from "../storage/segments/segment-writer.ts";
+import type { SegmentFiles } from "../storage/segment-cache/segment-files.ts";
+import { SegmentWriter } from "../storage/segments/segment-writer.ts";
 import type { RetentionSettings } from "../storage/settings.ts";
 import { Wal } from "../storage/wal/wal.ts";
 import type { Logger } from "../telemetry/logger.ts";
@@ -29,6 +30,7 @@ import { ulidSource } from "../util/ulid.ts";
 import type { Bucket } from "./bucket.ts";
 import { BucketWork, type LocalCopies } from "./bucket-work.ts";
 import { JobChannel } from "./job-channel.ts";
+import { mergeInputs } from "./merge-inputs.ts";
 
 export type CoreParts = {
   readonly files: Files;
@@ -39,8 +41,14 @@ export type CoreParts = {
   readonly ingestMetrics: IngestMetrics;
   readonly compactionMetrics: CompactionMetrics;
   readonly retentionMetrics: RetentionMetrics;
-  /** Where segments rest besides the local disk, and its copies there. */
-  readonly bucket: { readonly bucket: Bucket; readonly copies: LocalCopies } | undefined;
+  /** Where segments rest besides the local disk, their copies there, and a way to read them. */
+  readonly bucket:
+    | {
+        readonly bucket: Bucket;
+        readonly copies: LocalCopies;
+        readonly files: SegmentFiles | undefined;
+      }
+    | undefined;
   readonly metrics: MetricRegistry;
   /** The process cannot go on: the ingest worker is gone. */
   readonly onFatal: (error: unknown) => void;
@@ -200,7 +208,7 @@ export class Core {
       {
         catalog,
         run: (job) => jobs.run(job),
-        pinInputs: async (inputs) => localInputs(segmentDir, inputs),
+        pinInputs: (inputs, signal) => mergeInputs(segmentDir, parts.bucket?.files, inputs, signal),
         voids: (range) => wal.voided(range),
         releaseWal: (before) => wal.release(before),
         removeFiles: (made) => segments.remove(made),
@@ -302,20 +310,4 @@ function bucketWork(
 function after(delayMs: number, run: () => void): () => void {
   const timer = setTimeout(run, delayMs);
   return () => clearTimeout(timer);
-}
-
-/** Inputs whose files are all on the local disk, where they stay for the grace period. */
-function localInputs(
-  segmentDir: string,
-  inputs: readonly SegmentMeta[],
-): Disposable & { pathOf(id: string): string } {
-  const paths = new Map(inputs.map((meta) => [meta.id, segmentPath(segmentDir, meta)]));
-  return {
-    pathOf(id) {
-      const path = paths.get(id);
-      if (path === undefined) throw new Error(`segment ${id} is no input`);
-      return path;
-    },
-    [Symbol.dispose]() {},
-  };
 }
