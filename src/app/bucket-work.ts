@@ -90,7 +90,11 @@ export class BucketWork {
         monotonicMs,
         metrics,
       },
-      { largeSpans: parts.largeSpans, uploadAfterMs: bucket.settings.uploadAfterMs },
+      {
+        largeSpans: parts.largeSpans,
+        uploadAfterMs: bucket.settings.uploadAfterMs,
+        hurryBytes: bucket.settings.maxSpillBytes / 2,
+      },
     );
     const waiting = () => backlog.waiting((id) => this.#uploader.isBad(id));
     this.#gate = new SpillGate({

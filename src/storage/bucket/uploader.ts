@@ -36,6 +36,8 @@ export type UploaderSettings = {
   readonly largeSpans: number;
   /** Smaller ones wait this long for a merge. */
   readonly uploadAfterMs: number;
+  /** When more than this waits, nothing waits for a merge any more: pushes must not be refused for it. */
+  readonly hurryBytes: number;
 };
 
 /** Few, so that queries get most of the link, of the store's requests and of the disk. */
@@ -103,13 +105,15 @@ export class Uploader {
 
   #due(): SegmentMeta[] {
     const { backlog, nowMs, monotonicMs } = this.#parts;
-    const { largeSpans, uploadAfterMs } = this.#settings;
+    const { largeSpans, uploadAfterMs, hurryBytes } = this.#settings;
     const [wall, monotonic] = [nowMs(), monotonicMs()];
     const waiting = backlog.segments();
     this.#forgetHolds(waiting);
+    const isHurry = waiting.reduce((total, { byteSize }) => total + byteSize, 0) > hurryBytes;
     return waiting
       .filter(({ id, rowCount, createdUnixMs }) => {
         if (this.#running.has(id) || (this.#held.get(id)?.untilMs ?? 0) > monotonic) return false;
+        if (isHurry) return true;
         const ageMs = wall - createdUnixMs;
         return rowCount >= largeSpans || ageMs >= uploadAfterMs || ageMs < -CLOCK_SET_BACK_MS;
       })

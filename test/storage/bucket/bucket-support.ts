@@ -33,6 +33,7 @@ export type BucketOptions = {
   readonly files?: Files;
   readonly dir?: string;
   readonly catalogId?: string;
+  readonly hurryBytes?: number;
   /** Wraps the store. */
   readonly wrap?: (store: ObjectStore) => ObjectStore;
 };
@@ -114,7 +115,7 @@ export async function setUpBucket(options: BucketOptions = {}) {
       monotonicMs,
       metrics,
     },
-    { largeSpans: 10, uploadAfterMs: HOUR_MS },
+    { largeSpans: 10, uploadAfterMs: HOUR_MS, hurryBytes: options.hurryBytes ?? 1e9 },
   );
   const sweep = new Sweep(
     { catalog, store, health, isOwner, remover, log, nowMs, metrics },

@@ -24,6 +24,24 @@ test("a large segment goes at once, a small one when it was not merged in time, 
   expect(await bucket.plain.head(segmentKey(l0), { signal })).toBeUndefined();
 });
 
+test("small segments do not wait for a merge when much waits already", async () => {
+  const size = (await (await setUpBucket()).add(5)).byteSize;
+  const bucket = await setUpBucket({ hurryBytes: 2.5 * size });
+  const segments = [await bucket.add(5), await bucket.add(5)];
+  bucket.uploader.tick();
+  await bucket.uploader.idle();
+  expect(bucket.stored).toEqual([]);
+  segments.push(await bucket.add(5));
+  bucket.uploader.tick();
+  await bucket.uploader.idle();
+  expect(bucket.stored.toSorted()).toEqual(
+    segments
+      .slice(0, 2)
+      .map(({ id }) => id)
+      .sort(),
+  );
+});
+
 test("two at a time, the oldest first, and nothing is listed", async () => {
   const bucket = await setUpBucket();
   const segments: SegmentMeta[] = [];
