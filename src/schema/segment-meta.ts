@@ -75,7 +75,7 @@ export type SegmentMeta = {
   /** Ids of the segments that this one stands for. */
   readonly replaces: readonly string[];
   readonly createdUnixMs: number;
-  /** Split-block bloom filter over the trace ids (Parquet's XXH64 form), see `trace-filter.ts`. */
+  /** A filter over the XXH64 of the trace ids, of one of the forms in `trace-filter.ts`. */
   readonly traceFilter: Uint8Array;
   /** The retention class whose traces alone it holds; undefined: it has the tenant's retention. */
   readonly retentionClass?: string | undefined;
