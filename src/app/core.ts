@@ -19,6 +19,9 @@ import {
 } from "../storage/compaction/compactor.ts";
 import type { FromCompactionWorker, ToCompactionWorker } from "../storage/compaction/messages.ts";
 import { UsedKeys } from "../storage/compaction/used-keys.ts";
+import type { MatchTraces } from "../storage/retention/class-traces.ts";
+import { excessDiskBytes } from "../storage/retention/disk-excess.ts";
+import type { TenantPolicy } from "../storage/retention/policy.ts";
 import { Retention, type RetentionMetrics } from "../storage/retention/retention.ts";
 import type { SegmentFiles } from "../storage/segment-cache/segment-files.ts";
 import { SegmentWriter } from "../storage/segments/segment-writer.ts";
@@ -46,7 +49,7 @@ export type CoreParts = {
     | {
         readonly bucket: Bucket;
         readonly copies: LocalCopies;
-        readonly files: SegmentFiles | undefined;
+        readonly files: SegmentFiles;
       }
     | undefined;
   readonly metrics: MetricRegistry;
@@ -92,6 +95,11 @@ export class Core {
   onCommitted: (segments: readonly SegmentMeta[]) => void = () => {};
   /** Told what compaction found out about redacted traces. Set it when all is connected. */
   onChecked: (check: HiddenCheck) => void = () => {};
+  /** Finds the traces of retention classes. Set it when all is connected; till then none of them goes. */
+  matchTraces: MatchTraces = () =>
+    Promise.reject(new PintailError("unavailable", "queries do not run yet"));
+  /** What holds for a tenant; its own retention wins over the one for all. */
+  readonly retentionPolicyOf: (tenant: string) => TenantPolicy;
   /** The attributes that queries name. */
   readonly usedKeys: UsedKeys;
   readonly #timers: ReturnType<typeof setInterval>[] = [];
@@ -171,6 +179,14 @@ export class Core {
     this.#bucketWork = parts.bucket && bucketWork(parts, parts.bucket, settings, segments);
     this.wal = wal;
     this.usedKeys = new UsedKeys(monotonicMs);
+    this.retentionPolicyOf = (tenant) => {
+      const { retentionMs, compactionDisabled } = limitsFor(tenant);
+      return {
+        retentionMs: retentionMs > 0 ? retentionMs : settings.retention.retentionMs,
+        classes: settings.retention.classes,
+        frozen: compactionDisabled,
+      };
+    };
     this.#channel = new IngestChannel(ingestWorker);
     this.cutter = new Cutter(
       {
@@ -239,7 +255,14 @@ export class Core {
       {
         catalog,
         segments: this.#bucketWork?.removal ?? segments,
-        retentionMsOf: (tenant) => this.#retentionMsOf(limitsFor(tenant), settings.retention),
+        changes: this.compactor,
+        policyOf: (tenant) => this.retentionPolicyOf(tenant),
+        matchTraces: (...args) => this.matchTraces(...args),
+        excessDiskBytes: () =>
+          excessDiskBytes(
+            { files, catalog, segmentDir },
+            parts.bucket === undefined ? settings.retention.maxDiskPercent : 0,
+          ),
         log,
         nowMs,
         metrics: parts.retentionMetrics,
@@ -270,11 +293,6 @@ export class Core {
     ]);
     await this.#stopWorkers();
     await this.wal.close();
-  }
-
-  #retentionMsOf(limits: TenantLimits, settings: RetentionSettings): number {
-    if (limits.compactionDisabled) return 0;
-    return limits.retentionMs > 0 ? limits.retentionMs : settings.retentionMs;
   }
 
   #startTimers(settings: CoreSettings): void {

@@ -25,6 +25,8 @@ export interface Files extends SyncFiles {
   writeFileAtomic(path: string, parts: Uint8Array | readonly Uint8Array[]): Promise<void>;
   /** Bytes an unprivileged process may still write on the file system that holds `path`. */
   freeBytes(path: string): Promise<number>;
+  /** Size of that file system. */
+  totalBytes(path: string): Promise<number>;
   /**
    * Takes the lock file `path`, so that one process uses a folder at a time. Rejects with
    * `unavailable` naming the process that holds it; a lock whose process is gone is taken over.

@@ -41,6 +41,11 @@ export function nodeFiles(): Files {
         const { bavail, bsize } = await fs.statfs(file);
         return Number(bavail) * Number(bsize);
       }),
+    totalBytes: (file) =>
+      attempt("stat the file system of", file, async () => {
+        const { blocks, bsize } = await fs.statfs(file);
+        return Number(blocks) * Number(bsize);
+      }),
     lock: (file) => attempt("lock", file, () => lockFile(file)),
     openReadSync: (file) =>
       attemptSync("open", file, () => {

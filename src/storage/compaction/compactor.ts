@@ -99,7 +99,8 @@ const MAX_L1_FAILURES = 3;
 
 /** What a job made and what it stands for, to be committed. */
 type Finished = {
-  readonly level: number;
+  /** Undefined: retention's, which says itself what it did. */
+  readonly level: number | undefined;
   readonly inputs: readonly SegmentMeta[];
   readonly metas: readonly SegmentMeta[];
   /** Of an L1: the WAL up to here is no longer needed. */
@@ -206,6 +207,23 @@ export class Compactor {
     return metas;
   }
 
+  /**
+   * Takes segments out of the catalog and puts what is kept of them in, in one commit. Inside
+   * `exclusive`. A commit that fails is repeated by `tick`, since it may be on the disk or not.
+   */
+  async retire(segments: readonly SegmentMeta[], kept: readonly SegmentMeta[]): Promise<void> {
+    await this.#commit({
+      level: undefined,
+      inputs: segments,
+      metas: kept,
+      releasedTo: undefined,
+      bytesRead: 0,
+      cpuMs: 0,
+      hidden: NO_TRACES,
+      removedSpans: new Map(),
+    });
+  }
+
   #dueJob(): Promise<void> | undefined {
     if (this.#uncommitted !== undefined) return this.#commit(this.#uncommitted);
     if (this.#l1Due()) return this.#buildL1();
@@ -237,7 +255,7 @@ export class Compactor {
         });
         return;
       }
-      await this.#discard(made.metas);
+      await this.discard(made.metas);
       log.error("the write-ahead log lacks spans that were acknowledged; merging L0 instead", {
         from: releasedTo,
         to: cutTo,
@@ -303,7 +321,7 @@ export class Compactor {
     } catch (e) {
       // L0 may be what is damaged: the WAL gets its turn again.
       this.#l1Failures = 0;
-      await this.#discard(metas);
+      await this.discard(metas);
       throw e;
     }
     return { metas, cpuMs, hidden };
@@ -434,7 +452,7 @@ export class Compactor {
     }
     if (made.unchanged && options.onlyIfLess && made.metas.length === 0) return made;
     if (sum(made.metas) + made.leftOut === sum(segments)) return made;
-    await this.#discard(made.metas);
+    await this.discard(made.metas);
     throw new PintailError(
       "corrupt",
       `a merge of ${sum(segments)} spans gave ${sum(made.metas)} and left ${made.leftOut} out (tenant ${tenant})`,
@@ -449,7 +467,7 @@ export class Compactor {
     // is this very commit that took the inputs out, and only its answer failed.
     const outdated = releasedTo === undefined && !inputs.every(isThere) && !metas.some(isThere);
     this.#uncommitted = undefined;
-    if (outdated) return this.#discard(metas);
+    if (outdated) return this.discard(metas);
     this.#uncommitted = finished;
     await catalog.commit({
       add: metas,
@@ -457,7 +475,8 @@ export class Compactor {
       ...(releasedTo === undefined ? {} : { releasedTo }),
     });
     this.#uncommitted = undefined;
-    this.#measure(finished);
+    const { level } = finished;
+    if (level !== undefined) this.#measure({ ...finished, level });
     for (const tenant of new Set(inputs.map((s) => s.tenant))) {
       const made = metas.filter((s) => s.tenant === tenant);
       this.#checked(tenant, made, finished.hidden, finished.removedSpans.get(tenant) ?? 0);
@@ -479,8 +498,8 @@ export class Compactor {
     this.#parts.onChecked({ tenant, segmentIds, traceIds, removedSpans });
   }
 
-  /** What stays in spite of this is cleaned up at the next start. */
-  async #discard(metas: readonly SegmentMeta[]): Promise<void> {
+  /** Deletes files that no commit knows. What stays in spite of this is cleaned up at the next start. */
+  async discard(metas: readonly SegmentMeta[]): Promise<void> {
     await this.#parts.removeFiles(metas).catch((error) => {
       this.#parts.log.warn("files of a failed compaction not deleted", { error });
     });
@@ -493,7 +512,10 @@ export class Compactor {
   }
 
   #measure(
-    job: Pick<Finished, "level" | "inputs" | "metas" | "cpuMs"> & { readonly bytesRead?: number },
+    job: Pick<Finished, "inputs" | "metas" | "cpuMs"> & {
+      readonly level: number;
+      readonly bytesRead?: number;
+    },
   ): void {
     const { level, inputs, metas, cpuMs } = job;
     const bytes = bytesOf(metas);

@@ -24,7 +24,17 @@ function setUp(retentionMs: number, disabled = false) {
           deleted.push(...segments.map((s) => s.id));
         },
       },
-      retentionMsOf: () => retentionMs,
+      changes: {
+        exclusive: (work) => work(),
+        extract: async () => {
+          throw new Error("there are no classes");
+        },
+        retire: (segments) => catalog.commit({ remove: segments.map((s) => s.id) }),
+        discard: async () => {},
+      },
+      policyOf: () => ({ retentionMs, classes: [], frozen: false }),
+      matchTraces: async () => [],
+      excessDiskBytes: async () => 0,
       log: silentLogger,
       nowMs: () => clock.nowMs,
       metrics: {
@@ -35,7 +45,7 @@ function setUp(retentionMs: number, disabled = false) {
         },
       },
     },
-    { deleteGraceMs: 60_000, disabled },
+    { deleteGraceMs: 60_000, disabled, maxBytesPerTenant: 0 },
   );
   return { catalog, clock, deleted, disk, failures, retention };
 }
