@@ -10,6 +10,8 @@ import { PintailProcess, type StartOptions } from "../support/pintail-process.ts
 import { seededRandom, testSeed } from "../support/random.ts";
 import { type S3Fake, startS3Fake } from "../support/s3-fake.ts";
 
+const NO_MERGES = "overrides: { defaults: { compaction: { compaction_disabled: true } } }\n";
+
 const isReady = knowsBuckets();
 if (!isReady) console.log("skipped: the settings file cannot name a bucket");
 
@@ -202,6 +204,27 @@ describe.skipIf(!isReady)("segments in a bucket", () => {
     pintail = await start();
     expect(await stored()).toBe(3 * acknowledged.length);
     await checkLedger(pintail);
+  });
+
+  it("merges small segments that only the bucket has", { timeout: 120_000 }, async () => {
+    const first = await start({ extraYaml: `${inBucket(fake).extraYaml}${NO_MERGES}` });
+    for (let i = 0; i < 7; i++) {
+      expect((await push(first)).status).toBe(200);
+      await untilUploaded(first);
+    }
+    expect(keys().length).toBeGreaterThanOrEqual(7);
+    await first.kill();
+    const fresh = await start();
+    await eventually(
+      "a merged segment is in the bucket",
+      async () => ({
+        merged: await metric(fresh, "pintail_segments", 'level="2"'),
+        waiting: await metric(fresh, "pintail_bucket_backlog_segments"),
+      }),
+      ({ merged, waiting }) => merged > 0 && waiting === 0,
+    );
+    expect(await metric(fresh, "tempodb_backend_objects_total")).toBe(3 * acknowledged.length);
+    await checkLedger(fresh);
   });
 
   it("the command rebuilds the catalog of an empty node from the bucket", {
