@@ -166,7 +166,7 @@ function writeFooter(
   rowGroups: readonly RowGroup[],
   meta: SegmentMeta,
 ): number {
-  const blooms = writeBloomFilters(file, rowGroups);
+  const blooms = writeBloomFilters(file, rowGroups, "trace_id");
   const json = new TextEncoder().encode(segmentMetaJson(meta));
   const description: FileDescription = {
     schema,

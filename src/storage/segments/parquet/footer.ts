@@ -28,10 +28,19 @@ export type BloomPlaces = ReadonlyMap<
   { readonly offset: number; readonly length: number }
 >;
 
-/** Writes the bloom filters of all chunks, one after another, in front of the footer. */
-export function writeBloomFilters(file: FileSink, rowGroups: readonly RowGroup[]): BloomPlaces {
+/**
+ * Writes the bloom filters of all chunks, one after another, in front of the footer; those of the
+ * column named `last` come last: one read of the file's end has them with the footer.
+ */
+export function writeBloomFilters(
+  file: FileSink,
+  rowGroups: readonly RowGroup[],
+  last: string,
+): BloomPlaces {
   const places = new Map<ChunkMeta, { offset: number; length: number }>();
-  for (const { chunks } of rowGroups) {
+  const isLast = (chunk: ChunkMeta) => chunk.leaf.path[0] === last;
+  const all = rowGroups.flatMap(({ chunks }) => chunks);
+  for (const chunks of [all.filter((one) => !isLast(one)), all.filter(isLast)]) {
     for (const chunk of chunks) {
       if (chunk.bloom === undefined) continue;
       const header = new ThriftWriter();
@@ -131,7 +140,7 @@ function writeColumnMeta(thrift: ThriftWriter, chunk: ChunkMeta, blooms: BloomPl
   thrift.i32(1, TYPE_INFO[leaf.type].physical);
   const encodings = chunk.dictionary
     ? [Encoding.plain, Encoding.rle, Encoding.rleDictionary]
-    : [Encoding.plain, Encoding.rle];
+    : [chunk.encoding, Encoding.rle];
   thrift.list(2, ThriftType.i32, encodings.length);
   for (const encoding of encodings) thrift.zigzag(encoding);
   thrift.list(3, ThriftType.binary, leaf.path.length);

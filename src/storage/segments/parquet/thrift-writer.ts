@@ -85,6 +85,12 @@ export class ThriftWriter {
     this.beginListed();
   }
 
+  /** A field whose encoded value was read elsewhere; a bool has none, its type says it. */
+  raw(id: number, type: number, value: Uint8Array): void {
+    this.#header(id, type);
+    this.sink.append(value, 0, value.length);
+  }
+
   /** Begins a struct that is an element of a list. */
   beginListed(): void {
     this.#outer.push(this.#last);

@@ -39,6 +39,14 @@ const MAX_FOOTER_BYTES = 64 << 20;
 
 /** Reads and checks the footer of a file that may be anything, with one or two reads. */
 export async function loadFooter(readAt: ReadAt, fileSize: number): Promise<ReadFooter> {
+  return (await loadRawFooter(readAt, fileSize)).footer;
+}
+
+/** The same with the footer's bytes (FileMetaData). */
+export async function loadRawFooter(
+  readAt: ReadAt,
+  fileSize: number,
+): Promise<{ footer: ReadFooter; raw: Uint8Array }> {
   if (fileSize < 12) throw corrupt(`a file of ${fileSize} bytes`);
   const tailBytes = Math.min(fileSize, TAIL_BYTES);
   const tail = await readExactly(readAt, fileSize - tailBytes, tailBytes);
@@ -49,11 +57,11 @@ export async function loadFooter(readAt: ReadAt, fileSize: number): Promise<Read
   const footerBytes = view.getUint32(tailBytes - 8, true);
   if (footerBytes > fileSize - 12) throw corrupt(`a footer of ${footerBytes} bytes`);
   if (footerBytes > MAX_FOOTER_BYTES) throw unsupported(`a footer of ${footerBytes} bytes`);
-  const footer =
+  const raw =
     footerBytes + 8 <= tailBytes
       ? tail.subarray(tailBytes - 8 - footerBytes, tailBytes - 8)
       : await readExactly(readAt, fileSize - 8 - footerBytes, footerBytes);
-  return parseFooter(footer, fileSize - 8 - footerBytes);
+  return { footer: parseFooter(raw, fileSize - 8 - footerBytes), raw };
 }
 
 export async function readExactly(

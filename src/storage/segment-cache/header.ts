@@ -1,0 +1,49 @@
+import type { ByteRange } from "../../drivers/objects/object-store.ts";
+import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import { type FooterParts, takeApart } from "../segments/read/footer-parts.ts";
+import { loadRawFooter, type ReadFooter } from "../segments/read/read-footer.ts";
+
+/** What is known of a segment in the bucket once its end was read. */
+export type SegmentHeader = {
+  readonly footer: ReadFooter;
+  readonly parts: FooterParts;
+  /** The segment's bytes from here to its end. */
+  readonly tailFrom: number;
+  readonly tail: Uint8Array;
+};
+
+/** The trace id filters and the footer of a large segment fit in, so that one request brings both. */
+const TAIL = { min: 128 * 1024, max: 512 * 1024, shareOfSegment: 32 };
+
+export type FetchRange = (range: ByteRange) => Promise<Uint8Array>;
+
+/** One request, or two for an unusually long footer. Throws `corrupt` when it is no segment's. */
+export async function fetchHeader(meta: SegmentMeta, fetch: FetchRange): Promise<SegmentHeader> {
+  const size = meta.byteSize;
+  const wanted = Math.min(TAIL.max, Math.max(TAIL.min, Math.ceil(size / TAIL.shareOfSegment)));
+  const tailFrom = Math.max(0, size - wanted);
+  let end: Tail = { tailFrom, tail: await fetch({ start: tailFrom, end: size }) };
+  const readAt = async (offset: number, length: number): Promise<Uint8Array> => {
+    if (offset < end.tailFrom) {
+      end = withBefore(end, await fetch({ start: offset, end: end.tailFrom }));
+    }
+    return end.tail.subarray(offset - end.tailFrom, offset - end.tailFrom + length);
+  };
+  const { footer, raw } = await loadRawFooter(readAt, size);
+  return { footer, parts: takeApart(raw), ...end };
+}
+
+type Tail = Pick<SegmentHeader, "tailFrom" | "tail">;
+
+/** The same with the bytes in front of the tail. */
+export function withBefore<T extends Tail>(header: T, before: Uint8Array): T {
+  const tail = new Uint8Array(before.length + header.tail.length);
+  tail.set(before);
+  tail.set(header.tail, before.length);
+  return { ...header, tail, tailFrom: header.tailFrom - before.length };
+}
+
+/** About what it takes of memory. */
+export function headerBytes({ tail, footer }: SegmentHeader): number {
+  return 2 * tail.length + 128 * footer.leaves.length * footer.groups.length;
+}

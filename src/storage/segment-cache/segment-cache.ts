@@ -1,0 +1,496 @@
+import { type Files, joinPath, type ReadFile } from "../../drivers/files/files.ts";
+import type { ByteRange, ObjectStore } from "../../drivers/objects/object-store.ts";
+import { isPintailError, PintailError } from "../../errors.ts";
+import { crc32 } from "../../runtime/crc32.ts";
+import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import type { Logger } from "../../telemetry/logger.ts";
+import { segmentKey } from "../bucket/object-keys.ts";
+import { MAGIC } from "../segments/parquet/footer.ts";
+import { segmentPath } from "../segments/segment-writer.ts";
+import { fetchHeader, headerBytes, type SegmentHeader, withBefore } from "./header.ts";
+import { type LocalFile, LocalFiles } from "./local-files.ts";
+import {
+  type ChunkName,
+  chunkKey,
+  chunksOf,
+  projectionFile,
+  type Rectangle,
+  rangesOf,
+  sliceOf,
+} from "./projection.ts";
+import { RemoteFile } from "./remote-file.ts";
+import type { PinnedFiles, SegmentFiles, SegmentNeed } from "./segment-files.ts";
+import { Turns } from "./turns.ts";
+
+export type SegmentCacheParts = {
+  readonly files: Files;
+  readonly store: Pick<ObjectStore, "getRanges">;
+  readonly log: Logger;
+  readonly metrics: SegmentCacheMetrics;
+};
+
+export interface SegmentCacheMetrics {
+  /** A need was met from the local disk, or not. */
+  asked(hit: boolean): void;
+  fetched(requests: number, bytes: number): void;
+  evicted(bytes: number): void;
+  /** An object, or a local copy of it, was not what was stored. */
+  broken(): void;
+}
+
+export type SegmentCacheSettings = {
+  /** Whole copies are where segments are written. */
+  readonly segmentDir: string;
+  /** Of projection files; emptied at the start. */
+  readonly cacheDir: string;
+  readonly cacheBytes: number;
+};
+
+/** Up to this size a segment is fetched whole. */
+const WHOLE_BYTES = 1024 * 1024;
+/** Nor is it worth more requests when more than this share of it is needed. */
+const WHOLE_SHARE = 1 / 3;
+/** Of one segment; the one made first goes when there are more. */
+const MAX_PROJECTIONS = 8;
+/** Segments that are fetched at a time: each holds its bytes in memory meanwhile. */
+const MAX_FETCHES = 6;
+const MAX_HEADER_BYTES = 64 * 1024 * 1024;
+
+/** Parts of a segment in a file of its own. */
+export type Projection = Rectangle & {
+  readonly file: LocalFile;
+  /** Where each chunk begins in the file, by `chunkKey`. */
+  readonly places: ReadonlyMap<string, number>;
+  /** Of each chunk, by `chunkKey`. */
+  readonly checksums: ReadonlyMap<string, number>;
+};
+
+type Entry = {
+  /** One fetch of a segment at a time: what the next one needs may be there then. */
+  readonly turns: Turns;
+  whole: LocalFile | undefined;
+  projections: readonly Projection[];
+};
+
+/** What is pinned for a need. */
+export type Copy =
+  | { readonly kind: "whole"; readonly file: LocalFile }
+  | { readonly kind: "projection"; readonly file: LocalFile; readonly projection: Projection };
+
+/** Local copies of segments that rest in a bucket. See the README for what is where. */
+export class SegmentCache implements SegmentFiles {
+  readonly #parts: SegmentCacheParts;
+  readonly #settings: SegmentCacheSettings;
+  readonly #local: LocalFiles;
+  readonly #entries = new Map<string, Entry>();
+  /** Least recently used first. */
+  readonly #headers = new Map<string, SegmentHeader>();
+  #headerBytes = 0;
+  readonly #fetches = new Turns(MAX_FETCHES);
+  readonly #broken = new Set<string>();
+  #fileCount = 0;
+
+  /** `stored`: the catalog's segments that the bucket has; local files of them are copies. */
+  static async open(
+    parts: SegmentCacheParts,
+    settings: SegmentCacheSettings,
+    stored: readonly SegmentMeta[],
+  ): Promise<SegmentCache> {
+    const { files } = parts;
+    await files.mkdir(settings.cacheDir);
+    for (const name of await files.list(settings.cacheDir)) {
+      await files.unlink(joinPath(settings.cacheDir, name));
+    }
+    const cache = new SegmentCache(parts, settings);
+    const byTenant = Map.groupBy(stored, ({ tenant }) => tenant);
+    const there: SegmentMeta[] = [];
+    for (const [tenant, segments] of byTenant) {
+      const names = new Set(await files.list(joinPath(settings.segmentDir, tenant)));
+      there.push(...segments.filter(({ id }) => names.has(`${id}.parquet`)));
+    }
+    // Nobody knows which were used last; new ones are asked for more often than old ones.
+    there.sort((a, b) => (a.maxTraceStart < b.maxTraceStart ? -1 : 1));
+    for (const segment of there) cache.adopt(segment);
+    return cache;
+  }
+
+  private constructor(parts: SegmentCacheParts, settings: SegmentCacheSettings) {
+    this.#parts = parts;
+    this.#settings = settings;
+    this.#local = new LocalFiles(parts.files, settings.cacheBytes, (bytes) =>
+      parts.metrics.evicted(bytes),
+    );
+  }
+
+  /** Bytes on the local disk. */
+  get bytes(): number {
+    return this.#local.bytes;
+  }
+
+  /** The segment's local file is a copy from now on, since the bucket has it. */
+  adopt(segment: SegmentMeta): void {
+    const entry = this.#entry(segment.id);
+    if (entry.whole !== undefined) return;
+    this.#addWhole(entry, segment);
+    this.#local.makeRoom(0).catch((error) => this.#parts.log.warn("copy not deleted", { error }));
+  }
+
+  /** Its copies are deleted, once nobody reads them. */
+  async forget(id: string): Promise<void> {
+    const entry = this.#entries.get(id);
+    this.#entries.delete(id);
+    this.#dropHeader(id);
+    this.#broken.delete(id);
+    if (entry === undefined) return;
+    if (entry.whole !== undefined) await this.#local.drop(entry.whole);
+    for (const { file } of entry.projections) await this.#local.drop(file);
+  }
+
+  async pin(needs: readonly SegmentNeed[], signal: AbortSignal): Promise<PinnedFiles> {
+    const copies = new Map<string, Copy>();
+    let bytes = 0;
+    const release = (): void => {
+      for (const copy of copies.values()) this.release(copy);
+      copies.clear();
+    };
+    const results = await Promise.allSettled(
+      needs.map(async (need) => {
+        const copy = await this.acquire(need, signal);
+        copies.set(need.meta.id, copy);
+        bytes += copy.file.bytes;
+        if (bytes > this.#settings.cacheBytes) {
+          throw new PintailError(
+            "limited",
+            `the query needs more than the ${this.#settings.cacheBytes} bytes of the segment cache`,
+          );
+        }
+      }),
+    );
+    const failed = results.find((result) => result.status === "rejected");
+    if (failed !== undefined) {
+      release();
+      throw failed.reason;
+    }
+    return {
+      pathOf: (id) => {
+        const copy = copies.get(id);
+        if (copy === undefined) throw new Error(`segment ${id} was not asked for`);
+        return copy.file.path;
+      },
+      [Symbol.dispose]: release,
+    };
+  }
+
+  async openRead(meta: SegmentMeta, signal: AbortSignal): Promise<ReadFile> {
+    const whole = this.#entry(meta.id).whole;
+    if (whole === undefined) return new RemoteFile(meta, this, this.#parts.files, signal);
+    this.#local.pin(whole);
+    try {
+      const file = await this.#parts.files.openRead(whole.path);
+      return {
+        sizeBytes: file.sizeBytes,
+        read: (target, position) => file.read(target, position),
+        close: async () => {
+          await file.close();
+          await this.#local.unpin(whole);
+        },
+      };
+    } catch (error) {
+      await this.#local.unpin(whole);
+      if (!isPintailError(error, "not_found")) throw error;
+      await this.#local.drop(whole);
+      return new RemoteFile(meta, this, this.#parts.files, signal);
+    }
+  }
+
+  /** A pinned copy that has what is needed. Errors are those of `pin`. */
+  async acquire(need: SegmentNeed, signal: AbortSignal): Promise<Copy> {
+    const { meta } = need;
+    const entry = this.#entry(meta.id);
+    const known = await this.#find(entry, need);
+    this.#parts.metrics.asked(known !== undefined);
+    if (known !== undefined) return known;
+    return entry.turns.run(signal, async () => {
+      const meanwhile = await this.#find(entry, need);
+      if (meanwhile !== undefined) return meanwhile;
+      return this.#fetches.run(signal, () =>
+        this.#named(meta, () => this.#bring(entry, need, signal)),
+      );
+    });
+  }
+
+  release({ file }: Copy): void {
+    this.#local.unpin(file).catch((error) => this.#parts.log.warn("copy not deleted", { error }));
+  }
+
+  /** Errors are those of `pin`. */
+  header(meta: SegmentMeta, signal: AbortSignal): Promise<SegmentHeader> {
+    return this.#named(meta, () => this.#header(meta, signal));
+  }
+
+  async #header(meta: SegmentMeta, signal: AbortSignal): Promise<SegmentHeader> {
+    const known = this.#headers.get(meta.id);
+    if (known !== undefined) {
+      this.#headers.delete(meta.id);
+      this.#headers.set(meta.id, known);
+      return known;
+    }
+    return this.#keepHeader(
+      meta,
+      await fetchHeader(meta, async (range) => (await this.#fetch(meta, [range], signal))[0]!),
+    );
+  }
+
+  /** The header with the segment's bytes from `from` on, which lies behind its row groups. */
+  longerHeader(meta: SegmentMeta, from: number, signal: AbortSignal): Promise<SegmentHeader> {
+    return this.#named(meta, async () => {
+      const header = await this.#header(meta, signal);
+      if (header.tailFrom <= from) return header;
+      const [before] = await this.#fetch(meta, [{ start: from, end: header.tailFrom }], signal);
+      return this.#keepHeader(meta, withBefore(header, before!));
+    });
+  }
+
+  #keepHeader(meta: SegmentMeta, header: SegmentHeader): SegmentHeader {
+    this.#dropHeader(meta.id);
+    this.#headers.set(meta.id, header);
+    this.#headerBytes += headerBytes(header);
+    for (const oldest of this.#headers.keys()) {
+      if (this.#headerBytes <= MAX_HEADER_BYTES || oldest === meta.id) break;
+      this.#dropHeader(oldest);
+    }
+    return header;
+  }
+
+  /** A copy that is there, pinned; one whose file somebody deleted is no more. */
+  async #find(entry: Entry, need: SegmentNeed): Promise<Copy | undefined> {
+    const copy = this.#covering(entry, need);
+    if (copy === undefined) return undefined;
+    this.#local.pin(copy.file);
+    const stat = await this.#parts.files.stat(copy.file.path);
+    if (stat?.sizeBytes === copy.file.bytes) return copy;
+    this.#parts.metrics.broken();
+    await this.#local.drop(copy.file);
+    await this.#local.unpin(copy.file);
+    return undefined;
+  }
+
+  #covering(entry: Entry, need: SegmentNeed): Copy | undefined {
+    if (entry.whole !== undefined) return { kind: "whole", file: entry.whole };
+    const header = this.#headers.get(need.meta.id);
+    if (header === undefined) return undefined;
+    const wanted = rectangleOf(header, need);
+    const projection = entry.projections.find((one) => covers(one, wanted));
+    return projection && { kind: "projection", file: projection.file, projection };
+  }
+
+  async #bring(entry: Entry, need: SegmentNeed, signal: AbortSignal): Promise<Copy> {
+    const { meta } = need;
+    const all = need.columns === "all" && need.rowGroups === "all";
+    if (all || meta.byteSize <= WHOLE_BYTES) return this.#bringWhole(entry, meta, signal);
+    const header = await this.#header(meta, signal);
+    const wanted = rectangleOf(header, need);
+    const known = await this.#find(entry, need);
+    if (known !== undefined) return known;
+    const chunks = chunksOf(header, wanted);
+    const needed = chunks.reduce((sum, { start, end }) => sum + end - start, 0);
+    if (needed > meta.byteSize * WHOLE_SHARE) return this.#bringWhole(entry, meta, signal);
+    return this.#bringProjection(entry, meta, header, wanted, chunks, signal);
+  }
+
+  async #bringWhole(entry: Entry, meta: SegmentMeta, signal: AbortSignal): Promise<Copy> {
+    const ranges = rangesOf(split(meta.byteSize));
+    const bytes = await this.#fetch(meta, ranges, signal);
+    const first = bytes[0]!;
+    const last = bytes.at(-1)!;
+    if (!isMagic(first, 0) || !isMagic(last, last.length - MAGIC.length)) {
+      throw new PintailError("corrupt", "the object is no Parquet file");
+    }
+    await this.#parts.files.mkdir(joinPath(this.#settings.segmentDir, meta.tenant));
+    await this.#write(segmentPath(this.#settings.segmentDir, meta), bytes, meta.byteSize);
+    const file = entry.whole ?? this.#addWhole(entry, meta);
+    this.#local.pin(file);
+    for (const { file: part } of entry.projections) await this.#local.drop(part);
+    if (this.#entries.get(meta.id) !== entry) await this.#local.drop(file);
+    return { kind: "whole", file };
+  }
+
+  async #bringProjection(
+    entry: Entry,
+    meta: SegmentMeta,
+    header: SegmentHeader,
+    wanted: Rectangle,
+    chunks: readonly ChunkName[],
+    signal: AbortSignal,
+  ): Promise<Copy> {
+    const have = await this.#copied(entry, chunks);
+    const missing = chunks.filter((chunk) => !have.has(keyOf(chunk)));
+    const ranges = rangesOf(missing);
+    const fetched = await this.#fetch(meta, ranges, signal);
+    const bytes = chunks.map((chunk) => have.get(keyOf(chunk)) ?? sliceOf(ranges, fetched, chunk));
+    const { file: parts, places } = projectionFile(header.parts, wanted, chunks, bytes);
+    const size = parts.reduce((sum, part) => sum + part.length, 0);
+    const path = joinPath(this.#settings.cacheDir, `${meta.id}-${this.#fileCount++}.parquet`);
+    await this.#write(path, parts, size);
+    const file = this.#local.add(path, size, () => {
+      entry.projections = entry.projections.filter((one) => one.file !== file);
+    });
+    this.#local.pin(file);
+    const checksums = new Map(chunks.map((chunk, i) => [keyOf(chunk), crc32(bytes[i]!)]));
+    const projection: Projection = { ...wanted, file, places, checksums };
+    const covered = entry.projections.filter((one) => covers(projection, one));
+    entry.projections = [...entry.projections, projection];
+    for (const one of covered) await this.#local.drop(one.file);
+    const [oldest] = entry.projections;
+    if (entry.projections.length > MAX_PROJECTIONS) await this.#local.drop(oldest!.file);
+    if (this.#entries.get(meta.id) !== entry) await this.#local.drop(file);
+    return { kind: "projection", file, projection };
+  }
+
+  /** Chunks that other projections of the segment have, by `chunkKey`. */
+  async #copied(
+    entry: Entry,
+    chunks: readonly ChunkName[],
+  ): Promise<ReadonlyMap<string, Uint8Array>> {
+    const have = new Map<string, Uint8Array>();
+    for (const { file, places, checksums } of entry.projections) {
+      const here = chunks.filter((c) => places.has(keyOf(c)) && !have.has(keyOf(c)));
+      if (here.length === 0) continue;
+      this.#local.pin(file);
+      let intact = true;
+      try {
+        const open = await this.#parts.files.openRead(file.path);
+        try {
+          for (const chunk of here) {
+            const bytes = new Uint8Array(chunk.end - chunk.start);
+            const count = await open.read(bytes, places.get(keyOf(chunk))!);
+            intact &&= count === bytes.length && crc32(bytes) === checksums.get(keyOf(chunk));
+            if (intact) have.set(keyOf(chunk), bytes);
+          }
+        } finally {
+          await open.close();
+        }
+      } catch (error) {
+        if (!isPintailError(error, "not_found")) throw error;
+        intact = false;
+      } finally {
+        await this.#local.unpin(file);
+      }
+      if (intact) continue;
+      this.#parts.metrics.broken();
+      await this.#local.drop(file);
+    }
+    return have;
+  }
+
+  async #fetch(
+    meta: SegmentMeta,
+    ranges: readonly ByteRange[],
+    signal: AbortSignal,
+  ): Promise<readonly Uint8Array[]> {
+    if (ranges.length === 0) return [];
+    const { parts } = await this.#parts.store.getRanges(segmentKey(meta), ranges, {
+      signal,
+      version: meta.object?.version,
+      sizeBytes: meta.byteSize,
+      mustExist: true,
+    });
+    this.#parts.metrics.fetched(
+      ranges.length,
+      parts.reduce((sum, part) => sum + part.length, 0),
+    );
+    return parts;
+  }
+
+  /** Room is made first; when the disk is full all the same, once more with half of the cache. */
+  async #write(path: string, parts: readonly Uint8Array[], bytes: number): Promise<void> {
+    await this.#local.makeRoom(bytes);
+    try {
+      await this.#parts.files.writeFileAtomic(path, parts);
+    } catch (error) {
+      if (!isPintailError(error, "unavailable")) throw error;
+      await this.#local.halve();
+      await this.#parts.files.writeFileAtomic(path, parts);
+    }
+  }
+
+  /** Errors of the object name the segment, and are told once. */
+  async #named<T>(meta: SegmentMeta, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (cause) {
+      if (!isPintailError(cause) || !["corrupt", "not_found"].includes(cause.kind)) throw cause;
+      this.#parts.metrics.broken();
+      if (!this.#broken.has(meta.id)) {
+        this.#broken.add(meta.id);
+        this.#parts.log.error("segment in the bucket is missing or broken", {
+          segment: meta.id,
+          tenant: meta.tenant,
+          error: cause,
+        });
+      }
+      const what = cause.kind === "corrupt" ? "broken" : "missing";
+      throw new PintailError(cause.kind, `segment ${meta.id} in the bucket is ${what}`, { cause });
+    }
+  }
+
+  #entry(id: string): Entry {
+    let entry = this.#entries.get(id);
+    if (entry === undefined) {
+      entry = { turns: new Turns(1), whole: undefined, projections: [] };
+      this.#entries.set(id, entry);
+    }
+    return entry;
+  }
+
+  #addWhole(entry: Entry, segment: SegmentMeta): LocalFile {
+    const path = segmentPath(this.#settings.segmentDir, segment);
+    const file = this.#local.add(path, segment.byteSize, () => {
+      entry.whole = undefined;
+    });
+    entry.whole = file;
+    return file;
+  }
+
+  #dropHeader(id: string): void {
+    const header = this.#headers.get(id);
+    if (header === undefined) return;
+    this.#headers.delete(id);
+    this.#headerBytes -= headerBytes(header);
+  }
+}
+
+function rectangleOf({ parts }: SegmentHeader, { columns, rowGroups }: SegmentNeed): Rectangle {
+  const indexes = parts.columns.flatMap(({ name }, i) =>
+    columns === "all" || columns.has(name) ? [i] : [],
+  );
+  return {
+    columns: indexes.length > 0 ? indexes : [0],
+    groups: rowGroups === "all" ? parts.groups.map((_, i) => i) : rowGroups,
+  };
+}
+
+function covers(a: Rectangle, b: Rectangle): boolean {
+  return (
+    b.columns.every((column) => a.columns.includes(column)) &&
+    b.groups.every((group) => a.groups.includes(group))
+  );
+}
+
+function keyOf({ leaf, group }: ChunkName): string {
+  return chunkKey(leaf, group);
+}
+
+const PART_BYTES = 4 * 1024 * 1024;
+
+function split(size: number): ByteRange[] {
+  const ranges: ByteRange[] = [];
+  for (let start = 0; start < size; start += PART_BYTES) {
+    ranges.push({ start, end: Math.min(size, start + PART_BYTES) });
+  }
+  return ranges;
+}
+
+function isMagic(bytes: Uint8Array, at: number): boolean {
+  return at >= 0 && MAGIC.every((byte, i) => bytes[at + i] === byte);
+}
