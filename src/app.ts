@@ -6,6 +6,7 @@ import {
   compactionMetrics,
   ingestMetrics,
   registerAlertMetrics,
+  registerRetentionGauges,
   registerStorageMetrics,
   retentionMetrics,
 } from "./app/tempo-metrics.ts";
@@ -73,6 +74,7 @@ export async function startApp(parts: AppParts): Promise<App> {
       onCommitted: (listener) => {
         opening.onCommitted = listener;
       },
+      retentionReport: (tenants) => opening.retention.report(tenants),
       metrics,
       readiness,
       log,
@@ -126,7 +128,7 @@ export async function startApp(parts: AppParts): Promise<App> {
 function openCore(
   { config, log, onFatal }: AppParts,
   files: ReturnType<typeof nodeFiles>,
-  { catalog, bucket }: Storage,
+  { catalog, bucket, segmentCache }: Storage,
   metrics: MetricRegistry,
 ): Promise<Core> {
   const { settings, overrides } = config;
@@ -140,11 +142,7 @@ function openCore(
       ingestMetrics: ingestMetrics(metrics),
       compactionMetrics: compactionMetrics(metrics),
       retentionMetrics: retentionMetrics(metrics),
-      bucket: bucket && {
-        bucket,
-        copies: { adopt: () => {}, forget: () => {} },
-        files: undefined,
-      },
+      bucket: bucket && segmentCache && { bucket, copies: segmentCache, files: segmentCache },
       metrics,
       onFatal,
     },
@@ -155,6 +153,7 @@ function openCore(
 function registerMetrics(metrics: MetricRegistry, { catalog }: Storage, core: Core): void {
   const { wal, cutter } = core;
   registerStorageMetrics(metrics, { catalog, wal, pendingBytes: () => cutter.pendingBytes() });
+  registerRetentionGauges(metrics, catalog, core.retentionPolicyOf, systemClock.nowUnixMs);
   registerAlertMetrics(metrics);
   registerProcessMetrics(metrics, readProcessStats, processStartUnixMs(), {
     version: VERSION,

@@ -3,6 +3,7 @@ import { queryGrpcService } from "../api/grpc/health.ts";
 import { JAEGER_METHODS } from "../api/grpc/jaeger-methods.ts";
 import { streamingQuerier } from "../api/grpc/streaming-querier.ts";
 import { queryRoutes } from "../api/http/query-routes.ts";
+import { type RetentionRouteParts, retentionRoute } from "../api/http/retention-route.ts";
 import { sqlRoutes } from "../api/http/sql.ts";
 import type { StatusParts } from "../api/http/status-routes.ts";
 import type { LoadedConfig } from "../config/load.ts";
@@ -37,6 +38,7 @@ export type ApiParts = {
   readonly cutHead: (signal: AbortSignal) => Promise<void>;
   /** Calls back with segments when queries find them. */
   readonly onCommitted: (listener: (segments: readonly SegmentMeta[]) => void) => void;
+  readonly retentionReport: RetentionRouteParts["report"];
   readonly metrics: MetricRegistry;
   readonly readiness: Readiness;
   readonly log: Logger;
@@ -111,6 +113,7 @@ export function buildApi(parts: ApiParts): {
   if (settings.server.streamOverHttpEnabled) api.route("/", connectRoutes(streams));
   const prefix = settings.server.httpPathPrefix || "/";
   api.route(prefix, sqlRoutes({ sql, log, tenantRules, apiPrefix, maxStatementBytes }));
+  api.route(prefix, retentionRoute({ report: parts.retentionReport, log, tenantRules, apiPrefix }));
   api.route(prefix, queryRoutes({ ...routeParts, tails, apiPrefix, status: statusOf(parts) }));
   api.notFound(textNotFound);
   const grpc = queryGrpcService(parts.readiness, streams, requests.grpc);

@@ -1,6 +1,7 @@
 import type { IngestMetrics } from "../ingest/ingest-metrics.ts";
 import type { Catalog } from "../storage/catalog/catalog.ts";
 import type { CompactionMetrics } from "../storage/compaction/compactor.ts";
+import { keepMsOf, type TenantPolicy } from "../storage/retention/policy.ts";
 import type { RetentionMetrics } from "../storage/retention/retention.ts";
 import type { WalCounts } from "../storage/wal/wal.ts";
 import type { MetricRegistry } from "../telemetry/metrics.ts";
@@ -139,6 +140,43 @@ export function retentionMetrics(registry: MetricRegistry): RetentionMetrics {
     deleted: (files) => deleted.inc({}, files),
     failed: () => errors.inc({}),
   };
+}
+
+/** The oldest span of each tenant and class against what its policy says. */
+export function registerRetentionGauges(
+  registry: MetricRegistry,
+  catalog: Catalog,
+  policyOf: (tenant: string) => TenantPolicy,
+  nowMs: () => number,
+): void {
+  const labels = ["tenant", "class"] as const;
+  const age = registry.gauge({
+    name: "pintail_retention_oldest_span_age_seconds",
+    help: "Since the latest span of the segment that expires first ended; a segment goes as a whole.",
+    labels,
+  });
+  const policy = registry.gauge({
+    name: "pintail_retention_policy_seconds",
+    help: "How long spans are kept, 0 for ever.",
+    labels,
+  });
+  registry.onCollect(() => {
+    age.reset();
+    policy.reset();
+    for (const tenant of catalog.tenants()) {
+      const of = policyOf(tenant);
+      const oldest = new Map<string, bigint>();
+      for (const { retentionClass = "", maxEnd } of catalog.segments(tenant)) {
+        const before = oldest.get(retentionClass);
+        if (before === undefined || maxEnd < before) oldest.set(retentionClass, maxEnd);
+      }
+      for (const [name, end] of oldest) {
+        const tags = { tenant, class: name };
+        age.set(tags, Math.max(0, nowMs() - Number(end / 1_000_000n)) / 1000);
+        policy.set(tags, of.frozen ? 0 : keepMsOf(of, name) / 1000);
+      }
+    }
+  });
 }
 
 export type StorageState = {

@@ -7,6 +7,7 @@ import type { RetentionSettings } from "../settings.ts";
 import { type MatchTraces, tracesOfClasses } from "./class-traces.ts";
 import { type Drop, planDrops } from "./plan.ts";
 import { classesFor, isExpired, type TenantPolicy } from "./policy.ts";
+import { type RetentionReport, retentionReport } from "./report.ts";
 
 export type RetentionParts = {
   readonly catalog: Catalog;
@@ -116,6 +117,20 @@ export class Retention {
     if (failures.length === 0) return;
     throw new Error(`${failures.length} segments or groups of them not dropped`, {
       cause: failures[0],
+    });
+  }
+
+  /** What would go now and when more does, of these tenants. */
+  async report(tenants: readonly string[]): Promise<readonly RetentionReport[]> {
+    const { catalog, policyOf, nowMs } = this.#parts;
+    const due = this.#settings.disabled ? [] : await this.due();
+    return tenants.flatMap((tenant) => {
+      const segments = catalog.segments(tenant);
+      if (segments.length === 0) return [];
+      const policy = policyOf(tenant);
+      // Switched off, it is as if every tenant were frozen.
+      const frozen = policy.frozen || this.#settings.disabled;
+      return [retentionReport(tenant, { ...policy, frozen }, segments, due, nowMs())];
     });
   }
 
