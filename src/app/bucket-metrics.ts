@@ -1,5 +1,6 @@
 import type { ObservedRequest } from "../drivers/objects/store-parts.ts";
 import type { BucketMetrics } from "../storage/bucket/metrics.ts";
+import type { SegmentCacheMetrics } from "../storage/segment-cache/segment-cache.ts";
 import type { MetricRegistry } from "../telemetry/metrics.ts";
 
 const BACKEND_BUCKETS = [0.005, 0.02, 0.08, 0.32, 1.28, 5.12];
@@ -90,6 +91,47 @@ export function bucketMetrics(registry: MetricRegistry): BucketMetrics {
       sweptBytes.set({}, bytes);
     },
     sweepFailed: () => sweepFailures.inc({}),
+  };
+}
+
+/** `watch` is given what tells the bytes on the local disk. */
+export function segmentCacheMetrics(registry: MetricRegistry): {
+  readonly metrics: SegmentCacheMetrics;
+  readonly watch: (bytes: () => number) => void;
+} {
+  const asked = registry.counter({
+    name: "pintail_segment_cache_requests_total",
+    help: "Needs of readers, met from the local disk (hit) or by the bucket (miss).",
+    labels: ["result"],
+  });
+  for (const result of ["hit", "miss"]) asked.inc({ result }, 0);
+  const counter = (name: string, help: string) => {
+    const metric = registry.counter({ name, help });
+    metric.inc({}, 0);
+    return metric;
+  };
+  const fetches = counter("pintail_segment_cache_fetches_total", "Ranges read from the bucket.");
+  const fetchedBytes = counter("pintail_segment_cache_fetched_bytes_total", "Bytes of these.");
+  const evicted = counter("pintail_segment_cache_evicted_bytes_total", "Bytes of copies deleted.");
+  const broken = counter(
+    "pintail_segment_cache_broken_total",
+    "Objects, and local copies of them, that were not what was stored.",
+  );
+  const bytes = registry.gauge({
+    name: "pintail_segment_cache_bytes",
+    help: "Bytes of copies on the local disk.",
+  });
+  return {
+    metrics: {
+      asked: (hit) => asked.inc({ result: hit ? "hit" : "miss" }),
+      fetched(requests, count) {
+        fetches.inc({}, requests);
+        fetchedBytes.inc({}, count);
+      },
+      evicted: (count) => evicted.inc({}, count),
+      broken: () => broken.inc({}),
+    },
+    watch: (read) => registry.onCollect(() => bytes.set({}, read())),
   };
 }
 

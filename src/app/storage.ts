@@ -7,17 +7,21 @@ import type { Catalog } from "../storage/catalog/catalog.ts";
 import { openCatalog } from "../storage/catalog/duckdb-catalog.ts";
 import { rebuildCatalog } from "../storage/catalog/rebuild.ts";
 import { reconcile } from "../storage/reconcile.ts";
+import { SegmentCache } from "../storage/segment-cache/segment-cache.ts";
 import { readSegmentMeta } from "../storage/segments/segment-footer.ts";
 import type { BucketSettings } from "../storage/settings.ts";
 import { walExtent } from "../storage/wal/wal-extent.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { MetricRegistry } from "../telemetry/metrics.ts";
 import { Bucket } from "./bucket.ts";
+import { segmentCacheMetrics } from "./bucket-metrics.ts";
 
 export type Storage = {
   readonly catalog: Catalog;
   /** Where segments rest besides the local disk. */
   readonly bucket: Bucket | undefined;
+  /** Its segments as local files. */
+  readonly segmentCache: SegmentCache | undefined;
   /** The instance that queries run in. */
   readonly queries: ScratchDatabase;
   close(): Promise<void>;
@@ -63,6 +67,7 @@ export async function openStorage(parts: StorageParts, settings: Settings): Prom
       log,
     });
     if (Object.values(changes).some((count) => count > 0)) log.warn("segments reconciled", changes);
+    const segmentCache = bucket && (await openSegmentCache(parts, settings, bucket, catalog));
     const queries = await openDatabase({
       memoryLimitBytes: query.memoryLimitBytes,
       tempDir: query.tempDir,
@@ -70,7 +75,7 @@ export async function openStorage(parts: StorageParts, settings: Settings): Prom
       maxConcurrent: query.maxConcurrentQueries,
     });
     closers.push(async () => queries[Symbol.asyncDispose]());
-    return { catalog, bucket, queries, close };
+    return { catalog, bucket, segmentCache, queries, close };
   } catch (e) {
     await close();
     throw e;
@@ -84,6 +89,27 @@ function openBucket(
 ): Promise<Bucket> {
   const { segmentDir, walDir } = ingest;
   return Bucket.open({ files, log, metrics }, bucket, { dataDir, segmentDir, walDir });
+}
+
+async function openSegmentCache(
+  { files, log, metrics: registry }: StorageParts,
+  { dataDir, ingest }: Settings,
+  bucket: Bucket,
+  catalog: Catalog,
+): Promise<SegmentCache> {
+  const { metrics, watch } = segmentCacheMetrics(registry);
+  const all = catalog.tenants().flatMap((tenant) => catalog.segments(tenant));
+  const cache = await SegmentCache.open(
+    { files, store: bucket.store, log, metrics },
+    {
+      segmentDir: ingest.segmentDir,
+      cacheDir: joinPath(dataDir, "cache"),
+      cacheBytes: bucket.settings.cacheBytes,
+    },
+    all.filter(({ object }) => object !== undefined),
+  );
+  watch(() => cache.bytes);
+  return cache;
 }
 
 /** The catalog of the data folder; the bucket is ours or, for now, away when this resolves. */
