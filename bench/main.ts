@@ -1,4 +1,5 @@
 import process from "node:process";
+import { benchCompaction } from "./compaction.ts";
 import { benchDecode } from "./decode.ts";
 import { benchSegment } from "./segment.ts";
 import { benchServer } from "./server/bench-server.ts";
@@ -20,6 +21,7 @@ const BENCHES: Readonly<
 > = {
   decode: benchDecode,
   segment: benchSegment,
+  compaction: benchCompaction,
   server: benchServer,
   query: benchQuery,
   sql: benchSql,

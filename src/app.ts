@@ -74,6 +74,7 @@ export async function startApp(parts: AppParts): Promise<App> {
       onCommitted: (listener) => {
         opening.onCommitted = listener;
       },
+      recordKeys: (columns) => opening.usedKeys.record(columns),
       retentionReport: (tenants) => opening.retention.report(tenants),
       metrics,
       readiness,

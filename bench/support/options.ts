@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 
-export const BENCH_NAMES = ["decode", "segment", "server", "query", "sql"] as const;
+export const BENCH_NAMES = ["decode", "segment", "compaction", "server", "query", "sql"] as const;
 export type BenchName = (typeof BENCH_NAMES)[number];
 
 export const PROTOCOLS = ["http", "grpc"] as const;

@@ -38,6 +38,7 @@ export type ApiParts = {
   readonly cutHead: (signal: AbortSignal) => Promise<void>;
   /** Calls back with segments when queries find them. */
   readonly onCommitted: (listener: (segments: readonly SegmentMeta[]) => void) => void;
+  readonly recordKeys: (columns: readonly string[]) => void;
   readonly retentionReport: RetentionRouteParts["report"];
   readonly metrics: MetricRegistry;
   readonly readiness: Readiness;
@@ -72,6 +73,7 @@ export function buildApi(parts: ApiParts): {
     segmentReaders: new SegmentReaders((segment) => files.openRead(pathOf(segment))),
     cutHead,
     limitsFor: (tenant) => overrides.limitsFor(tenant).query,
+    recordKeys: parts.recordKeys,
     settings: settings.query,
     nowMs: systemClock.nowUnixMs,
   });

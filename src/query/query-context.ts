@@ -24,6 +24,8 @@ export type QueryContext = {
   /** Makes everything acknowledged before the call visible in the catalog. */
   cutHead(signal: AbortSignal): Promise<void>;
   limitsFor(tenant: string): QueryLimits;
+  /** Told the columns (`span.<key>`, `resource.<key>`) of attributes that a query names. */
+  readonly recordKeys?: ((columns: readonly string[]) => void) | undefined;
   readonly settings: QuerySettings;
   /** Wall clock, Unix milliseconds. */
   nowMs(): number;

@@ -4,6 +4,7 @@ import { FIRST_SLICE_ROWS } from "./candidates/newest-slices.ts";
 import { type CompiledSearch, leafNumbers } from "./compiled-search.ts";
 import { judgeOf } from "./judge-traces.ts";
 import { mergeTenants } from "./merge-tenants.ts";
+import { namedKeys } from "./named-keys.ts";
 import { newestTraces } from "./newest-traces.ts";
 import type { QueryEngine, QueryRun } from "./query-context.ts";
 import type { QueryRecorder } from "./query-recorder.ts";
@@ -38,6 +39,7 @@ export async function searchTraces(
 ): Promise<SearchResult> {
   const { search, tenants, signal, recorder } = request;
   if (search === undefined) return mergeTenants([], request.limit);
+  engine.context.recordKeys?.(namedKeys(search.pipeline.fields));
   const timeoutMs = engine.context.settings.searchTimeoutMs;
   // Outlives an attempt: a second one finds again what the first has given.
   const given = new Set<string>();
