@@ -1,5 +1,5 @@
 import type { ServerSettings, TlsSettings } from "../server/settings.ts";
-import type { RetentionSettings } from "../storage/settings.ts";
+import type { BucketSettings, RetentionClass, RetentionSettings } from "../storage/settings.ts";
 import type { LogSettings } from "../telemetry/settings.ts";
 import type { ConfigValues } from "./config-values.ts";
 import { defaultLimits, type GlobalLimits } from "./limits.ts";
@@ -13,6 +13,8 @@ export type BuildInput = {
   /** Relative to `overrides.defaults`. */
   readonly overrideDefaults: ConfigValues;
   readonly receivers: Receivers;
+  readonly bucket: BucketSettings | undefined;
+  readonly retentionClasses: readonly RetentionClass[];
   readonly paths: DataPaths;
   /** Address of both ports when none is given. */
   readonly listenAddress: string;
@@ -21,7 +23,8 @@ export type BuildInput = {
 };
 
 const MINUTE_MS = 60_000;
-const DEFAULT_RETENTION_MS = 48 * 3_600_000;
+/** A laptop's disk is small; with a bucket Tempo's own default. */
+const DEFAULT_RETENTION_MS = { local: 48 * 3_600_000, bucket: 336 * 3_600_000 };
 /** A cut each second makes a span findable soon and keeps the number of small files bounded. */
 const CUT_AFTER_MS = 1000;
 /** Sorting holds about 2 KB a span; more spans in a segment gain little. */
@@ -50,7 +53,7 @@ export function buildSettings(input: BuildInput): Settings {
       l1AfterMs: l1AfterMs(values),
       retryAfterMs: values.durationMs("distributor.retry_after_on_resource_exhausted"),
     },
-    retention: retentionSettings(values),
+    retention: retentionSettings(values, input.retentionClasses),
     query: {
       searchTimeoutMs: values.durationMs("querier.search.query_timeout"),
       traceByIdTimeoutMs: values.durationMs("querier.trace_by_id.query_timeout"),
@@ -70,7 +73,7 @@ export function buildSettings(input: BuildInput): Settings {
       memoryLimitBytes: input.queryMemoryBytes,
       tempDir: join(paths.dataDir, "tmp"),
     },
-    bucket: undefined,
+    bucket: input.bucket,
     dataDir: paths.dataDir,
     limits: defaultLimits(input.overrideDefaults, globals),
     perTenantOverrideFile: values.text("overrides.per_tenant_override_config") || undefined,
@@ -104,10 +107,19 @@ export function retentionBlock(values: ConfigValues, field: string): string | un
 
 const SCHEDULER_COMPACTION = "backend_scheduler.provider.compaction.compaction";
 
-function retentionSettings(values: ConfigValues): RetentionSettings {
+/** How long spans are kept that no tenant's override and no class says otherwise about; 0 = for ever. */
+export function blockRetentionMs(values: ConfigValues): number {
   const from = retentionBlock(values, "block_retention");
-  const retentionMs =
-    from === undefined ? DEFAULT_RETENTION_MS : values.durationMs(`${from}.block_retention`);
+  if (from !== undefined) return values.durationMs(`${from}.block_retention`);
+  const local = values.text("storage.trace.backend") === "local";
+  return local ? DEFAULT_RETENTION_MS.local : DEFAULT_RETENTION_MS.bucket;
+}
+
+function retentionSettings(
+  values: ConfigValues,
+  classes: readonly RetentionClass[],
+): RetentionSettings {
+  const retentionMs = blockRetentionMs(values);
   const graceBlock = retentionBlock(values, "compacted_block_retention") ?? SCHEDULER_COMPACTION;
   // A query reads the files that the catalog named when it began, so they outlive the longest one.
   const longestQueryMs = Math.max(
@@ -128,9 +140,9 @@ function retentionSettings(values: ConfigValues): RetentionSettings {
       MINUTE_MS,
     ),
     intervalMs,
-    maxBytesPerTenant: 0,
-    maxDiskPercent: 0,
-    classes: [],
+    maxBytesPerTenant: values.number("pintail.retention.max_bytes"),
+    maxDiskPercent: values.number("pintail.retention.max_disk_percent"),
+    classes,
     disabled: values.bool("compactor.disabled"),
   };
 }

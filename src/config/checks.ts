@@ -31,12 +31,6 @@ export function settingErrors(values: ConfigValues): readonly string[] {
   if (values.durationMs("overrides.per_tenant_override_period") === 0) {
     errors.push("overrides.per_tenant_override_period must be greater than 0");
   }
-  const backend = values.text("storage.trace.backend");
-  if (backend === "s3" || backend === "gcs" || backend === "azure") {
-    errors.push(`storage.trace.backend ${backend} is not supported yet`);
-  } else if (backend !== "local") {
-    errors.push(`storage.trace.backend: unknown backend ${backend}`);
-  }
   return errors;
 }
 

@@ -55,6 +55,13 @@ export class ConfigValues {
     return value.map(String);
   }
 
+  /** Texts by name; empty when it is not set. */
+  map(path: string): Readonly<Record<string, string>> {
+    const value = this.value(path) ?? {};
+    if (typeof value !== "object" || Array.isArray(value)) throw new Error(`key ${path} is no map`);
+    return Object.fromEntries(Object.entries(value).map(([name, text]) => [name, String(text)]));
+  }
+
   /** Milliseconds. */
   durationMs(path: string): number {
     const prometheus = this.#spec(path).type === "promDuration";

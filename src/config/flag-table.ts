@@ -48,7 +48,12 @@ flag("server.http-listen-port", "value", "server.http_listen_port", "HTTP port (
 flag("server.grpc-listen-port", "value", "server.grpc_listen_port", "gRPC port (9095).");
 flag("log.level", "value", "server.log_level", "debug, info, warn or error.");
 flag("log.format", "value", "server.log_format", "logfmt or json.");
-flag("storage.trace.backend", "value", "storage.trace.backend", "Where segments rest: local.");
+flag(
+  "storage.trace.backend",
+  "value",
+  "storage.trace.backend",
+  "Where segments rest: local, s3 or gcs.",
+);
 flag("storage.trace.local.path", "value", "storage.trace.local.path", "Folder of the segments.");
 flag("storage.trace.wal.path", "value", "storage.trace.wal.path", "Folder of the write-ahead log.");
 

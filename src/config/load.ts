@@ -1,4 +1,5 @@
-import { buildSettings, globalLimits } from "./build-settings.ts";
+import { bucketSettings, bucketWarnings } from "./bucket-settings.ts";
+import { blockRetentionMs, buildSettings, globalLimits } from "./build-settings.ts";
 import { settingErrors, settingWarnings } from "./checks.ts";
 import { ConfigError } from "./config-error.ts";
 import { ConfigValues } from "./config-values.ts";
@@ -15,6 +16,7 @@ import { modernizeOverrides } from "./legacy-overrides.ts";
 import { legacyWarning, TenantOverrides } from "./overrides.ts";
 import { type DataPaths, DEFAULT_DATA_DIR, dataPaths } from "./paths.ts";
 import { type Receivers, readReceivers } from "./receivers.ts";
+import { retentionClasses } from "./retention-classes.ts";
 import type { ConfigValue } from "./scalar.ts";
 import type { Settings } from "./settings.ts";
 import { refuseUnsupported, warnUnsupported } from "./treatments.ts";
@@ -81,13 +83,23 @@ export function loadSettings(input: LoadInput): LoadResult {
 
   const values = new ConfigValues(allKeys, set);
   const receivers = readReceivers(values.decoded("distributor.receivers")?.node);
-  refuse(filePath, [...receivers.errors, ...refuseUnsupported(set), ...settingErrors(values)]);
+  const errors = [...receivers.errors, ...refuseUnsupported(set), ...settingErrors(values)];
+  const report = (problem: string) => errors.push(problem);
+  const bucket = bucketSettings(values, input.env, report);
+  const classes = retentionClasses(
+    values.decoded("pintail.retention.classes")?.node,
+    blockRetentionMs(values),
+    report,
+  );
+  refuse(filePath, errors);
 
   const paths = pathsOf(values, flagKeys, envText(input.env, "PINTAIL_DATA_DIR"));
   const settings = buildSettings({
     values,
     overrideDefaults: overrideDefaults(set),
     receivers,
+    bucket,
+    retentionClasses: classes,
     paths,
     // Without a file this is a first try on somebody's machine; a file says where to listen.
     listenAddress: file === undefined ? "localhost" : "",
@@ -115,6 +127,7 @@ export function loadSettings(input: LoadInput): LoadResult {
         ? [`storage.trace.backend is not set: segments are kept in ${paths.segmentDir}`]
         : []),
       ...settingWarnings(values),
+      ...bucketWarnings(values),
       ...(unsupported.length === 0
         ? []
         : [`accepted but without effect: ${[...new Set(unsupported)].join(", ")}`]),

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { load, loadError } from "./support.ts";
+import { load } from "./support.ts";
 
 const TWO_X = `stream_over_http_enabled: true
 server: { http_listen_port: 3200, log_level: info }
@@ -117,16 +117,32 @@ test("a 2.x file starts unchanged", () => {
   });
 });
 
-test("a 3.0 file with object storage is refused for that alone, and starts with local storage", () => {
+test("a 3.0 file with object storage starts unchanged, on S3 and on GCS", () => {
   const options = { args: ["-config.expand-env"], env: { S3_KEY: "k", S3_SECRET: "s" }, files };
-  expect(loadError(THREE_S3, options)).toBe(
-    "cannot start with the configuration of /etc/tempo.yaml:\n  storage.trace.backend s3 is not supported yet",
-  );
-  const { settings, warnings } = load(THREE_S3.replace("backend: s3", "backend: local"), options);
+  const { settings, warnings } = load(THREE_S3, options);
   expect(warnings).toEqual([]);
+  expect(settings.bucket?.store).toMatchObject({
+    backend: "s3",
+    s3: {
+      bucket: "traces",
+      endpoint: "minio:9000",
+      accessKey: "k",
+      secretKey: "s",
+      insecure: true,
+      forcePathStyle: true,
+    },
+  });
   expect(settings.server.multitenancyEnabled).toBe(true);
   expect(settings.retention.retentionMs).toBe(168 * 3_600_000);
   expect(settings.limits.ingest).toMatchObject({ rateLimitBytes: 5e7, burstSizeBytes: 5e7 });
+  const gcs = THREE_S3.replace("backend: s3", "backend: gcs").replace(
+    "    s3:",
+    "    gcs: { bucket_name: traces }\n    s3:",
+  );
+  expect(load(gcs, options).settings.bucket?.store).toMatchObject({
+    backend: "gcs",
+    gcs: { bucket: "traces", insecure: false },
+  });
 });
 
 test("a file of legacy overrides starts unchanged", () => {

@@ -3,6 +3,7 @@ import { compactionKeys, ingesterKeys, liveStoreKeys } from "./background.ts";
 import { distributorKeys } from "./distributor.ts";
 import { metricsGeneratorKeys } from "./metrics-generator.ts";
 import { overridesKeys } from "./overrides.ts";
+import { pintailKeys } from "./pintail.ts";
 import { querierKeys, queryFrontendKeys } from "./query.ts";
 import { cacheKeys, ingestKeys, memberlistKeys, rootKeys } from "./root.ts";
 import { internalServerKeys, serverKeys } from "./server.ts";
@@ -25,4 +26,5 @@ export const allKeys: readonly KeySpec[] = [
   ...cacheKeys,
   ...memberlistKeys,
   ...ingestKeys,
+  ...pintailKeys,
 ];

@@ -6,7 +6,7 @@ const compaction: readonly KeySpec[] = [
     "block_retention",
     "goDuration",
     undefined,
-    "How long spans are kept; 0 = for ever. First of `backend_worker`, `compactor`, `backend_scheduler`; 48h when none is set.",
+    "How long spans are kept; 0 = for ever. First of `backend_worker`, `compactor`, `backend_scheduler`; when none is set 48h, with a bucket 336h.",
   ),
   key(
     "compacted_block_retention",

@@ -1,22 +1,85 @@
 import { ignored, type KeySpec, key, prefixed, warned } from "../key-spec.ts";
 
 const s3: readonly KeySpec[] = prefixed("s3", [
-  ...ignored(`bucket= prefix= endpoint= region= access_key= secret_key= session_token=
-    insecure=false forcepathstyle=false bucket_lookup_type=0 enable_dual_stack=false part_size=0
-    list_blocks_concurrency=3 retry_max_attempts=10 retry_backoff_initial=200ms
-    retry_backoff_max=1s tags metadata storage_class= hedge_requests_at=0 hedge_requests_up_to=2
-    sse.type= sse.kms_key_id= sse.kms_encryption_context= sse.encryption_key=
-    tls_cert_path= tls_key_path= tls_ca_path= tls_server_name= tls_insecure_skip_verify=false
-    tls_cipher_suites= tls_min_version=VersionTLS12`),
+  key("bucket", "string", "", "Name of the bucket."),
+  key("prefix", "string", "", "Before the name of each object."),
+  key(
+    "endpoint",
+    "string",
+    "",
+    "`host[:port]`, without scheme and path; unset = AWS. `storage.googleapis.com` with an HMAC key reaches GCS.",
+  ),
+  key("region", "string", "", "Unset = from the endpoint, or from AWS's environment and files."),
+  key(
+    "access_key",
+    "string",
+    "",
+    "Unset = AWS's chain: `AWS_…` of the environment, `MINIO_…` of it, files, web identity, instance role.",
+  ),
+  key("secret_key", "string", "", "Belongs to `access_key`."),
+  key("session_token", "string", "", "Belongs to `access_key`, for keys that expire."),
+  key("insecure", "bool", false, "Plain HTTP."),
+  key("forcepathstyle", "bool", false, "The bucket in the path instead of the host name."),
+  key(
+    "bucket_lookup_type",
+    "int",
+    0,
+    "0 = by the endpoint, 1 = bucket in the host name, 2 = in the path.",
+    { max: 2 },
+  ),
+  key("enable_dual_stack", "bool", false, "AWS's endpoints that have IPv6 too."),
+  key(
+    "part_size",
+    "int",
+    0,
+    "Bytes of one part of an upload: 5242880 at least, 67108864 at most; 0 = 8388608.",
+    { treatment: "mapped" },
+  ),
+  key("retry_max_attempts", "int", 10, "Tries of one request, the first one counted."),
+  key("retry_backoff_initial", "goDuration", "200ms", "Wait before the second try; doubles."),
+  key("retry_backoff_max", "goDuration", "1s", "Longest wait between tries."),
+  key("tags", "map", undefined, "Tags of each object."),
+  key("metadata", "map", undefined, "User metadata of each object."),
+  key("storage_class", "string", "", "Storage class of each object."),
+  key("sse.type", "string", "", "`SSE-S3`, `SSE-KMS` or `SSE-C`: encryption by the store."),
+  key("sse.kms_key_id", "string", "", "For `SSE-KMS`."),
+  key("sse.kms_encryption_context", "string", "", "For `SSE-KMS`: JSON, an object of texts."),
+  key("sse.encryption_key", "string", "", "For `SSE-C`: 32 bytes."),
+  key("tls_cert_path", "string", "", "Client certificate, PEM."),
+  key("tls_key_path", "string", "", "Its key, PEM."),
+  key("tls_ca_path", "string", "", "Certificates that the store's is checked against, PEM."),
+  key("tls_server_name", "string", "", "Name that the store's certificate must have."),
+  key("tls_insecure_skip_verify", "bool", false, "The store's certificate is not checked."),
+  key("tls_cipher_suites", "string", "", "Go's names, joined by commas; TLS 1.3 has its own."),
+  key("tls_min_version", "string", "VersionTLS12", "Oldest version of TLS.", {
+    oneOf: ["", "VersionTLS10", "VersionTLS11", "VersionTLS12", "VersionTLS13"],
+  }),
+  ...ignored("list_blocks_concurrency=3 hedge_requests_at=0 hedge_requests_up_to=2"),
   ...warned("signature_v2=false native_aws_auth_enabled=false"),
 ]);
 
-const gcs: readonly KeySpec[] = prefixed(
-  "gcs",
-  ignored(`bucket_name= prefix= endpoint= insecure=false chunk_buffer_size=10485760
-    list_blocks_concurrency=3 max_retries=3 object_cache_control= object_metadata
-    hedge_requests_at=0 hedge_requests_up_to=2`),
-);
+const gcs: readonly KeySpec[] = prefixed("gcs", [
+  key(
+    "bucket_name",
+    "string",
+    "",
+    "Name of the bucket. Credentials are Google's application defaults.",
+  ),
+  key("prefix", "string", "", "Before the name of each object."),
+  key("endpoint", "string", "", "URL of the JSON API; unset = Google's."),
+  key("insecure", "bool", false, "No authentication and no check of certificates: for emulators."),
+  key(
+    "chunk_buffer_size",
+    "int",
+    10485760,
+    "Bytes of one part of an upload, in steps of 262144; 67108864 at most.",
+    { treatment: "mapped" },
+  ),
+  key("max_retries", "int", undefined, "Tries after the first one; 9 when unset, Tempo's are 3."),
+  key("object_cache_control", "string", "", "`Cache-Control` of each object."),
+  key("object_metadata", "map", undefined, "User metadata of each object."),
+  ...ignored("list_blocks_concurrency=3 hedge_requests_at=0 hedge_requests_up_to=2"),
+]);
 
 const azure: readonly KeySpec[] = prefixed(
   "azure",
@@ -34,12 +97,12 @@ export const objectStoreKeys: readonly KeySpec[] = [...s3, ...gcs, ...azure];
 
 /** `storage`. */
 export const storageKeys: readonly KeySpec[] = prefixed("storage.trace", [
-  key("backend", "string", "local", "Where segments rest. Only `local` so far."),
+  key("backend", "string", "local", "Where segments rest: `local`, `s3` or `gcs`."),
   key(
     "local.path",
     "string",
     "",
-    "Folder of the segments; unset = `traces` beside the write-ahead log.",
+    "Folder of the segments, with a bucket of those that are new or cached; unset = `traces` beside the write-ahead log.",
   ),
   key(
     "wal.path",
