@@ -67,6 +67,7 @@ test("every flag of Tempo is accepted", () => {
     "log.level": "warn",
     "log.format": "json",
     "storage.trace.backend": "local",
+    "storage.trace.s3.tls_min_version": "VersionTLS12",
     "http-api-prefix": "/tempo",
     "config.per-user-override-config": "",
   };
