@@ -1,6 +1,7 @@
 import { zstdCompress } from "../../../runtime/compression.ts";
 import { bloomInsert } from "./bloom-filter.ts";
 import { ByteSink } from "./byte-sink.ts";
+import { encodeDelta, suitsDelta } from "./delta.ts";
 import type { FileSink } from "./file-sink.ts";
 import { bitWidth, encodeHybrid, encodePresence, repeatRun } from "./hybrid.ts";
 import type { LeafColumn, LeafValues, Levels } from "./leaf-column.ts";
@@ -11,7 +12,7 @@ import { ThriftWriter } from "./thrift-writer.ts";
 import type { ValueDomain } from "./value-domain.ts";
 
 export const Codec = { uncompressed: 0, zstd: 6 } as const;
-export const Encoding = { plain: 0, rle: 3, rleDictionary: 8 } as const;
+export const Encoding = { plain: 0, rle: 3, delta: 5, rleDictionary: 8 } as const;
 const PageType = { data: 0, dictionary: 2 } as const;
 
 /** What the footer says about a column chunk. */
@@ -19,6 +20,8 @@ export type ChunkMeta = {
   readonly leaf: LeafColumn;
   readonly codec: number;
   readonly dictionary: boolean;
+  /** Of the data pages. */
+  readonly encoding: number;
   readonly valueCount: number;
   readonly nullCount: number;
   readonly uncompressedBytes: number;
@@ -101,12 +104,15 @@ export class ChunkWriter {
         ? coding
         : undefined;
 
+    const isDelta = isInteger(leaf) && suitsDelta(values, valueCount);
+    const plain = isDelta ? Encoding.delta : Encoding.plain;
+    const encoding = dictionary ? Encoding.rleDictionary : plain;
     const pages = new Pages(leaf, firstRow, lastRow, from, levels, values, {
       codeWidth: dictionary?.width,
       longestValue: coding?.longest ?? 8,
     });
     pages.next();
-    this.#writeBody(leaf, pages, levels, values, dictionary, from);
+    this.#writeBody(leaf, pages, levels, values, dictionary, isDelta, from);
     // What has one page is known whole here; what has more is worth compressing.
     const bytes = this.#body.length + (dictionary ? this.#dictionaryBody.length : 0);
     const stored = leaf.random || (pages.atEnd && bytes < this.#minCompressedBytes);
@@ -128,7 +134,7 @@ export class ChunkWriter {
       const page = (header: ThriftWriter) => {
         header.begin(5);
         header.i32(1, pages.levelCount);
-        header.i32(2, dictionary ? Encoding.rleDictionary : Encoding.plain);
+        header.i32(2, encoding);
         header.i32(3, Encoding.rle);
         header.i32(4, Encoding.rle);
         header.end();
@@ -136,13 +142,14 @@ export class ChunkWriter {
       this.#writePage(PageType.data, this.#body, codec, page);
       if (pages.atEnd) break;
       pages.next();
-      this.#writeBody(leaf, pages, levels, values, dictionary, from);
+      this.#writeBody(leaf, pages, levels, values, dictionary, isDelta, from);
     }
     const levelCount = levels ? levels.count : lastRow - firstRow;
     return {
       leaf,
       codec,
       dictionary: dictionary !== undefined,
+      encoding,
       valueCount: levelCount,
       nullCount: levelCount - valueCount,
       uncompressedBytes: this.#uncompressedBytes,
@@ -203,6 +210,7 @@ export class ChunkWriter {
     levels: Levels | undefined,
     values: Uint32Array,
     dictionary: Coding | undefined,
+    isDelta: boolean,
     from: number,
   ): void {
     const body = this.#body;
@@ -224,7 +232,8 @@ export class ChunkWriter {
       body.byte(width);
       if (count > 1) encodeHybrid(body, codes, page.valueFrom, page.valueTo, width);
       else if (page.valueTo > page.valueFrom) repeatRun(body, 0, page.valueTo - page.valueFrom, 1);
-    } else writePlain(body, leaf.values, values, page.valueFrom, page.valueTo);
+    } else if (isDelta) encodeDelta(body, values, page.valueFrom, page.valueTo);
+    else writePlain(body, leaf.values, values, page.valueFrom, page.valueTo);
   }
 
   #writePage(
@@ -246,6 +255,11 @@ export class ChunkWriter {
     this.#file.append(stored);
     this.#uncompressedBytes += this.#header.length + raw.length;
   }
+}
+
+/** Times and durations: written so, the database reads them in a third to a half of PLAIN's time. */
+function isInteger({ values, type, random }: LeafColumn): boolean {
+  return values.kind === "wide" && !random && (type === "BIGINT" || type === "TIMESTAMP_NS");
 }
 
 const NO_VALUES = new Uint32Array(0);

@@ -34,7 +34,7 @@ export type LeafValues =
       readonly constant?: number | undefined;
       read(from: number, to: number): Uint32Array;
     }
-  /** 8-byte numbers as pairs lo, hi, rarely equal: PLAIN. */
+  /** 8-byte numbers as pairs lo, hi, rarely equal: differences, or PLAIN. */
   | { readonly kind: "wide"; read(from: number, to: number): Uint32Array }
   /** 4-byte numbers: PLAIN. */
   | { readonly kind: "narrow"; read(from: number, to: number): Uint32Array }

@@ -1,6 +1,7 @@
 import type { SqlValue } from "../../../drivers/duckdb/database.ts";
 import { Encoding } from "../parquet/column-chunk.ts";
 import type { ByteSource } from "./byte-source.ts";
+import { deltaValues } from "./delta-values.ts";
 import { HybridReader } from "./hybrid-reader.ts";
 import { MAX_HEADER_BYTES, type PageHeader, PageKind, readPageHeader } from "./page-header.ts";
 import { dictionaryValues, PlainValues } from "./plain-values.ts";
@@ -91,6 +92,11 @@ export async function readLeaf(
         let values: SqlValue[];
         if (page.encoding === Encoding.plain) {
           values = plainValues(leaf, body, levels.valuesAt, taken);
+        } else if (page.encoding === Encoding.delta) {
+          if (leaf.type !== "BIGINT" && leaf.type !== "TIMESTAMP_NS") {
+            throw unsupported(`differences of ${leaf.type}`);
+          }
+          values = deltaValues(body, levels.valuesAt, taken.skipped, taken.present);
         } else {
           if (page.encoding !== Encoding.rleDictionary) {
             throw unsupported(`encoding ${page.encoding}`);
