@@ -70,7 +70,12 @@ export function buildApi(parts: ApiParts): {
     catalog,
     database: queries,
     segmentPath: pathOf,
-    segmentReaders: new SegmentReaders((segment) => files.openRead(pathOf(segment))),
+    segmentFiles: storage.segmentCache,
+    segmentReaders: new SegmentReaders((segment, signal) =>
+      segment.object !== undefined && storage.segmentCache !== undefined
+        ? storage.segmentCache.openRead(segment, signal)
+        : files.openRead(pathOf(segment)),
+    ),
     cutHead,
     limitsFor: (tenant) => overrides.limitsFor(tenant).query,
     recordKeys: parts.recordKeys,
@@ -85,7 +90,7 @@ export function buildApi(parts: ApiParts): {
     maxTempBytes: SQL_TEMP_BYTES,
   });
   const sql = new SqlQuery(
-    { catalog, isolated, segmentPath: pathOf, cutHead },
+    { catalog, isolated, segmentPath: pathOf, segmentFiles: storage.segmentCache, cutHead },
     DEFAULT_SQL_SETTINGS,
   );
   const { onDropped, watch } = tailMetrics(metrics);

@@ -8,8 +8,11 @@ import type { ScratchColumn, ScratchTable } from "../drivers/duckdb/scratch-tabl
 import { isPintailError, PintailError } from "../errors.ts";
 import type { SegmentMeta } from "../schema/segment-meta.ts";
 import type { Catalog } from "../storage/catalog/catalog.ts";
+import type { SegmentFiles } from "../storage/segment-cache/segment-files.ts";
 import { QueryGate } from "./query-gate.ts";
 import type { QueryRecorder } from "./query-recorder.ts";
+import { hasMarkers } from "./remote/markers.ts";
+import { remoteStatement } from "./remote/remote-statement.ts";
 import type { SegmentReaders } from "./segment-readers.ts";
 import type { QueryLimits, QuerySettings } from "./settings.ts";
 
@@ -19,6 +22,8 @@ export type QueryContext = {
   readonly database: ScratchDatabase;
   /** Path of a segment's file as DuckDB opens it. */
   segmentPath(meta: SegmentMeta): string;
+  /** Brings segments that rest in a bucket; without it, all are local files. */
+  readonly segmentFiles?: SegmentFiles | undefined;
   /** Reads few rows faster than the database; without it, the database reads them all. */
   readonly segmentReaders?: SegmentReaders | undefined;
   /** Makes everything acknowledged before the call visible in the catalog. */
@@ -138,7 +143,7 @@ export class QueryEngine {
     try {
       return await attempt();
     } catch (cause) {
-      if (!isVanishedFile(cause)) throw cause;
+      if (!isVanishedFile(cause) || isPintailError(cause, "corrupt")) throw cause;
       // To the client this must not look like a trace that is not there.
       throw new PintailError("corrupt", "the file of a segment is missing", { cause });
     }
@@ -172,8 +177,8 @@ class Attempt implements QueryRun {
 
   rows(sql: string, options: { maxRows?: number } = {}): Promise<SqlValue[][]> {
     const { database } = this.context;
-    return this.#recorded(sql, async (count) => {
-      const rows = await database.rows(sql, { ...this.#bounds(), maxRows: options.maxRows });
+    return this.#recorded(sql, async (text, count) => {
+      const rows = await database.rows(text, { ...this.#bounds(), maxRows: options.maxRows });
       count(rows.length);
       return rows;
     });
@@ -181,31 +186,65 @@ class Attempt implements QueryRun {
 
   chunks(sql: string, onChunk: OnChunk): Promise<void> {
     const { database } = this.context;
-    return this.#recorded(sql, (count) => {
+    return this.#recorded(sql, (text, count) => {
       const counting: OnChunk = (chunk, columns) => {
         count(chunk.rowCount);
         return onChunk(chunk, columns);
       };
-      return database.chunks(sql, counting, this.#bounds());
+      return database.chunks(text, counting, this.#bounds());
     });
   }
 
-  /** Runs a statement; `count` is told the rows that came. */
-  async #recorded<T>(sql: string, work: (count: (rows: number) => void) => Promise<T>): Promise<T> {
+  /** Runs a statement once its files are there; `count` is told the rows that came. */
+  async #recorded<T>(
+    sql: string,
+    work: (text: string, count: (rows: number) => void) => Promise<T>,
+  ): Promise<T> {
     const { recorder } = this;
     let rowCount = 0;
     const began = performance.now();
     let error: string | undefined;
+    let text = sql;
     try {
-      return await work((rows) => {
+      using files = await this.#files(sql);
+      text = files.text;
+      return await work(text, (rows) => {
         rowCount += rows;
       });
     } catch (cause) {
       error = cause instanceof Error ? cause.message : String(cause);
       throw cause;
     } finally {
-      recorder?.addStatement({ sql, durationMs: performance.now() - began, rowCount, error });
+      recorder?.addStatement({ sql: text, durationMs: performance.now() - began, rowCount, error });
     }
+  }
+
+  /** Brings what a statement needs of segments in a bucket; its text names the files then. */
+  async #files(sql: string): Promise<Disposable & { readonly text: string }> {
+    const { segmentFiles } = this.context;
+    if (segmentFiles === undefined || !hasMarkers(sql)) {
+      return { text: sql, [Symbol.dispose]: () => {} };
+    }
+    const statement = remoteStatement(sql, (id) => this.#segmentOf(id));
+    const { signal, timeoutMs } = this.#bounds();
+    const limits = [signal, timeoutMs && AbortSignal.timeout(Math.ceil(timeoutMs))].filter((one) => !!one);
+    try {
+      const files = await segmentFiles.pin(statement.needs, AbortSignal.any(limits));
+      return { text: statement.textOf(files), [Symbol.dispose]: () => files[Symbol.dispose]() };
+    } catch (cause) {
+      this.throwIfOver();
+      // Not the kind of what was asked for: a trace that is not found is something else.
+      if (!isPintailError(cause, "not_found")) throw cause;
+      throw new PintailError("corrupt", cause.message, { cause });
+    }
+  }
+
+  #segmentOf(id: string): SegmentMeta {
+    for (const segments of this.#segments.values()) {
+      const meta = segments.find((one) => one.id === id);
+      if (meta !== undefined) return meta;
+    }
+    throw new Error("a statement over a segment that is not in the query's view");
   }
 
   scratchTable(columns: readonly ScratchColumn[]): Promise<ScratchTable> {
@@ -241,7 +280,7 @@ const VANISHED = /No files found that match|Cannot open file|No such file or dir
 
 function isVanishedFile(error: unknown): boolean {
   for (let e: unknown = error, depth = 0; e instanceof Error && depth < 5; e = e.cause, depth++) {
-    if (VANISHED.test(e.message)) return true;
+    if (VANISHED.test(e.message) || isPintailError(e, "not_found")) return true;
   }
   return false;
 }

@@ -17,14 +17,14 @@ const DEFAULT_LIMITS: SegmentReadersLimits = { maxLayouts: 256, maxLayoutBytes: 
  * keeps no file open, so that the space of a deleted one is free at once.
  */
 export class SegmentReaders {
-  readonly #openFile: (meta: SegmentMeta) => Promise<ReadFile>;
+  readonly #openFile: (meta: SegmentMeta, signal: AbortSignal) => Promise<ReadFile>;
   readonly #limits: SegmentReadersLimits;
   /** Least recently used first. */
   readonly #layouts = new Map<string, SegmentLayout>();
   #layoutBytes = 0;
 
   constructor(
-    openFile: (meta: SegmentMeta) => Promise<ReadFile>,
+    openFile: (meta: SegmentMeta, signal: AbortSignal) => Promise<ReadFile>,
     limits: SegmentReadersLimits = DEFAULT_LIMITS,
   ) {
     this.#openFile = openFile;
@@ -38,9 +38,10 @@ export class SegmentReaders {
   async attempt<T>(
     meta: SegmentMeta,
     work: (reader: SegmentReader) => Promise<T>,
+    signal: AbortSignal = NEVER,
   ): Promise<{ readonly result: T } | undefined> {
     try {
-      const file = await this.#openFile(meta);
+      const file = await this.#openFile(meta, signal);
       try {
         return { result: await work(await this.#reader(meta, file)) };
       } finally {
@@ -79,6 +80,8 @@ export class SegmentReaders {
     this.#layoutBytes -= layout.memoryBytes;
   }
 }
+
+const NEVER = new AbortController().signal;
 
 /** A segment's file never changes. */
 function keyOf(meta: SegmentMeta): string {

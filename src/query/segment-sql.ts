@@ -2,16 +2,37 @@ import type { SegmentMeta } from "../schema/segment-meta.ts";
 import { quoteIdentifier, quoteLiteral } from "../traceql/sql/sql.ts";
 import { maxOf, minOf } from "./bigint-bounds.ts";
 import type { QueryContext } from "./query-context.ts";
+import { fileMarker } from "./remote/markers.ts";
+import { type RowGroupFilter, rowGroupsOf } from "./remote/row-groups.ts";
 
-/** `read_parquet` over these segments, in this order. Options are names set to true. */
+export type ReadOptions = {
+  /** Columns besides the stored ones. */
+  readonly with?: "file_row_number" | "filename";
+  /**
+   * Which row groups can have rows that the statement does not leave out by its own conditions; of
+   * segments in a bucket the others are not fetched. Rows are then numbered without them.
+   */
+  readonly rowGroups?: RowGroupFilter | undefined;
+};
+
+/** `read_parquet` over these segments, in this order. */
 export function readSegments(
-  context: Pick<QueryContext, "segmentPath">,
+  context: Pick<QueryContext, "segmentPath" | "segmentFiles">,
   segments: readonly SegmentMeta[],
-  ...options: readonly ("file_row_number" | "filename")[]
+  options: ReadOptions = {},
 ): string {
-  const paths = segments.map((meta) => quoteLiteral(globOf(context.segmentPath(meta))));
-  const extra = options.map((option) => `, ${option} = true`).join("");
+  const paths = segments.map((meta) =>
+    isRemote(context, meta)
+      ? fileMarker(meta, rowGroupsOf(meta, options.rowGroups))
+      : quoteLiteral(globOf(context.segmentPath(meta))),
+  );
+  const extra = options.with === undefined ? "" : `, ${options.with} = true`;
   return `read_parquet([${paths.join(", ")}]${extra})`;
+}
+
+/** Whether the segment's local file, if there is one, is only a copy. */
+export function isRemote(context: Pick<QueryContext, "segmentFiles">, meta: SegmentMeta): boolean {
+  return meta.object !== undefined && context.segmentFiles !== undefined;
 }
 
 /** DuckDB takes a path for a pattern, and `*` for a tenant's id: this one matches the path alone. */

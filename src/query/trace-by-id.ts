@@ -89,7 +89,11 @@ async function locate(
   const unread: SegmentMeta[] = [];
   for (const meta of candidates) {
     run.throwIfOver();
-    const found = await run.context.segmentReaders?.attempt(meta, (r) => r.findTrace(traceId));
+    const found = await run.context.segmentReaders?.attempt(
+      meta,
+      (r) => r.findTrace(traceId),
+      run.signal,
+    );
     if (found === undefined) unread.push(meta);
     else if (found.result !== undefined) {
       const { fromRow, toRow } = found.result;
@@ -110,7 +114,7 @@ async function locateByDatabase(
   const selects = candidates.map(
     (meta, index) =>
       `SELECT ${index} AS segment, min(file_row_number), max(file_row_number)
-        FROM ${readSegments(run.context, [meta], "file_row_number")}
+        FROM ${readSegments(run.context, [meta], { with: "file_row_number" })}
         WHERE trace_id = ${id} HAVING count(*) > 0`,
   );
   const rows = await run.rows(`${selects.join(" UNION ALL ")} ORDER BY 1`);
@@ -156,8 +160,10 @@ async function fetchPart(
   };
   if (part.lastRow - part.firstRow < MAX_READER_ROWS) {
     run.throwIfOver();
-    const block = await run.context.segmentReaders?.attempt(part.meta, (r) =>
-      r.readRows(Number(part.firstRow), Number(part.lastRow) + 1),
+    const block = await run.context.segmentReaders?.attempt(
+      part.meta,
+      (r) => r.readRows(Number(part.firstRow), Number(part.lastRow) + 1),
+      run.signal,
     );
     if (block !== undefined) {
       add(block.result, block.result.names);
@@ -165,7 +171,7 @@ async function fetchPart(
     }
   }
   const names = storedColumns(part.meta);
-  const source = readSegments(run.context, [part.meta], "file_row_number");
+  const source = readSegments(run.context, [part.meta], { with: "file_row_number" });
   for (let first = part.firstRow; first <= part.lastRow; first += PORTION_ROWS) {
     const last = minOf(first + PORTION_ROWS - 1n, part.lastRow);
     // Row numbers alone are the cheapest way to the rows: each further condition decodes a column.

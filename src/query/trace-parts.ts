@@ -3,6 +3,7 @@ import type { SegmentMeta } from "../schema/segment-meta.ts";
 import { mayContainHash, traceIdHash } from "../storage/segments/trace-filter.ts";
 import { maxOf, minOf } from "./bigint-bounds.ts";
 import type { QueryRun } from "./query-context.ts";
+import { startsAt } from "./remote/row-groups.ts";
 import { ofTracesSql, readSegments, traceIdSql } from "./segment-sql.ts";
 import { traceIdFromHex } from "./trace-id.ts";
 import type { TraceKey } from "./trace-key.ts";
@@ -50,11 +51,12 @@ export async function findTraceParts(
   if (atStart.length > 0) {
     const metas = [...new Set(atStart.map(({ meta }) => meta))];
     const where = ofTracesSql(candidates);
+    const rowGroups = startsAt(candidates.map(({ startUnixNano }) => startUnixNano));
     await addParts(
       run,
       traces,
       metas,
-      `SELECT ${COLUMNS} FROM ${readSegments(run.context, metas, "filename")} WHERE ${where}`,
+      `SELECT ${COLUMNS} FROM ${readSegments(run.context, metas, { with: "filename", rowGroups })} WHERE ${where}`,
     );
   }
   // Then the others, which are searched whole. What is found may bring more segments near.
@@ -83,7 +85,7 @@ function searchWhole(run: QueryRun, pairs: readonly Pair[]): [SegmentMeta[], str
   }
   const selects = Array.from(ids, ([meta, list]) => {
     const condition = list.length === 1 ? `= ${list[0]}` : `IN (${list.join(", ")})`;
-    return `SELECT ${COLUMNS} FROM ${readSegments(run.context, [meta], "filename")}
+    return `SELECT ${COLUMNS} FROM ${readSegments(run.context, [meta], { with: "filename" })}
       WHERE trace_id ${condition}`;
   });
   return [[...ids.keys()], selects.join(" UNION ALL ")];
@@ -130,7 +132,7 @@ async function addParts(
   segments: readonly SegmentMeta[],
   select: string,
 ): Promise<void> {
-  const byPath = new Map(segments.map((meta) => [run.context.segmentPath(meta), meta]));
+  const byId = new Map(segments.map((meta) => [meta.id, meta]));
   const rows = await run.rows(
     `SELECT trace_id, filename, epoch_ns(trace_start), any_value(trace_duration_ns),
         any_value(root_service_name), any_value(root_span_name)
@@ -138,13 +140,16 @@ async function addParts(
       ORDER BY trace_id, trace_start, filename`,
   );
   for (const row of rows) {
-    const part = readPart(row, byPath);
+    const part = readPart(row, byId);
     const known = traces.get(part.traceId);
     traces.set(part.traceId, known === undefined ? part : merged(known, part));
   }
 }
 
-function readPart(row: readonly SqlValue[], byPath: ReadonlyMap<string, SegmentMeta>): WholeTrace {
+/** The id that the name of each of a segment's files begins with. */
+const SEGMENT_OF_FILE = /([^/\\]{26})[^/\\]*$/;
+
+function readPart(row: readonly SqlValue[], byId: ReadonlyMap<string, SegmentMeta>): WholeTrace {
   const [traceId, path, start, duration, serviceName, spanName] = row as [
     string,
     string,
@@ -153,7 +158,7 @@ function readPart(row: readonly SqlValue[], byPath: ReadonlyMap<string, SegmentM
     string,
     string,
   ];
-  const meta = byPath.get(path);
+  const meta = byId.get(SEGMENT_OF_FILE.exec(path)?.[1] ?? "");
   if (meta === undefined) throw new Error("the database names a file that was not asked for");
   const known = serviceName !== "" || spanName !== "";
   return {
@@ -183,10 +188,11 @@ async function chooseRoots(run: QueryRun, traces: Map<string, WholeTrace>): Prom
   const keys = split.flatMap(({ traceId, parts }) =>
     parts.map(({ startUnixNano }) => ({ traceId, startUnixNano })),
   );
+  const rowGroups = startsAt(keys.map(({ startUnixNano }) => startUnixNano));
   // Each part's own root is known by its names.
   const rows = await run.rows(
     `SELECT trace_id, min({'start': start_time, 'id': span_id, 'service': service_name, 'span': name})
-      FROM ${readSegments(run.context, metas)} WHERE ${ofTracesSql(keys)} AND parent_span_id IS NULL
+      FROM ${readSegments(run.context, metas, { rowGroups })} WHERE ${ofTracesSql(keys)} AND parent_span_id IS NULL
         AND name = root_span_name AND service_name = root_service_name GROUP BY trace_id`,
   );
   for (const [traceId, root] of rows as [string, { service: string; span: string }][]) {

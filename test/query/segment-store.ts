@@ -13,6 +13,7 @@ import type { QueryLimits, QuerySettings } from "../../src/query/settings.ts";
 import { OtlpDecoder } from "../../src/receivers/otlp/decode.ts";
 import type { SegmentMeta } from "../../src/schema/segment-meta.ts";
 import type { Catalog } from "../../src/storage/catalog/catalog.ts";
+import type { SegmentFiles } from "../../src/storage/segment-cache/segment-files.ts";
 import { writeSegment } from "../../src/storage/segments/write-segment.ts";
 
 export type RequestInit = MessageInitShape<typeof ExportTraceServiceRequestSchema>;
@@ -46,6 +47,8 @@ export class SegmentStore {
   /** Off, everything is read by the database. */
   useReaders = true;
   readers = new SegmentReaders((meta) => nodeFiles().openRead(this.#path(meta)));
+  /** Brings segments that have an `object`. */
+  segmentFiles: SegmentFiles | undefined;
   /** Called before a snapshot is read. */
   onSnapshot: () => void = () => {};
 
@@ -156,6 +159,7 @@ export class SegmentStore {
       catalog: this.#catalog(),
       database,
       segmentPath: (meta) => this.#path(meta),
+      segmentFiles: this.segmentFiles,
       segmentReaders: this.useReaders ? this.readers : undefined,
       cutHead: async () => {
         this.cuts++;

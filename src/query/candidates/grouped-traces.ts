@@ -1,6 +1,7 @@
 import type { SegmentMeta } from "../../schema/segment-meta.ts";
 import type { SpansetNode } from "../../traceql/plan/pipeline.ts";
 import { leafNumbers } from "../compiled-search.ts";
+import { startsWithin } from "../remote/row-groups.ts";
 import { readSegments, timestampSql } from "../segment-sql.ts";
 import { satisfiedSql } from "../spanset-tree.ts";
 import { type CandidateScan, groupByShape, startsBeforeEndSql } from "./candidate-scan.ts";
@@ -26,10 +27,11 @@ export function groupedTracesSql(
       conditions.push(some.join(" OR "));
       if (!inside && range !== undefined) conditions.push(startsBeforeEndSql(range));
     }
+    const rowGroups = startsWithin(slice.fromUnixNano, undefined);
     const flags = leaves.map((sql, leaf) => `(${sql}) AS leaf${leaf}`);
     // Each leaf's text stands once: planning a long one takes longer than running it.
     return `SELECT * FROM (SELECT trace_id, trace_start, trace_duration_ns, ${flags.join(", ")}
-      FROM ${readSegments(scan.run.context, segments)})
+      FROM ${readSegments(scan.run.context, segments, { rowGroups })})
       WHERE ${conditions.map((sql) => `(${sql})`).join(" AND ") || "true"}`;
   });
   const flags = leafNumbers(search).map((leaf) => `bool_or(leaf${leaf}) AS leaf${leaf}`);

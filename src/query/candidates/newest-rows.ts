@@ -1,4 +1,5 @@
 import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import { startsWithin } from "../remote/row-groups.ts";
 import { readSegments } from "../segment-sql.ts";
 import { compareTraces, earlierOf, type TraceKey } from "../trace-key.ts";
 import {
@@ -59,7 +60,11 @@ function newestRowsSql(
     if (!inside && scan.range !== undefined) {
       conditions.push(startsBeforeEndSql(scan.range), endsAfterStartSql(scan.range));
     }
-    return `SELECT trace_id, trace_start FROM ${readSegments(scan.run.context, segments)}
+    const rowGroups =
+      inside || scan.range === undefined
+        ? undefined
+        : startsWithin(undefined, scan.range.endUnixNano);
+    return `SELECT trace_id, trace_start FROM ${readSegments(scan.run.context, segments, { rowGroups })}
       WHERE ${conditions.map((sql) => `(${sql})`).join(" AND ")}`;
   });
   return `SELECT trace_id, epoch_ns(trace_start) FROM (${selects.join(" UNION ALL ")})

@@ -98,7 +98,7 @@ const WHOLE_ROW_WORDS = new Set([
   ...["pivot_wider", "pivot_longer", "lateral", "asof", "positional", "query", "query_table"],
 ]);
 
-function takesWholeRows(tokens: readonly SqlToken[]): boolean {
+export function takesWholeRows(tokens: readonly SqlToken[]): boolean {
   return (
     tokens.some((token) => token.type === "word" && WHOLE_ROW_WORDS.has(token.value)) ||
     hasDistinctOn(tokens) ||

@@ -1,5 +1,5 @@
 import type { SegmentMeta } from "../../schema/segment-meta.ts";
-import { quoteIdentifier, quoteLiteral } from "../../traceql/sql/sql.ts";
+import { quoteIdentifier } from "../../traceql/sql/sql.ts";
 import type { AttributeLookup } from "./attribute-lookups.ts";
 import { groupByLayout, type LayoutGroup, type SegmentLayout } from "./segment-layouts.ts";
 import { lookupSpansColumn, SPANS_COLUMNS, type SpansColumn } from "./spans-columns.ts";
@@ -10,11 +10,17 @@ import { lookupSpansColumn, SPANS_COLUMNS, type SpansColumn } from "./spans-colu
  */
 export function spansView(
   segments: readonly SegmentMeta[],
-  pathOf: (segment: SegmentMeta) => string,
+  /** A SQL string literal: the segment's file. */
+  fileOf: (segment: SegmentMeta) => string,
   lookups: readonly AttributeLookup[] = [],
+  /** Columns that are not asked for are left out. */
+  isNamed: (column: string) => boolean = () => true,
 ): string {
-  const columns = [...SPANS_COLUMNS, ...lookups.map(lookupSpansColumn)];
-  const branches = groupByLayout(segments).map((group) => branch(group, columns, pathOf));
+  const columns = [
+    ...SPANS_COLUMNS.filter(({ name }) => isNamed(name)),
+    ...lookups.map(lookupSpansColumn),
+  ];
+  const branches = groupByLayout(segments).map((group) => branch(group, columns, fileOf));
   if (branches.length === 0) branches.push(emptyBranch(columns));
   return `CREATE VIEW spans AS\n${branches.join("\nUNION ALL\n")}`;
 }
@@ -22,9 +28,9 @@ export function spansView(
 function branch(
   { layout, segments, uniform }: LayoutGroup,
   columns: readonly SpansColumn[],
-  pathOf: (segment: SegmentMeta) => string,
+  fileOf: (segment: SegmentMeta) => string,
 ): string {
-  const paths = segments.map((segment) => quoteLiteral(pathOf(segment))).join(", ");
+  const paths = segments.map(fileOf).join(", ");
   const options = uniform ? "" : ", union_by_name = true";
   return `SELECT ${columns.map((c) => selected(c, layout)).join(", ")} FROM read_parquet([${paths}]${options})`;
 }

@@ -6,8 +6,14 @@ import type {
 import { isPintailError, PintailError } from "../../errors.ts";
 import type { SegmentMeta } from "../../schema/segment-meta.ts";
 import type { Catalog } from "../../storage/catalog/catalog.ts";
+import type { SegmentFiles } from "../../storage/segment-cache/segment-files.ts";
+import { quoteLiteral } from "../../traceql/sql/sql.ts";
 import { QueryGate } from "../query-gate.ts";
-import { planLookups } from "./attribute-lookups.ts";
+import { fileMarker } from "../remote/markers.ts";
+import { remoteStatement } from "../remote/remote-statement.ts";
+import { isRemote } from "../segment-sql.ts";
+import { type LookupPlan, planLookups } from "./attribute-lookups.ts";
+import { namedColumns } from "./named-columns.ts";
 import type { SqlSettings } from "./settings.ts";
 import { spansView } from "./spans-view.ts";
 
@@ -15,6 +21,8 @@ export type SqlQueryParts = {
   readonly catalog: Pick<Catalog, "segments">;
   readonly isolated: IsolatedSql;
   segmentPath(segment: SegmentMeta): string;
+  /** Brings segments that rest in a bucket; without it, all are local files. */
+  readonly segmentFiles?: SegmentFiles | undefined;
   /** Makes everything acknowledged before the call visible in the catalog. */
   cutHead(signal: AbortSignal): Promise<void>;
 };
@@ -28,6 +36,13 @@ export type SqlRequest = {
   readonly limit: number;
   /** Absent: the default. */
   readonly timeoutMs?: number | undefined;
+};
+
+/** Ready for a process that may read `paths`, until it is released. */
+type View = {
+  readonly sql: string;
+  readonly paths: readonly string[];
+  readonly release: () => void;
 };
 
 /**
@@ -77,23 +92,68 @@ export class SqlQuery {
     }
   }
 
-  #attempt(request: SqlRequest, signal: AbortSignal): Promise<IsolatedAnswer> {
-    const { catalog, isolated, segmentPath } = this.#parts;
+  async #attempt(request: SqlRequest, signal: AbortSignal): Promise<IsolatedAnswer> {
+    const { isolated } = this.#parts;
     const { defaultTimeoutMs, maxTimeoutMs, maxJsonRows } = this.#settings;
-    const segments = request.tenants.flatMap((tenant) => catalog.segments(tenant));
+    const timeoutMs = Math.min(request.timeoutMs ?? defaultTimeoutMs, maxTimeoutMs);
     const plan = planLookups(request.sql);
-    return isolated.run(
-      {
-        sql: request.sql,
-        fasterSql: plan?.sql,
-        setup: [spansView(segments, segmentPath, plan?.lookups)],
-        allowedPaths: segments.map(segmentPath),
-        format: request.format,
-        limit: request.limit,
-        maxRows: request.format === "json" && request.limit === 0 ? maxJsonRows : 0,
-      },
-      { signal, timeoutMs: Math.min(request.timeoutMs ?? defaultTimeoutMs, maxTimeoutMs) },
+    const view = await this.#view(
+      request,
+      plan,
+      AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
     );
+    try {
+      const answer = await isolated.run(
+        {
+          sql: request.sql,
+          fasterSql: plan?.sql,
+          setup: [view.sql],
+          allowedPaths: view.paths,
+          format: request.format,
+          limit: request.limit,
+          maxRows: request.format === "json" && request.limit === 0 ? maxJsonRows : 0,
+        },
+        { signal, timeoutMs },
+      );
+      void answer.ended.then(view.release);
+      return answer;
+    } catch (error) {
+      view.release();
+      throw error;
+    }
+  }
+
+  /** The view, and its files; of segments in a bucket what the statement may read is brought first. */
+  async #view(
+    request: SqlRequest,
+    plan: LookupPlan | undefined,
+    signal: AbortSignal,
+  ): Promise<View> {
+    const { catalog, segmentPath, segmentFiles } = this.#parts;
+    const segments = request.tenants.flatMap((tenant) => catalog.segments(tenant));
+    const remote = segments.filter((segment) => isRemote(this.#parts, segment));
+    if (segmentFiles === undefined || remote.length === 0) {
+      const fileOf = (segment: SegmentMeta) => quoteLiteral(segmentPath(segment));
+      const sql = spansView(segments, fileOf, plan?.lookups);
+      return { sql, paths: segments.map(segmentPath), release: () => {} };
+    }
+    const sql = spansView(
+      segments,
+      (segment) =>
+        isRemote(this.#parts, segment)
+          ? fileMarker(segment, "all")
+          : quoteLiteral(segmentPath(segment)),
+      plan?.lookups,
+      namedColumns(plan?.sql ?? request.sql),
+    );
+    const byId = new Map(remote.map((segment) => [segment.id, segment]));
+    const statement = remoteStatement(sql, (id) => byId.get(id)!);
+    const files = await segmentFiles.pin(statement.needs, signal);
+    return {
+      sql: statement.textOf(files),
+      paths: segments.map((one) => (byId.has(one.id) ? files.pathOf(one.id) : segmentPath(one))),
+      release: () => files[Symbol.dispose](),
+    };
   }
 
   #check({ sql, limit, timeoutMs }: SqlRequest): void {

@@ -19,7 +19,7 @@ export function rowIdOf(segmentNumber: number, rowNumber: number): bigint {
  * number at hand; they cost a few nanoseconds a row, and nothing where no one asks for `row_id`.
  */
 export function numberedRows(
-  context: Pick<QueryContext, "segmentPath">,
+  context: Pick<QueryContext, "segmentPath" | "segmentFiles">,
   segments: readonly NumberedSegment[],
 ): string {
   const metas = segments.map(({ meta }) => meta);

@@ -31,7 +31,7 @@ export type OverlayTables = {
 };
 
 export type OverlayParts = {
-  readonly context: Pick<QueryContext, "segmentPath">;
+  readonly context: Pick<QueryContext, "segmentPath" | "segmentFiles">;
   /** All that are to be read. */
   readonly segments: readonly SegmentMeta[];
   /** What the ids of a segment's rows begin with. */
