@@ -66,7 +66,7 @@ export async function startApp(parts: AppParts): Promise<App> {
     registerMetrics(metrics, storage, core);
     const opening = core;
     const cutHead = (signal: AbortSignal) => opening.cutHead(signal);
-    const { api, grpc, stop } = buildApi({
+    const { api, grpc, matchTraces, stop } = buildApi({
       config,
       files,
       storage,
@@ -81,6 +81,7 @@ export async function startApp(parts: AppParts): Promise<App> {
       log,
     });
     stopStreams = stop;
+    core.matchTraces = matchTraces;
     doors = await openDoors(
       {
         ingest: core.ingest,

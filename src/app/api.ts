@@ -24,10 +24,12 @@ import { connectHandlers, connectRoutes, lazyConnectHandlers } from "../server/c
 import type { Readiness } from "../server/readiness.ts";
 import { requestMetrics } from "../server/request-metrics.ts";
 import { textNotFound } from "../server/text-error.ts";
+import type { MatchTraces } from "../storage/retention/class-traces.ts";
 import { segmentPath } from "../storage/segments/segment-writer.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { MetricRegistry } from "../telemetry/metrics.ts";
 import { EMULATED_TEMPO, VERSION } from "../version.ts";
+import { matchTracesWith } from "./match-traces.ts";
 import type { Storage } from "./storage.ts";
 import { tailMetrics } from "./tempo-metrics.ts";
 
@@ -54,6 +56,8 @@ const SQL_TEMP_BYTES = 4 * 1024 ** 3;
 export function buildApi(parts: ApiParts): {
   readonly api: Hono;
   readonly grpc: GrpcService;
+  /** Finds the traces of retention classes. */
+  readonly matchTraces: MatchTraces;
   /** Ends streams that have no end of their own. */
   readonly stop: () => void;
 } {
@@ -124,7 +128,7 @@ export function buildApi(parts: ApiParts): {
   api.route(prefix, queryRoutes({ ...routeParts, tails, apiPrefix, status: statusOf(parts) }));
   api.notFound(textNotFound);
   const grpc = queryGrpcService(parts.readiness, streams, requests.grpc);
-  return { api, grpc, stop: () => tails.close() };
+  return { api, grpc, matchTraces: matchTracesWith(engine), stop: () => tails.close() };
 }
 
 function statusOf({ config, metrics, readiness, storage }: ApiParts): StatusParts {

@@ -28,6 +28,8 @@ export type SearchRequest = {
    */
   readonly onPartial?: ((partial: SearchResult) => Promise<void>) | undefined;
   readonly recorder?: QueryRecorder | undefined;
+  /** Not what a user waits for, see `RunOptions`. */
+  readonly background?: boolean | undefined;
   /** How many rows are looked at first where the whole answer may take many more. */
   readonly firstSliceRows?: number | undefined;
 };
@@ -37,13 +39,13 @@ export async function searchTraces(
   engine: QueryEngine,
   request: SearchRequest,
 ): Promise<SearchResult> {
-  const { search, tenants, signal, recorder } = request;
+  const { search, tenants, signal, recorder, background } = request;
   if (search === undefined) return mergeTenants([], request.limit);
   engine.context.recordKeys?.(namedKeys(search.pipeline.fields));
   const timeoutMs = engine.context.settings.searchTimeoutMs;
   // Outlives an attempt: a second one finds again what the first has given.
   const given = new Set<string>();
-  return await engine.run({ tenants, signal, timeoutMs, recorder }, async (run) => {
+  return await engine.run({ tenants, signal, timeoutMs, recorder, background }, async (run) => {
     const results: SearchResult[] = [];
     const onPartial = request.onPartial && partialsOf(request.onPartial, tenants, results, given);
     for (const tenant of tenants) {

@@ -1,5 +1,6 @@
 import type { SegmentMeta } from "../../schema/segment-meta.ts";
 import { combineStored } from "../combine-trace.ts";
+import { spanCountOf } from "../matching-traces.ts";
 import type { QueryEngine, QueryRun, RunOptions } from "../query-context.ts";
 import type { FoundTrace } from "../search-result.ts";
 import { ofTracesSql } from "../segment-sql.ts";
@@ -96,10 +97,4 @@ function batchesOf(traces: readonly FoundTrace[]): FoundTrace[][] {
     else last.push(trace);
   }
   return batches;
-}
-
-function spanCountOf({ serviceStats }: FoundTrace): number {
-  let count = 0;
-  for (const stats of serviceStats?.values() ?? []) count += stats.spanCount;
-  return count;
 }
