@@ -16,8 +16,13 @@ export const QUERIES_PER_DATA_SET = 100;
 const TRACES = 40;
 
 /** Whole traces lie in one segment each, split ones anywhere. */
-export const SPREADS = ["one segment", "whole traces", "split traces"] as const;
+export const SPREADS = ["one segment", "whole traces", "split traces", "a bucket"] as const;
 export type Spread = (typeof SPREADS)[number];
+
+/** A bucket is asked the same about the same as local files. */
+export function numberOf(spread: Spread): number {
+  return SPREADS.indexOf(spread === "a bucket" ? "split traces" : spread);
+}
 
 export function randomlyPlaced(r: Random, spread: Spread): Placed[] {
   const segments = spread === "one segment" ? 1 : 2 + r.below(3);
@@ -25,7 +30,8 @@ export function randomlyPlaced(r: Random, spread: Spread): Placed[] {
   return randomSpans(r, TRACES).map((span) => {
     const segment = home.get(span.traceId) ?? r.below(segments);
     home.set(span.traceId, segment);
-    return { span, segment: spread === "split traces" ? r.below(segments) : segment };
+    const isSplit = spread === "split traces" || spread === "a bucket";
+    return { span, segment: isSplit ? r.below(segments) : segment };
   });
 }
 

@@ -10,6 +10,7 @@ import { type Grid, instantGrid, rangeGrid } from "./oracle/metrics.ts";
 import {
   CASES,
   difference,
+  numberOf,
   QUERIES_PER_DATA_SET,
   randomlyPlaced,
   SPREADS,
@@ -33,10 +34,11 @@ test.for(SPREADS)(
   `random metrics queries over %s answer as the naive evaluator (PINTAIL_TEST_SEED=${SEED})`,
   { timeout: 600_000 },
   async (spread) => {
+    store.inBucket = spread === "a bucket";
     const counts = { same: 0, refused: 0, different: 0, nonEmpty: 0 };
     for (let done = 0, round = 0; done < CASES; round++) {
       // Other spans and queries for each spread.
-      const r = new Random(SEED + 7919 * round + 104_729 * SPREADS.indexOf(spread));
+      const r = new Random(SEED + 7919 * round + 104_729 * numberOf(spread));
       const placed = randomlyPlaced(r, spread);
       await loadSpans(store, placed, r.pick([undefined, 16]));
       const traces = tracesIn(placed);

@@ -1,6 +1,6 @@
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { ExportTraceServiceRequestSchema } from "../../gen/opentelemetry/proto/collector/trace/v1/trace_service_pb.ts";
 import type { ScratchDatabase } from "../../src/drivers/duckdb/database.ts";
@@ -12,9 +12,12 @@ import { SegmentReaders } from "../../src/query/segment-readers.ts";
 import type { QueryLimits, QuerySettings } from "../../src/query/settings.ts";
 import { OtlpDecoder } from "../../src/receivers/otlp/decode.ts";
 import type { SegmentMeta } from "../../src/schema/segment-meta.ts";
+import { segmentKey } from "../../src/storage/bucket/object-keys.ts";
 import type { Catalog } from "../../src/storage/catalog/catalog.ts";
+import { SegmentCache } from "../../src/storage/segment-cache/segment-cache.ts";
 import type { SegmentFiles } from "../../src/storage/segment-cache/segment-files.ts";
 import { writeSegment } from "../../src/storage/segments/write-segment.ts";
+import { silentLogger } from "../../src/telemetry/logger.ts";
 
 export type RequestInit = MessageInitShape<typeof ExportTraceServiceRequestSchema>;
 
@@ -46,7 +49,13 @@ export class SegmentStore {
   readonly statements: string[] = [];
   /** Off, everything is read by the database. */
   useReaders = true;
-  readers = new SegmentReaders((meta) => nodeFiles().openRead(this.#path(meta)));
+  readers = new SegmentReaders((meta, signal) =>
+    meta.object !== undefined && this.segmentFiles !== undefined
+      ? this.segmentFiles.openRead(meta, signal)
+      : nodeFiles().openRead(this.#path(meta)),
+  );
+  /** Segments added from now on rest in a bucket; nothing is fetched whole. */
+  inBucket = false;
   /** Brings segments that have an `object`. */
   segmentFiles: SegmentFiles | undefined;
   /** Called before a snapshot is read. */
@@ -81,7 +90,9 @@ export class SegmentStore {
       threads: 2,
       maxConcurrent: 2,
     });
-    return new SegmentStore(dir, database);
+    const store = new SegmentStore(dir, database);
+    store.segmentFiles = await cacheOver(dir);
+    return store;
   }
 
   async close(): Promise<void> {
@@ -120,10 +131,12 @@ export class SegmentStore {
       zstdLevel: 1,
       rowGroupRows,
     });
-    await mkdir(join(this.dir, tenant), { recursive: true });
-    await writeFile(this.#path(meta), Buffer.concat(chunks));
-    this.segments.push(meta);
-    return meta;
+    const path = this.inBucket ? objectPath(this.dir, segmentKey(meta)) : this.#path(meta);
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, Buffer.concat(chunks));
+    const listed = this.inBucket ? { ...meta, object: { version: "1" } } : meta;
+    this.segments.push(listed);
+    return listed;
   }
 
   async deleteFile(meta: SegmentMeta): Promise<void> {
@@ -199,4 +212,34 @@ export class SegmentStore {
       [Symbol.asyncDispose]: async () => {},
     };
   }
+}
+
+function objectPath(dir: string, key: string): string {
+  return join(dir, "bucket", key);
+}
+
+/** A segment cache over a folder that stands for a bucket. */
+function cacheOver(dir: string): Promise<SegmentCache> {
+  const none = () => {};
+  return SegmentCache.open(
+    {
+      files: nodeFiles(),
+      store: {
+        getRanges: async (key, ranges) => {
+          const bytes = new Uint8Array(await readFile(objectPath(dir, key)));
+          const info = { key, sizeBytes: bytes.length, version: "1" };
+          return { info, parts: ranges.map(({ start, end }) => bytes.subarray(start, end)) };
+        },
+      },
+      log: silentLogger,
+      metrics: { asked: none, fetched: none, evicted: none, broken: none },
+    },
+    {
+      segmentDir: join(dir, "copies"),
+      cacheDir: join(dir, "cache"),
+      cacheBytes: 2 ** 40,
+      whole: { maxBytes: 0, share: 1 },
+    },
+    [],
+  );
 }

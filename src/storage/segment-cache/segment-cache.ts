@@ -44,12 +44,19 @@ export type SegmentCacheSettings = {
   /** Of projection files; emptied at the start. */
   readonly cacheDir: string;
   readonly cacheBytes: number;
+  /** When a segment is fetched whole. */
+  readonly whole?: WholeLimits;
 };
 
-/** Up to this size a segment is fetched whole. */
-const WHOLE_BYTES = 1024 * 1024;
-/** Nor is it worth more requests when more than this share of it is needed. */
-const WHOLE_SHARE = 1 / 3;
+export type WholeLimits = {
+  /** When it has at most this many bytes, … */
+  readonly maxBytes: number;
+  /** … or when more than this share of it is needed: not worth more requests. */
+  readonly share: number;
+};
+
+const DEFAULT_WHOLE: WholeLimits = { maxBytes: 1024 * 1024, share: 1 / 3 };
+
 /** Of one segment; the one made first goes when there are more. */
 const MAX_PROJECTIONS = 8;
 /** Segments that are fetched at a time: each holds its bytes in memory meanwhile. */
@@ -287,14 +294,15 @@ export class SegmentCache implements SegmentFiles {
   async #bring(entry: Entry, need: SegmentNeed, signal: AbortSignal): Promise<Copy> {
     const { meta } = need;
     const all = need.columns === "all" && need.rowGroups === "all";
-    if (all || meta.byteSize <= WHOLE_BYTES) return this.#bringWhole(entry, meta, signal);
+    const { maxBytes, share } = this.#settings.whole ?? DEFAULT_WHOLE;
+    if (all || meta.byteSize <= maxBytes) return this.#bringWhole(entry, meta, signal);
     const header = await this.#header(meta, signal);
     const wanted = rectangleOf(header, need);
     const known = await this.#find(entry, need);
     if (known !== undefined) return known;
     const chunks = chunksOf(header, wanted);
     const needed = chunks.reduce((sum, { start, end }) => sum + end - start, 0);
-    if (needed > meta.byteSize * WHOLE_SHARE) return this.#bringWhole(entry, meta, signal);
+    if (needed > meta.byteSize * share) return this.#bringWhole(entry, meta, signal);
     return this.#bringProjection(entry, meta, header, wanted, chunks, signal);
   }
 
