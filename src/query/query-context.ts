@@ -227,7 +227,9 @@ class Attempt implements QueryRun {
     }
     const statement = remoteStatement(sql, (id) => this.#segmentOf(id));
     const { signal, timeoutMs } = this.#bounds();
-    const limits = [signal, timeoutMs && AbortSignal.timeout(Math.ceil(timeoutMs))].filter((one) => !!one);
+    const limits = [signal, timeoutMs && AbortSignal.timeout(Math.ceil(timeoutMs))].filter(
+      (one) => !!one,
+    );
     try {
       const files = await segmentFiles.pin(statement.needs, AbortSignal.any(limits));
       return { text: statement.textOf(files), [Symbol.dispose]: () => files[Symbol.dispose]() };

@@ -1,8 +1,10 @@
 import type { SegmentMeta } from "../schema/segment-meta.ts";
 import type { AnswerBudget } from "./answer-budget.ts";
 import type { QueryRun } from "./query-context.ts";
+import { startsAt } from "./remote/row-groups.ts";
 import type { ServiceStats } from "./search-result.ts";
 import { ofTracesSql, readSegments } from "./segment-sql.ts";
+import type { TraceKey } from "./trace-key.ts";
 import type { WholeTrace } from "./trace-parts.ts";
 
 /** Spans and failed spans by service, over all spans of each trace. */
@@ -12,11 +14,13 @@ export async function fetchServiceStats(
   budget: AnswerBudget,
 ): Promise<Map<string, Map<string, ServiceStats>>> {
   const segments = segmentsOf(traces);
+  const keys = keysIn(traces, segments);
+  const rowGroups = startsAt(keys.map(({ startUnixNano }) => startUnixNano));
   const rows = await run.rows(
     `SELECT trace_id, service_name, count(*), count(*) FILTER (failed)
       FROM (SELECT trace_id, span_id, kind, min(service_name) AS service_name,
           bool_or(status = 2) AS failed
-        FROM ${readSegments(run.context, segments)} WHERE ${whereOf(traces, segments)}
+        FROM ${readSegments(run.context, segments, { rowGroups })} WHERE ${ofTracesSql(keys)}
         GROUP BY trace_id, span_id, kind)
       GROUP BY trace_id, service_name ORDER BY trace_id, service_name`,
   );
@@ -40,14 +44,12 @@ function segmentsOf(traces: readonly WholeTrace[]): SegmentMeta[] {
   return [...segments];
 }
 
-/** The rows of the traces that rest in these segments. */
-function whereOf(traces: readonly WholeTrace[], segments: readonly SegmentMeta[]): string {
+/** The parts of the traces that rest in these segments. */
+function keysIn(traces: readonly WholeTrace[], segments: readonly SegmentMeta[]): TraceKey[] {
   const wanted = new Set(segments);
-  return ofTracesSql(
-    traces.flatMap(({ traceId, parts }) =>
-      parts
-        .filter(({ meta }) => wanted.has(meta))
-        .map(({ startUnixNano }) => ({ traceId, startUnixNano })),
-    ),
+  return traces.flatMap(({ traceId, parts }) =>
+    parts
+      .filter(({ meta }) => wanted.has(meta))
+      .map(({ startUnixNano }) => ({ traceId, startUnixNano })),
   );
 }

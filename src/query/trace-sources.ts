@@ -2,6 +2,7 @@ import type { SegmentMeta } from "../schema/segment-meta.ts";
 import type { SpanSource } from "./base-spans.ts";
 import type { CompiledSearch } from "./compiled-search.ts";
 import type { QueryRun } from "./query-context.ts";
+import { startsAt } from "./remote/row-groups.ts";
 import { ofTracesSql, readSegments } from "./segment-sql.ts";
 import type { TraceKey } from "./trace-key.ts";
 import type { WholeTrace } from "./trace-parts.ts";
@@ -49,9 +50,11 @@ function storedSources(
     const rowId = `((file_index::BIGINT + ${files}) << 32) + file_row_number`;
     files += segments.length;
     const [first] = segments as [SegmentMeta, ...SegmentMeta[]];
+    const ofThese = segments.flatMap((meta) => keys.get(meta) ?? []);
+    const rowGroups = startsAt(ofThese.map(({ startUnixNano }) => startUnixNano));
     return {
-      from: readSegments(run.context, segments),
-      where: ofTracesSql(segments.flatMap((meta) => keys.get(meta) ?? [])),
+      from: readSegments(run.context, segments, { rowGroups }),
+      where: ofTracesSql(ofThese),
       columns: { row_id: rowId, start_ns: startSql(first) },
       shape: search.shape(first),
       mayMatch: (leaf) => segments.some((meta) => search.mayMatch(leaf, meta)),

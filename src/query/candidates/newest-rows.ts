@@ -1,6 +1,5 @@
-import type { SegmentMeta } from "../../schema/segment-meta.ts";
-import { startsWithin } from "../remote/row-groups.ts";
-import { readSegments } from "../segment-sql.ts";
+import type { RowGroupMeta, SegmentMeta } from "../../schema/segment-meta.ts";
+import { isRemote, readSegments } from "../segment-sql.ts";
 import { compareTraces, earlierOf, type TraceKey } from "../trace-key.ts";
 import {
   type CandidatePage,
@@ -13,7 +12,7 @@ import {
 } from "./candidate-scan.ts";
 
 /** Later slices are larger: a common match ends the search in the first, a rare one needs few. */
-const FIRST_SLICE_SEGMENTS = 1;
+const FIRST_SLICE_PIECES = 1;
 const SLICE_GROWTH = 4;
 const MIN_ROWS = 500;
 const ROWS_PER_TRACE = 25;
@@ -28,21 +27,22 @@ export async function* newestRows(
     MIN_ROWS,
     Math.min(scan.limit * ROWS_PER_TRACE, scan.limit + MAX_EXTRA_ROWS),
   );
+  const pieces = piecesOf(scan);
   let cut: TraceKey | undefined;
   let from = 0;
-  let size = FIRST_SLICE_SEGMENTS;
+  let size = FIRST_SLICE_PIECES;
   for (;;) {
-    const slice = scan.segments.slice(from, from + size);
+    const slice = pieces.slice(from, from + size);
     from += slice.length;
     size *= SLICE_GROWTH;
     const found: TraceKey[] = [];
     if (slice.length > 0) {
-      scan.onRead(slice);
+      scan.onRead([...new Set(slice.map(({ meta }) => meta))]);
       const rows = await scan.run.rows(newestRowsSql(scan, slice, rowLimit));
       for (const row of rows) found.push(keyOfRow(row));
       if (rows.length === rowLimit) cut = earlierOf(cut, found.at(-1));
     }
-    const left = startOfRest(scan.segments, from);
+    const left = startOfRest(pieces, from);
     yield { found, boundary: earlierOf(cut, left) };
     if (left === undefined) return cut === undefined;
     // What comes after the cut cannot be decided here, and older segments only hold later traces.
@@ -50,20 +50,17 @@ export async function* newestRows(
   }
 }
 
-function newestRowsSql(
-  scan: CandidateScan,
-  slice: readonly SegmentMeta[],
-  rowLimit: number,
-): string {
-  const selects = groupByShape(scan, slice).map(({ segments, leaves, inside }) => {
+function newestRowsSql(scan: CandidateScan, slice: readonly Piece[], rowLimit: number): string {
+  const wanted = new Set(slice.flatMap(({ rowGroups }) => rowGroups));
+  const latest = scan.range?.endUnixNano;
+  const metas = [...new Set(slice.map(({ meta }) => meta))];
+  const selects = groupByShape(scan, metas).map(({ segments, leaves, inside }) => {
     const conditions = [leaves[0] ?? "true"];
     if (!inside && scan.range !== undefined) {
       conditions.push(startsBeforeEndSql(scan.range), endsAfterStartSql(scan.range));
     }
-    const rowGroups =
-      inside || scan.range === undefined
-        ? undefined
-        : startsWithin(undefined, scan.range.endUnixNano);
+    const rowGroups = (group: RowGroupMeta) =>
+      wanted.has(group) && (latest === undefined || group.minTraceStart <= latest);
     return `SELECT trace_id, trace_start FROM ${readSegments(scan.run.context, segments, { rowGroups })}
       WHERE ${conditions.map((sql) => `(${sql})`).join(" AND ")}`;
   });
@@ -71,9 +68,33 @@ function newestRowsSql(
     ORDER BY trace_start DESC, trace_id LIMIT ${rowLimit}`;
 }
 
-/** Before every trace that starts no later than the segments from `from` on. */
-function startOfRest(segments: readonly SegmentMeta[], from: number): TraceKey | undefined {
-  const next = segments[from];
+/** What is read at once: a local segment, or a row group of one that has to be fetched. */
+type Piece = {
+  readonly meta: SegmentMeta;
+  readonly rowGroups: readonly RowGroupMeta[];
+  readonly maxTraceStart: bigint;
+};
+
+/** Newest first. */
+function piecesOf({ segments, run }: CandidateScan): readonly Piece[] {
+  const pieces = segments.flatMap((meta): Piece[] => {
+    const { rowGroups, maxTraceStart } = meta;
+    if (!isRemote(run.context, meta)) return [{ meta, rowGroups, maxTraceStart }];
+    return rowGroups.map((group) => ({
+      meta,
+      rowGroups: [group],
+      maxTraceStart: group.maxTraceStart,
+    }));
+  });
+  if (pieces.length === segments.length) return pieces;
+  return pieces.sort((a, b) =>
+    a.maxTraceStart === b.maxTraceStart ? 0 : a.maxTraceStart > b.maxTraceStart ? -1 : 1,
+  );
+}
+
+/** Before every trace that starts no later than the pieces from `from` on. */
+function startOfRest(pieces: readonly Piece[], from: number): TraceKey | undefined {
+  const next = pieces[from];
   // The empty id sorts before all others of the same start.
   return next === undefined ? undefined : { traceId: "", startUnixNano: next.maxTraceStart };
 }

@@ -93,16 +93,16 @@ export function written(batch: SpanBatch, rowGroupRows: number): WrittenSegment 
 }
 
 /** Traces of five spans with two dozen attributes, some of which no two spans share. */
-export function shopBatch(traces: number): SpanBatch {
+export function shopBatch(traces: number, firstTrace = 0): SpanBatch {
   const services = Array.from({ length: 8 }, (_, i) => aService(`service-${i}`));
   return batchOf(
     Array.from({ length: traces * 5 }, (_, i) => {
-      const trace = Math.floor(i / 5);
+      const trace = firstTrace + Math.floor(i / 5);
       const startUnixNano = 1_700_000_000_000_000_000n + BigInt(trace) * 7_000_003n + BigInt(i % 5);
       return aSpan({
         traceId: traceIdOf(1_000_003n * BigInt(trace + 1)),
-        spanId: spanIdOf(i + 1),
-        parentSpanId: i % 5 === 0 ? "" : spanIdOf(i),
+        spanId: spanIdOf(5 * firstTrace + i + 1),
+        parentSpanId: i % 5 === 0 ? "" : spanIdOf(5 * firstTrace + i),
         name: `operation ${i % 23}`,
         startUnixNano,
         endUnixNano: startUnixNano + BigInt((i * 7919) % 1_000_000),
