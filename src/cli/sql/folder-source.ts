@@ -31,7 +31,7 @@ export function folderSource(location: FolderLocation): SqlSource {
   return {
     async run({ tenant = SINGLE_TENANT, signal, ...request }) {
       const { dataDir, segmentDir, memoryLimitBytes } = settingsOf(location);
-      const segments = await segmentsOf(dataDir, tenant);
+      const segments = await segmentsOf(dataDir, segmentDir, tenant);
       const query = new SqlQuery(
         {
           catalog: { segments: () => segments },
@@ -69,7 +69,11 @@ function settingsOf({ dataDir, configFile }: FolderLocation) {
 }
 
 /** The tenant's segments as the catalog lists them. */
-async function segmentsOf(dataDir: string, tenant: string): Promise<readonly SegmentMeta[]> {
+async function segmentsOf(
+  dataDir: string,
+  segmentDir: string,
+  tenant: string,
+): Promise<readonly SegmentMeta[]> {
   const files = nodeFiles();
   if ((await files.stat(joinPath(dataDir, "catalog.duckdb"))) === undefined) {
     throw new Error(
@@ -103,6 +107,7 @@ async function segmentsOf(dataDir: string, tenant: string): Promise<readonly Seg
           `there are no spans of tenant ${tenant}; there are some of ${known}\n`,
         );
       }
+      await refuseMissing(files, segments, segmentDir);
       // Whole copies: keys may be read late, and the catalog is closed then.
       return segments.map((segment) => ({ ...segment, keys: [...segment.keys] }));
     } finally {
@@ -113,6 +118,19 @@ async function segmentsOf(dataDir: string, tenant: string): Promise<readonly Seg
     throw e;
   } finally {
     await lock.release();
+  }
+}
+
+/** A command without a server does not fetch from a bucket. */
+async function refuseMissing(
+  files: Files,
+  segments: readonly SegmentMeta[],
+  segmentDir: string,
+): Promise<void> {
+  const inBucket = segments.filter(({ object }) => object !== undefined);
+  for (const segment of inBucket) {
+    if ((await files.stat(segmentPath(segmentDir, segment))) !== undefined) continue;
+    throw new Error("some segments are in the bucket only; start Pintail and ask it with --url");
   }
 }
 
