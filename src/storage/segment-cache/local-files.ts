@@ -1,4 +1,5 @@
 import type { Files } from "../../drivers/files/files.ts";
+import { PintailError } from "../../errors.ts";
 
 /** A file of the cache. It is deleted when it is the least recently used one, and nobody has it pinned. */
 export type LocalFile = {
@@ -10,14 +11,22 @@ export type LocalFile = {
   dropped: boolean;
 };
 
-/** The cache's files: their sizes, the order of their use, and a cap. */
+/** Room for a file that is not there yet. */
+export interface Reservation extends Disposable {
+  readonly bytes: number;
+}
+
+/** The cache's files: their sizes, the order of their use, and a cap that holds at any time. */
 export class LocalFiles {
   readonly #files: Pick<Files, "unlink">;
   readonly #capBytes: number;
   readonly #onEvicted: (bytes: number) => void;
   /** Least recently used first. */
   readonly #order = new Set<LocalFile>();
+  /** Whose the file of a path is: one fetched again takes the place of one that is still read. */
+  readonly #byPath = new Map<string, LocalFile>();
   #bytes = 0;
+  #reservedBytes = 0;
 
   constructor(
     files: Pick<Files, "unlink">,
@@ -37,6 +46,7 @@ export class LocalFiles {
   add(path: string, bytes: number, onDrop: () => void): LocalFile {
     const file: LocalFile = { path, bytes, pins: 0, onDrop, dropped: false };
     this.#order.add(file);
+    this.#byPath.set(path, file);
     this.#bytes += bytes;
     return file;
   }
@@ -51,7 +61,9 @@ export class LocalFiles {
   /** The file of a dropped one goes with its last pin. */
   async unpin(file: LocalFile): Promise<void> {
     file.pins--;
-    if (file.pins === 0 && file.dropped) await this.#delete(file);
+    if (file.pins > 0) return;
+    if (file.dropped) await this.#delete(file);
+    else await this.makeRoom();
   }
 
   /** From now on the file is in nobody's way; it is deleted once nobody reads it. */
@@ -63,27 +75,54 @@ export class LocalFiles {
     if (file.pins === 0) await this.#delete(file);
   }
 
-  /** Makes room for `bytes` more, as far as nobody has the rest pinned. */
-  async makeRoom(bytes: number): Promise<void> {
-    for (const file of this.#order) {
-      if (this.#bytes + bytes <= this.#capBytes) return;
-      if (file.pins > 0) continue;
-      this.#onEvicted(file.bytes);
-      await this.drop(file);
+  /** Rejects with `limited` when what is read right now leaves too little room. */
+  async reserve(bytes: number): Promise<Reservation> {
+    this.#reservedBytes += bytes;
+    let held = true;
+    const release = (): void => {
+      if (held) this.#reservedBytes -= bytes;
+      held = false;
+    };
+    try {
+      await this.makeRoom();
+      if (this.#bytes + this.#reservedBytes > this.#capBytes) {
+        throw new PintailError(
+          "limited",
+          `no room for ${bytes} bytes in the segment cache of ${this.#capBytes} bytes`,
+          { retryAfterMs: 1000 },
+        );
+      }
+    } catch (error) {
+      release();
+      throw error;
+    }
+    return { bytes, [Symbol.dispose]: release };
+  }
+
+  /** Deletes what nobody reads until the rest, and what is reserved, is within the cap. */
+  async makeRoom(): Promise<void> {
+    for (const file of [...this.#order]) {
+      if (this.#bytes + this.#reservedBytes <= this.#capBytes) return;
+      await this.#evict(file);
     }
   }
 
   /** The disk is full: half of what nobody uses goes, whatever the cap says. */
   async halve(): Promise<void> {
     const free = [...this.#order].filter(({ pins }) => pins === 0);
-    for (const file of free.slice(0, Math.ceil(free.length / 2))) {
-      this.#onEvicted(file.bytes);
-      await this.drop(file);
-    }
+    for (const file of free.slice(0, Math.ceil(free.length / 2))) await this.#evict(file);
+  }
+
+  async #evict(file: LocalFile): Promise<void> {
+    if (file.pins > 0 || file.dropped) return;
+    this.#onEvicted(file.bytes);
+    await this.drop(file);
   }
 
   async #delete(file: LocalFile): Promise<void> {
     this.#bytes -= file.bytes;
+    if (this.#byPath.get(file.path) !== file) return;
+    this.#byPath.delete(file.path);
     await this.#files.unlink(file.path);
   }
 }

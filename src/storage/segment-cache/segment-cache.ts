@@ -62,6 +62,8 @@ const MAX_PROJECTIONS = 8;
 /** Segments that are fetched at a time: each holds its bytes in memory meanwhile. */
 const MAX_FETCHES = 6;
 const MAX_HEADER_BYTES = 64 * 1024 * 1024;
+/** About what a projection's own footer takes at most. */
+const FOOTER_BYTES = 64 * 1024;
 
 /** Parts of a segment in a file of its own. */
 export type Projection = Rectangle & {
@@ -75,6 +77,8 @@ export type Projection = Rectangle & {
 type Entry = {
   /** One fetch of a segment at a time: what the next one needs may be there then. */
   readonly turns: Turns;
+  /** Likewise for its end. */
+  readonly headerTurns: Turns;
   whole: LocalFile | undefined;
   projections: readonly Projection[];
 };
@@ -139,7 +143,7 @@ export class SegmentCache implements SegmentFiles {
     const entry = this.#entry(segment.id);
     if (entry.whole !== undefined) return;
     this.#addWhole(entry, segment);
-    this.#local.makeRoom(0).catch((error) => this.#parts.log.warn("copy not deleted", { error }));
+    this.#local.makeRoom().catch((error) => this.#parts.log.warn("copy not deleted", { error }));
   }
 
   /** Its copies are deleted, once nobody reads them. */
@@ -155,28 +159,27 @@ export class SegmentCache implements SegmentFiles {
 
   async pin(needs: readonly SegmentNeed[], signal: AbortSignal): Promise<PinnedFiles> {
     const copies = new Map<string, Copy>();
-    let bytes = 0;
     const release = (): void => {
       for (const copy of copies.values()) this.release(copy);
       copies.clear();
     };
-    const results = await Promise.allSettled(
+    // What is still fetched for a query that failed already is fetched in vain.
+    const failed = new AbortController();
+    const both = AbortSignal.any([signal, failed.signal]);
+    let failure: unknown;
+    await Promise.all(
       needs.map(async (need) => {
-        const copy = await this.acquire(need, signal);
-        copies.set(need.meta.id, copy);
-        bytes += copy.file.bytes;
-        if (bytes > this.#settings.cacheBytes) {
-          throw new PintailError(
-            "limited",
-            `the query needs more than the ${this.#settings.cacheBytes} bytes of the segment cache`,
-          );
+        try {
+          copies.set(need.meta.id, await this.acquire(need, both));
+        } catch (error) {
+          failure ??= error;
+          failed.abort();
         }
       }),
     );
-    const failed = results.find((result) => result.status === "rejected");
-    if (failed !== undefined) {
+    if (failure !== undefined) {
       release();
-      throw failed.reason;
+      throw failure;
     }
     return {
       pathOf: (id) => {
@@ -236,16 +239,23 @@ export class SegmentCache implements SegmentFiles {
   }
 
   async #header(meta: SegmentMeta, signal: AbortSignal): Promise<SegmentHeader> {
-    const known = this.#headers.get(meta.id);
-    if (known !== undefined) {
-      this.#headers.delete(meta.id);
-      this.#headers.set(meta.id, known);
-      return known;
-    }
-    return this.#keepHeader(
-      meta,
-      await fetchHeader(meta, async (range) => (await this.#fetch(meta, [range], signal))[0]!),
+    return (
+      this.#knownHeader(meta) ??
+      (await this.#entry(meta.id).headerTurns.run(signal, async () => {
+        const meanwhile = this.#knownHeader(meta);
+        if (meanwhile !== undefined) return meanwhile;
+        const fetch = async (range: ByteRange) => (await this.#fetch(meta, [range], signal))[0]!;
+        return this.#keepHeader(meta, fits(await fetchHeader(meta, fetch), meta));
+      }))
     );
+  }
+
+  #knownHeader(meta: SegmentMeta): SegmentHeader | undefined {
+    const known = this.#headers.get(meta.id);
+    if (known === undefined) return undefined;
+    this.#headers.delete(meta.id);
+    this.#headers.set(meta.id, known);
+    return known;
   }
 
   /** The header with the segment's bytes from `from` on, which lies behind its row groups. */
@@ -302,11 +312,19 @@ export class SegmentCache implements SegmentFiles {
     if (known !== undefined) return known;
     const chunks = chunksOf(header, wanted);
     const needed = chunks.reduce((sum, { start, end }) => sum + end - start, 0);
-    if (needed > meta.byteSize * share) return this.#bringWhole(entry, meta, signal);
+    if (needed > meta.byteSize * share && meta.byteSize <= this.#settings.cacheBytes) {
+      try {
+        return await this.#bringWhole(entry, meta, signal);
+      } catch (error) {
+        // There may be room for less of it.
+        if (!isPintailError(error, "limited")) throw error;
+      }
+    }
     return this.#bringProjection(entry, meta, header, wanted, chunks, signal);
   }
 
   async #bringWhole(entry: Entry, meta: SegmentMeta, signal: AbortSignal): Promise<Copy> {
+    using room = await this.#local.reserve(meta.byteSize);
     const ranges = rangesOf(split(meta.byteSize));
     const bytes = await this.#fetch(meta, ranges, signal);
     const first = bytes[0]!;
@@ -315,9 +333,10 @@ export class SegmentCache implements SegmentFiles {
       throw new PintailError("corrupt", "the object is no Parquet file");
     }
     await this.#parts.files.mkdir(joinPath(this.#settings.segmentDir, meta.tenant));
-    await this.#write(segmentPath(this.#settings.segmentDir, meta), bytes, meta.byteSize);
+    await this.#write(segmentPath(this.#settings.segmentDir, meta), bytes);
     const file = entry.whole ?? this.#addWhole(entry, meta);
     this.#local.pin(file);
+    room[Symbol.dispose]();
     for (const { file: part } of entry.projections) await this.#local.drop(part);
     if (this.#entries.get(meta.id) !== entry) await this.#local.drop(file);
     return { kind: "whole", file };
@@ -331,6 +350,8 @@ export class SegmentCache implements SegmentFiles {
     chunks: readonly ChunkName[],
     signal: AbortSignal,
   ): Promise<Copy> {
+    const needed = chunks.reduce((sum, { start, end }) => sum + end - start, 0);
+    using room = await this.#local.reserve(needed + FOOTER_BYTES);
     const have = await this.#copied(entry, chunks);
     const missing = chunks.filter((chunk) => !have.has(keyOf(chunk)));
     const ranges = rangesOf(missing);
@@ -339,11 +360,12 @@ export class SegmentCache implements SegmentFiles {
     const { file: parts, places } = projectionFile(header.parts, wanted, chunks, bytes);
     const size = parts.reduce((sum, part) => sum + part.length, 0);
     const path = joinPath(this.#settings.cacheDir, `${meta.id}-${this.#fileCount++}.parquet`);
-    await this.#write(path, parts, size);
+    await this.#write(path, parts);
     const file = this.#local.add(path, size, () => {
       entry.projections = entry.projections.filter((one) => one.file !== file);
     });
     this.#local.pin(file);
+    room[Symbol.dispose]();
     const checksums = new Map(chunks.map((chunk, i) => [keyOf(chunk), crc32(bytes[i]!)]));
     const projection: Projection = { ...wanted, file, places, checksums };
     const covered = entry.projections.filter((one) => covers(projection, one));
@@ -410,9 +432,8 @@ export class SegmentCache implements SegmentFiles {
     return parts;
   }
 
-  /** Room is made first; when the disk is full all the same, once more with half of the cache. */
-  async #write(path: string, parts: readonly Uint8Array[], bytes: number): Promise<void> {
-    await this.#local.makeRoom(bytes);
+  /** When the disk is full, once more with half of the cache. */
+  async #write(path: string, parts: readonly Uint8Array[]): Promise<void> {
     try {
       await this.#parts.files.writeFileAtomic(path, parts);
     } catch (error) {
@@ -445,7 +466,7 @@ export class SegmentCache implements SegmentFiles {
   #entry(id: string): Entry {
     let entry = this.#entries.get(id);
     if (entry === undefined) {
-      entry = { turns: new Turns(1), whole: undefined, projections: [] };
+      entry = { turns: new Turns(1), headerTurns: new Turns(1), whole: undefined, projections: [] };
       this.#entries.set(id, entry);
     }
     return entry;
@@ -466,6 +487,16 @@ export class SegmentCache implements SegmentFiles {
     this.#headers.delete(id);
     this.#headerBytes -= headerBytes(header);
   }
+}
+
+/** Throws `corrupt` when the object has other rows than the catalog says. */
+function fits(header: SegmentHeader, { rowGroups }: SegmentMeta): SegmentHeader {
+  const { groups } = header.parts;
+  const same = rowGroups.every(({ rowCount }, i) => groups[i]?.rowCount === rowCount);
+  if (!same || groups.length !== rowGroups.length) {
+    throw new PintailError("corrupt", "the object has other row groups than the catalog says");
+  }
+  return header;
 }
 
 function rectangleOf({ parts }: SegmentHeader, { columns, rowGroups }: SegmentNeed): Rectangle {
