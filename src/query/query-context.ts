@@ -9,6 +9,7 @@ import { isPintailError, PintailError } from "../errors.ts";
 import type { SegmentMeta } from "../schema/segment-meta.ts";
 import type { Catalog } from "../storage/catalog/catalog.ts";
 import type { SegmentFiles } from "../storage/segment-cache/segment-files.ts";
+import { withHiddenIds } from "./hidden-traces.ts";
 import { QueryGate } from "./query-gate.ts";
 import type { QueryRecorder } from "./query-recorder.ts";
 import { hasMarkers } from "./remote/markers.ts";
@@ -156,6 +157,7 @@ class Attempt implements QueryRun {
   readonly recorder: QueryRecorder | undefined;
   readonly #deadlineMs: number | undefined;
   readonly #segments: ReadonlyMap<string, readonly SegmentMeta[]>;
+  #byId: Map<string, SegmentMeta> | undefined;
 
   constructor(
     context: QueryContext,
@@ -222,17 +224,19 @@ class Attempt implements QueryRun {
   /** Brings what a statement needs of segments in a bucket; its text names the files then. */
   async #files(sql: string): Promise<Disposable & { readonly text: string }> {
     const { segmentFiles } = this.context;
+    const metaOf = (id: string): SegmentMeta => this.#segmentOf(id);
     if (segmentFiles === undefined || !hasMarkers(sql)) {
-      return { text: sql, [Symbol.dispose]: () => {} };
+      return { text: withHiddenIds(sql, metaOf), [Symbol.dispose]: () => {} };
     }
-    const statement = remoteStatement(sql, (id) => this.#segmentOf(id));
+    const statement = remoteStatement(sql, metaOf);
     const { signal, timeoutMs } = this.#bounds();
     const limits = [signal, timeoutMs && AbortSignal.timeout(Math.ceil(timeoutMs))].filter(
       (one) => !!one,
     );
     try {
       const files = await segmentFiles.pin(statement.needs, AbortSignal.any(limits));
-      return { text: statement.textOf(files), [Symbol.dispose]: () => files[Symbol.dispose]() };
+      const text = withHiddenIds(statement.textOf(files), metaOf);
+      return { text, [Symbol.dispose]: () => files[Symbol.dispose]() };
     } catch (cause) {
       this.throwIfOver();
       // Not the kind of what was asked for: a trace that is not found is something else.
@@ -242,11 +246,14 @@ class Attempt implements QueryRun {
   }
 
   #segmentOf(id: string): SegmentMeta {
-    for (const segments of this.#segments.values()) {
-      const meta = segments.find((one) => one.id === id);
-      if (meta !== undefined) return meta;
+    this.#byId ??= new Map(
+      [...this.#segments.values()].flatMap((segments) => segments.map((meta) => [meta.id, meta])),
+    );
+    const meta = this.#byId.get(id);
+    if (meta === undefined) {
+      throw new Error("a statement over a segment that is not in the query's view");
     }
-    throw new Error("a statement over a segment that is not in the query's view");
+    return meta;
   }
 
   scratchTable(columns: readonly ScratchColumn[]): Promise<ScratchTable> {

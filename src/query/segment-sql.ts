@@ -1,6 +1,7 @@
 import type { SegmentMeta } from "../schema/segment-meta.ts";
 import { quoteIdentifier, quoteLiteral } from "../traceql/sql/sql.ts";
 import { maxOf, minOf } from "./bigint-bounds.ts";
+import { withoutHiddenSql } from "./hidden-traces.ts";
 import type { QueryContext } from "./query-context.ts";
 import { fileMarker } from "./remote/markers.ts";
 import { type RowGroupFilter, rowGroupsOf } from "./remote/row-groups.ts";
@@ -15,7 +16,10 @@ export type ReadOptions = {
   readonly rowGroups?: RowGroupFilter | undefined;
 };
 
-/** `read_parquet` over these segments, in this order. */
+/**
+ * `read_parquet` over these segments, in this order; what to read it from, in parentheses, where some
+ * of them hide traces. `file_index` and `file_row_number` are at hand in both.
+ */
 export function readSegments(
   context: Pick<QueryContext, "segmentPath" | "segmentFiles">,
   segments: readonly SegmentMeta[],
@@ -27,7 +31,8 @@ export function readSegments(
       : quoteLiteral(globOf(context.segmentPath(meta))),
   );
   const extra = options.with === undefined ? "" : `, ${options.with} = true`;
-  return `read_parquet([${paths.join(", ")}]${extra})`;
+  const virtual = ["file_index", "file_row_number"].filter((name) => name !== options.with);
+  return withoutHiddenSql(`read_parquet([${paths.join(", ")}]${extra})`, segments, virtual);
 }
 
 /** Whether the segment's local file, if there is one, is only a copy. */

@@ -7,6 +7,7 @@ import {
 } from "../schema/columns.ts";
 import type { SegmentMeta } from "../schema/segment-meta.ts";
 import { quoteIdentifier, quoteLiteral } from "../traceql/sql/sql.ts";
+import { hidesTraces } from "./hidden-traces.ts";
 import type { QueryEngine, QueryRun } from "./query-context.ts";
 import { readSegments } from "./segment-sql.ts";
 import { groupForFilter, type TagFilter } from "./tag-filter.ts";
@@ -35,7 +36,7 @@ export type TagNamesResult = {
   readonly stats: TagStats;
 };
 
-/** Without a filter this reads the catalog only; with one, the columns of the scopes asked for. */
+/** Without a filter this reads the catalog only; with one, and of segments that hide traces, the columns of the scopes asked for. */
 export function tagNames(engine: QueryEngine, request: TagNamesRequest): Promise<TagNamesResult> {
   const { tenants, signal } = request;
   const timeoutMs = engine.context.settings.searchTimeoutMs;
@@ -48,8 +49,11 @@ export function tagNames(engine: QueryEngine, request: TagNamesRequest): Promise
     if (filter === undefined) {
       const names: ReadonlyMap<string, Set<string>> = found;
       await run.forEach(segments, (meta) => {
+        if (hidesTraces(meta)) return;
         for (const { scope, key } of meta.keys) names.get(scope)?.add(key);
       });
+      const unsure = segments.filter(hidesTraces);
+      if (unsure.length > 0) await addFromSegments(run, unsure, undefined, found);
     } else {
       await run.forEach(segments, (meta) => filter.mayMatch(meta));
       await addFromSegments(run, segments, filter, found);
@@ -61,7 +65,7 @@ export function tagNames(engine: QueryEngine, request: TagNamesRequest): Promise
 async function addFromSegments(
   run: QueryRun,
   segments: readonly SegmentMeta[],
-  filter: TagFilter,
+  filter: TagFilter | undefined,
   found: ReadonlyMap<TagScope, Set<string>>,
 ): Promise<void> {
   const groups = groupForFilter(segments, filter, (meta) => meta.optionalColumns.join());

@@ -1,4 +1,5 @@
 import type { KeyStats, SegmentMeta } from "../schema/segment-meta.ts";
+import { hidesTraces } from "./hidden-traces.ts";
 import type { QueryEngine, QueryRun } from "./query-context.ts";
 import { readSegments } from "./segment-sql.ts";
 import type { TagSource } from "./tag-field.ts";
@@ -34,8 +35,8 @@ export type TagValuesResult = {
 const MAX_VALUES = 100_000;
 
 /**
- * The values of a field. The catalog answers where it lists all values of a segment and there is no
- * filter; only the other segments are read.
+ * The values of a field. The catalog answers where it lists all values of a segment, which hides no
+ * trace, and there is no filter; only the other segments are read.
  */
 export function tagValues(
   engine: QueryEngine,
@@ -60,7 +61,7 @@ export function tagValues(
     await run.forEach(segments, (meta) => {
       if (filter !== undefined && !filter.mayMatch(meta)) return;
       for (const { place, stats } of attributePlaces(meta, field)) {
-        if (filter === undefined && stats?.complete) addListed(stats, add);
+        if (filter === undefined && stats?.complete && !hidesTraces(meta)) addListed(stats, add);
         else {
           const entry = unanswered.get(place.sqlKey) ?? { place, segments: [] };
           unanswered.set(place.sqlKey, entry);

@@ -3,6 +3,7 @@ import type { SegmentMeta } from "../schema/segment-meta.ts";
 import { mayContainHash, traceIdHash } from "../storage/segments/trace-filter.ts";
 import { minOf } from "./bigint-bounds.ts";
 import { combineTrace } from "./combine-trace.ts";
+import { isHidden } from "./hidden-traces.ts";
 import type { QueryEngine, QueryRun } from "./query-context.ts";
 import { RowsToSpans, storedColumns } from "./rows-to-spans.ts";
 import { columnListSql, readSegments, traceIdSql } from "./segment-sql.ts";
@@ -51,7 +52,9 @@ async function findTrace(run: QueryRun, request: TraceByIdRequest): Promise<Trac
   for (const tenant of request.tenants) {
     const maxBytes = run.context.limitsFor(tenant).maxBytesPerTrace;
     const hash = traceIdHash(request.traceId);
-    const candidates = run.segments(tenant).filter((meta) => mayHoldTrace(meta, request, hash));
+    const candidates = run
+      .segments(tenant)
+      .filter((meta) => mayHoldTrace(meta, request, hash) && !isHidden(meta, traceId));
     for (const meta of candidates) inspectedBytes += meta.byteSize;
     const budget: TraceBudget = { maxBytes, usedBytes: 0, owners: new Set() };
     for (const part of await locate(run, candidates, request.traceId)) {

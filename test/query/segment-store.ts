@@ -16,8 +16,10 @@ import { segmentKey } from "../../src/storage/bucket/object-keys.ts";
 import type { Catalog } from "../../src/storage/catalog/catalog.ts";
 import { SegmentCache } from "../../src/storage/segment-cache/segment-cache.ts";
 import type { SegmentFiles } from "../../src/storage/segment-cache/segment-files.ts";
+import { mayContain } from "../../src/storage/segments/trace-filter.ts";
 import { writeSegment } from "../../src/storage/segments/write-segment.ts";
 import { silentLogger } from "../../src/telemetry/logger.ts";
+import { hexToBytes } from "../../src/util/hex.ts";
 
 export type RequestInit = MessageInitShape<typeof ExportTraceServiceRequestSchema>;
 
@@ -137,6 +139,16 @@ export class SegmentStore {
     const listed = this.inBucket ? { ...meta, object: { version: "1" } } : meta;
     this.segments.push(listed);
     return listed;
+  }
+
+  /** As the catalog does while a redaction is under way. */
+  hide(traceIds: readonly string[], tenant = "single-tenant"): void {
+    for (const [i, meta] of this.segments.entries()) {
+      const hiddenTraces = traceIds.filter((id) => mayContain(meta.traceFilter, hexToBytes(id)));
+      if (meta.tenant === tenant && hiddenTraces.length > 0) {
+        this.segments[i] = { ...meta, hiddenTraces };
+      }
+    }
   }
 
   async deleteFile(meta: SegmentMeta): Promise<void> {

@@ -2,6 +2,7 @@ import duckdb from "@duckdb/node-bindings";
 import { PintailError } from "../../errors.ts";
 import { vectorReader } from "./read-vector.ts";
 import type { SettingValue } from "./settings-sql.ts";
+import { assertViewOnly } from "./view-only.ts";
 
 export type SandboxSettings = {
   /** Folders whose files may be read, with all below. */
@@ -26,13 +27,18 @@ const EXPLAIN = /^\s*EXPLAIN\s+(?:ANALYZE\s+)?/i;
 /**
  * Throws `invalid` unless the text is one SELECT, or EXPLAIN of one (EXPLAIN ANALYZE runs what it
  * explains). The text is only parsed for that: planning a statement can have effects of its own,
- * EXPORT makes its folder then.
+ * EXPORT makes its folder then. `viewOnly`: see `assertViewOnly`.
  */
-export async function assertReadOnly(connection: duckdb.Connection, sql: string): Promise<void> {
+export async function assertReadOnly(
+  connection: duckdb.Connection,
+  sql: string,
+  viewOnly = false,
+): Promise<void> {
   if (sql.length > MAX_SQL_CHARS) {
     throw new PintailError("invalid", `query has ${sql.length} characters of ${MAX_SQL_CHARS}`);
   }
-  await assertSelect(connection, sql.replace(EXPLAIN, ""));
+  const tree = await assertSelect(connection, sql.replace(EXPLAIN, ""));
+  if (viewOnly) assertViewOnly(tree);
   const { extracted_statements: statements, statement_count: count } =
     await duckdb.extract_statements(connection, sql);
   if (count !== 1) throw new PintailError("invalid", `query has ${count} statements of 1`);
@@ -56,7 +62,7 @@ type Serialized = {
 };
 
 /** DuckDB writes the syntax tree of SELECT statements as JSON, and of no others. */
-async function assertSelect(connection: duckdb.Connection, sql: string): Promise<void> {
+async function assertSelect(connection: duckdb.Connection, sql: string): Promise<Serialized> {
   const parsed = await parse(connection, sql);
   if (parsed.error) {
     const { error_type: type, error_message: message } = parsed;
@@ -66,6 +72,7 @@ async function assertSelect(connection: duckdb.Connection, sql: string): Promise
   const count = parsed.statements?.length ?? 0;
   if (count === 0) throw new PintailError("invalid", "query is empty");
   if (count > 1) throw new PintailError("invalid", `query has ${count} statements of 1`);
+  return parsed;
 }
 
 async function parse(connection: duckdb.Connection, sql: string): Promise<Serialized> {

@@ -8,6 +8,7 @@ import type { SegmentMeta } from "../../schema/segment-meta.ts";
 import type { Catalog } from "../../storage/catalog/catalog.ts";
 import type { SegmentFiles } from "../../storage/segment-cache/segment-files.ts";
 import { quoteLiteral } from "../../traceql/sql/sql.ts";
+import { hidesTraces } from "../hidden-traces.ts";
 import { QueryGate } from "../query-gate.ts";
 import { fileMarker } from "../remote/markers.ts";
 import { remoteStatement } from "../remote/remote-statement.ts";
@@ -42,6 +43,7 @@ export type SqlRequest = {
 type View = {
   readonly sql: string;
   readonly paths: readonly string[];
+  readonly hidesTraces: boolean;
   readonly release: () => void;
 };
 
@@ -109,6 +111,7 @@ export class SqlQuery {
           fasterSql: plan?.sql,
           setup: [view.sql],
           allowedPaths: view.paths,
+          viewOnly: view.hidesTraces,
           format: request.format,
           limit: request.limit,
           maxRows: request.format === "json" && request.limit === 0 ? maxJsonRows : 0,
@@ -135,7 +138,12 @@ export class SqlQuery {
     if (segmentFiles === undefined || remote.length === 0) {
       const fileOf = (segment: SegmentMeta) => quoteLiteral(segmentPath(segment));
       const sql = spansView(segments, fileOf, plan?.lookups);
-      return { sql, paths: segments.map(segmentPath), release: () => {} };
+      return {
+        sql,
+        paths: segments.map(segmentPath),
+        hidesTraces: segments.some(hidesTraces),
+        release: () => {},
+      };
     }
     const sql = spansView(
       segments,
@@ -152,6 +160,7 @@ export class SqlQuery {
     return {
       sql: statement.textOf(files),
       paths: segments.map((one) => (byId.has(one.id) ? files.pathOf(one.id) : segmentPath(one))),
+      hidesTraces: segments.some(hidesTraces),
       release: () => files[Symbol.dispose](),
     };
   }

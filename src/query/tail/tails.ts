@@ -1,6 +1,7 @@
 import { PintailError } from "../../errors.ts";
 import type { SegmentMeta } from "../../schema/segment-meta.ts";
 import type { Logger } from "../../telemetry/logger.ts";
+import { asItIsNow } from "../hidden-traces.ts";
 import type { QueryEngine } from "../query-context.ts";
 import type { TailFilter } from "./compile-tail.ts";
 import type { TailSettings } from "./settings.ts";
@@ -162,21 +163,25 @@ export class Tails {
     // Who comes while the query runs sees only later segments.
     const inboxes = [...group.inboxes];
     try {
-      const { spans, dropped } = await engine.run(
+      const batch = await engine.run(
         {
           tenants: [group.tenant],
           timeoutMs: queryTimeoutMs,
           signal: group.over.signal,
           background: true,
         },
-        (run) =>
-          tailSpans(run, meta, search, {
-            maxSpans: maxSpansPerSegment,
-            maxBytes: maxBytesPerSegment,
-          }),
+        async (run) => {
+          const now = asItIsNow(engine.context.catalog, run.segments(group.tenant), meta);
+          const bounds = { maxSpans: maxSpansPerSegment, maxBytes: maxBytesPerSegment };
+          return now && (await tailSpans(run, now, search, bounds));
+        },
       );
       for (const inbox of inboxes) {
-        const lost = inbox.add(spans, dropped);
+        if (batch === undefined) {
+          inbox.skipped(1);
+          continue;
+        }
+        const lost = inbox.add(batch.spans, batch.dropped);
         if (lost > 0) onDropped?.(lost);
       }
     } catch (error) {

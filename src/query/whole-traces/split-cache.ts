@@ -1,4 +1,5 @@
 import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import { hidesTraces, isHidden } from "../hidden-traces.ts";
 import type { QueryContext } from "../query-context.ts";
 import type { NearPair } from "./border-zones.ts";
 import type { PartTimes } from "./known-traces.ts";
@@ -36,7 +37,9 @@ export class SplitCache {
     if (traces === undefined) return undefined;
     this.#pairs.delete(key);
     this.#pairs.set(key, traces);
-    return traces;
+    // It may have been put together before they were hidden.
+    if (!hidesTraces(first) && !hidesTraces(second)) return traces;
+    return traces.filter(({ traceId }) => !isHidden(first, traceId) && !isHidden(second, traceId));
   }
 
   set({ first, second }: NearPair, traces: readonly SharedTrace[]): void {

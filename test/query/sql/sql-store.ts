@@ -38,6 +38,7 @@ export class SqlStore {
           maxTempBytes: 256 * 2 ** 20,
         }),
         segmentPath: this.path,
+        segmentFiles: this.segments.segmentFiles,
         cutHead: async () => {},
       },
       { ...DEFAULT_SQL_SETTINGS, ...settings },

@@ -11,6 +11,8 @@ export type IsolatedQuery = {
   readonly setup: readonly string[];
   /** Files that may be read, and no others. */
   readonly allowedPaths: readonly string[];
+  /** By the views alone: the files hold what nobody may read. */
+  readonly viewOnly?: boolean | undefined;
   readonly format: SqlFormat;
   /** The result ends after these, 0 = all. */
   readonly limit: number;

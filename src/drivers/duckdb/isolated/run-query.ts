@@ -61,17 +61,17 @@ async function openShutIn(request: IsolatedRequest): Promise<duckdb.Connection> 
 /** The faster form when it binds; what is wrong with the statement is told of the person's own. */
 async function chooseStatement(
   connection: duckdb.Connection,
-  { sql, fasterSql }: IsolatedRequest,
+  { sql, fasterSql, viewOnly }: IsolatedRequest,
 ): Promise<string> {
   if (fasterSql !== undefined) {
     try {
-      await assertReadOnly(connection, fasterSql);
+      await assertReadOnly(connection, fasterSql, viewOnly);
       return fasterSql;
     } catch {
       // The original is checked next.
     }
   }
-  await assertReadOnly(connection, sql);
+  await assertReadOnly(connection, sql, viewOnly);
   return sql;
 }
 
