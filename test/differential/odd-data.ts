@@ -51,7 +51,19 @@ export const ODD: NamedSpans = {
     id: 4,
     parent: 3,
     startMs: 20,
-    more: { attributes: attributesOf({ n: 2n }) },
+    more: {
+      attributes: attributesOf({ n: 2n }),
+      links: [
+        {
+          traceId: traceIdOf(0xc1),
+          spanId: spanIdOf(1),
+          traceState: "",
+          flags: 0,
+          droppedAttributes: 0,
+          attributes: attributesOf({ a: -1n }),
+        },
+      ],
+    },
   }),
   // A client and an internal span share an id: of such two none is a parent of K3.
   K1: span("K1", {

@@ -104,19 +104,24 @@ type Group = {
   readonly hasCopies: boolean;
 };
 
-/** Segments that one SELECT can read; none of those where no span can come into the pipeline. */
+/**
+ * Segments that one SELECT can read; none of those where no span can come into the pipeline, unless
+ * they may hold the parent of one that lies elsewhere.
+ */
 function groupsOf(
   { search, range }: CandidateScan,
   overlay: TraceOverlay,
   copies: ReadonlySet<SegmentMeta>,
 ): Group[] {
+  const hasParents = search.pipeline.fields.some(({ type }) => type === "parent-attribute");
   const groups = new Map<string, Group>();
   for (const meta of overlay.segments) {
     const overlaid = overlay.isOverlaid(meta);
     const mayMatch = leafNumbers(search).map((leaf) =>
       overlaid ? search.mayMatchWhole(leaf, meta) : search.mayMatch(leaf, meta),
     );
-    if (!search.pipeline.seeds.some((leaf) => mayMatch[leaf])) continue;
+    const isEntered = search.pipeline.seeds.some((leaf) => mayMatch[leaf]);
+    if (!isEntered && !(overlaid && hasParents)) continue;
     const inside = !overlaid && segmentInside(meta, range);
     const hasCopies = copies.has(meta);
     const key = JSON.stringify([search.shape(meta).key, mayMatch, inside, hasCopies]);
