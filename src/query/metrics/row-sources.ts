@@ -190,13 +190,13 @@ function traceSources(
         : `(SELECT * FROM ${overlay.from(some)} WHERE ${overlapsGridSql(grid)})`;
     return { segments, shape, conditions, from, rows: from(segments) };
   });
-  const { beside, whole } = withParentsBeside(request, groups);
+  const { beside, whole, parents } = withParentsBeside(request, groups);
   if (condition !== undefined) {
     const sources = beside.map(({ segments, shape, conditions, from }) => {
       const where = conditionSql(condition, (leaf) => conditions[leaf]!);
       return { segments, shape, from, where };
     });
-    return { prelude: "", sources };
+    return { prelude: parents === undefined ? "" : `WITH ${parents} `, sources };
   }
   const sources = beside.map(({ segments, shape, from }) => ({
     segments,
@@ -205,19 +205,28 @@ function traceSources(
       `(SELECT * FROM ${from(some, all)} SEMI JOIN ${HITS} USING (row_id))`,
     where: "TRUE",
   }));
-  return { prelude: hitsSql(pipeline, whole, grid), sources };
+  const hits = hitsSql(pipeline, whole, grid);
+  return { prelude: parents === undefined ? hits : `${hits}, ${parents} `, sources };
 }
+
+/** Name of the relation with the columns that stand beside a row, by `row_id`. */
+const PARENTS = "parents";
 
 /**
  * `beside`: each row has its parent's columns beside its own where a field needs them. A parent may
- * lie in a segment of another shape, so they are found among all rows. `whole`: for the pipeline,
- * which finds parents by itself.
+ * lie in a segment of another shape, so they are found among all rows: by `parents`, a relation of
+ * the WITH clause, since a statement that found them anew for each group and place where it reads
+ * one would have dozens of joins. `whole`: for the pipeline, which finds parents by itself.
  */
 function withParentsBeside(
   { fields, shown, preparer }: TraceRequest,
   groups: readonly TraceGroup[],
-): { readonly beside: readonly TraceGroup[]; readonly whole: readonly TraceRows[] } {
-  if (!fields.some(isOfParent)) return { beside: groups, whole: groups };
+): {
+  readonly beside: readonly TraceGroup[];
+  readonly whole: readonly TraceRows[];
+  readonly parents: string | undefined;
+} {
+  if (!fields.some(isOfParent)) return { beside: groups, whole: groups, parents: undefined };
   const joined = joinedRows(
     groups.map(({ rows, shape }) => ({ from: rows, shape })),
     fields,
@@ -225,7 +234,8 @@ function withParentsBeside(
   const conditions = preparer.conditions(joined.shape);
   const parents = withParents(joined.from, fields, joined.shape);
   const whole = [{ rows: joined.from, shape: joined.shape, conditions }];
-  if (parents === joined.from || !shown.some(isOfParent)) return { beside: groups, whole };
+  if (parents === joined.from || !shown.some(isOfParent))
+    return { beside: groups, whole, parents: undefined };
   const columns = `SELECT row_id, COLUMNS('^(parent:.*|joined_[0-9]+)$') FROM ${parents}`;
   const beside = groups.map((group): TraceGroup => {
     const { hasEvents, hasLinks, hasExactTimes, listTypes } = group.shape;
@@ -233,8 +243,8 @@ function withParentsBeside(
     const shape = { ...joined.shape, key, hasEvents, hasLinks, hasExactTimes, listTypes };
     const from: TraceGroup["from"] = (some, all) =>
       `(SELECT own.*, other.* EXCLUDE (row_id)
-        FROM ${group.from(some, all)} AS own JOIN (${columns}) AS other USING (row_id))`;
+        FROM ${group.from(some, all)} AS own JOIN ${PARENTS} AS other USING (row_id))`;
     return { ...group, shape, conditions: preparer.conditions(shape), from };
   });
-  return { beside, whole };
+  return { beside, whole, parents: `${PARENTS} AS MATERIALIZED (${columns})` };
 }
