@@ -91,6 +91,7 @@ export const ODD: NamedSpans = {
         map: { json: '{"kvlistValue":{"values":[{"key":"k","value":{"stringValue":"x"}}]}}' },
         bytes: { json: '{"bytesValue":"AAE="}' },
         two: strings("x", "y"),
+        mixed: MIXED,
       }),
     },
   }),

@@ -1,4 +1,6 @@
 import type { SegmentMeta } from "../../../schema/segment-meta.ts";
+import { jsonArray } from "../../../traceql/sql/json-array.ts";
+import { rawSql } from "../../../traceql/sql/sql.ts";
 import type { MetricsGrid } from "../grid.ts";
 import { bucketSql } from "../observation-sql.ts";
 import type { RowSource } from "../row-sources.ts";
@@ -117,6 +119,8 @@ export function totalsSql(
   return `SELECT ${shownBucket(grid)}, ${counts.join(", ")} FROM ${rowsSql(rows, grid)} ${groups}`;
 }
 
+const IS_ARRAY = jsonArray(rawSql("entry.value")).array!.any.text;
+
 function topSql(partition: string, limit: number): string {
   const rank = (count: string) =>
     `row_number() OVER (${partition} ORDER BY ${count} DESC, CAST(value AS VARCHAR)) <= ${limit}`;
@@ -126,7 +130,7 @@ function topSql(partition: string, limit: number): string {
 /**
  * The most frequent values of each key of overflow maps of one scope and type: `bucket`, `key`,
  * `value`, the counts, and those of the key. Arrays of one element are their JSON, others the value
- * `nil`; what else rests as JSON is passed over.
+ * `nil`; what else rests as JSON, be it a mixed array, is no value to a query and passed over.
  */
 export function mapCountsSql(
   sources: readonly { readonly rows: CompareRows; readonly map: CompareMap }[],
@@ -136,8 +140,8 @@ export function mapCountsSql(
   const selects = sources.map(({ rows, map }) => {
     const value =
       map.type === "json"
-        ? `CASE json_array_length(entry.value, '$.arrayValue.values') WHEN 1 THEN entry.value
-            ELSE CASE json_type(entry.value, '$.arrayValue') WHEN 'OBJECT' THEN 'nil' END END`
+        ? `CASE WHEN ${IS_ARRAY} THEN CASE json_array_length(entry.value, '$.arrayValue.values')
+            WHEN 1 THEN entry.value ELSE 'nil' END END`
         : "entry.value";
     return `SELECT bucket, entry.key AS key, ${value} AS value, selected
       FROM (SELECT bucket, selected, unnest(map_entries(${map.sql})) AS entry
