@@ -7,6 +7,9 @@ import type { SegmentMeta } from "../../schema/segment-meta.ts";
  */
 const TOKEN = `pintail-${crypto.randomUUID()}`;
 
+const OPEN = `/*${TOKEN}+*/`;
+const CLOSE = `/*${TOKEN}-*/`;
+
 /** Which of a segment's row groups a statement reads: indexes, or all. */
 export type RowGroups = readonly number[] | "all";
 
@@ -14,6 +17,17 @@ export type RowGroups = readonly number[] | "all";
 export function fileMarker(meta: SegmentMeta, rowGroups: RowGroups): string {
   return `'${TOKEN}/${meta.id}/${rowGroups === "all" ? "all" : rowGroups.join(",")}'`;
 }
+
+/**
+ * `list` and a comma. Between marks, columns that the statement names nowhere else are left out: a
+ * relation of all columns, wrapped around the files, must not have all of them fetched.
+ */
+export function columnsMarker(list: readonly ListedColumn[]): string {
+  return `${OPEN}${list.map(({ text }) => `${text}, `).join("")}${CLOSE}`;
+}
+
+/** `text` is the column as the statement has it, maybe with the name of a relation before it. */
+export type ListedColumn = { readonly text: string; readonly name: string };
 
 export function hasMarkers(sql: string): boolean {
   return sql.includes(TOKEN);
@@ -29,4 +43,13 @@ export function replaceFileMarkers(
   );
 }
 
+/** Calls back for each column of the lists between marks: whether it stays. */
+export function replaceColumnMarkers(sql: string, keep: (name: string) => boolean): string {
+  return sql.replace(COLUMNS, (_, list: string) =>
+    list.replace(LISTED, (text, name: string) => (keep(name.replaceAll('""', '"')) ? text : "")),
+  );
+}
+
 const FILE = new RegExp(`'${TOKEN}/([^/']+)/(all|[0-9,]+)'`, "g");
+const COLUMNS = new RegExp(`/\\*${TOKEN}\\+\\*/(.*?)/\\*${TOKEN}-\\*/`, "gs");
+const LISTED = /(?:\w+\.)?"((?:[^"]|"")*)", /g;

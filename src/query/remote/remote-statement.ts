@@ -3,7 +3,7 @@ import type { SegmentMeta } from "../../schema/segment-meta.ts";
 import type { PinnedFiles, SegmentNeed } from "../../storage/segment-cache/segment-files.ts";
 import { quoteLiteral } from "../../traceql/sql/sql.ts";
 import { globOf } from "../segment-sql.ts";
-import { type RowGroups, replaceFileMarkers } from "./markers.ts";
+import { type RowGroups, replaceColumnMarkers, replaceFileMarkers } from "./markers.ts";
 import { namesIn } from "./named-columns.ts";
 
 /** A statement over segments that have to be brought first. */
@@ -27,19 +27,23 @@ export function remoteStatement(
 ): RemoteStatement {
   const groups = new Map<string, RowGroups>();
   const names = namesIn(
-    replaceFileMarkers(sql, (id, wanted) => {
-      const known = groups.get(id);
-      groups.set(id, known === undefined ? wanted : union(known, wanted));
-      return "''";
-    }),
+    replaceFileMarkers(
+      replaceColumnMarkers(sql, () => false),
+      (id, wanted) => {
+        const known = groups.get(id);
+        groups.set(id, known === undefined ? wanted : union(known, wanted));
+        return "''";
+      },
+    ),
   );
+  const text = replaceColumnMarkers(sql, (name) => names.has(name.toLowerCase()));
   const needs = Array.from(groups, ([id, rowGroups]): SegmentNeed => {
     const meta = metaOf(id);
     return { meta, columns: columnsOf(meta, names), rowGroups };
   });
   return {
     needs,
-    textOf: (files) => replaceFileMarkers(sql, (id) => quoteLiteral(globOf(files.pathOf(id)))),
+    textOf: (files) => replaceFileMarkers(text, (id) => quoteLiteral(globOf(files.pathOf(id)))),
   };
 }
 

@@ -2,6 +2,7 @@ import { FIXED_COLUMNS } from "../../schema/columns.ts";
 import type { SegmentMeta } from "../../schema/segment-meta.ts";
 import { quoteIdentifier } from "../../traceql/sql/sql.ts";
 import type { QueryContext } from "../query-context.ts";
+import { columnsMarker } from "../remote/markers.ts";
 import { readSegments } from "../segment-sql.ts";
 
 /** A segment, and the number that its rows' ids begin with. */
@@ -39,14 +40,22 @@ export function perFileSql(numbers: readonly number[]): string {
 
 /** Columns that all of these segments have, in one order. */
 export function storedColumnsSql(segments: readonly SegmentMeta[]): string {
-  return commonColumns(segments).join(", ");
+  return listed(segments, (name) => name);
 }
 
 /** The same of `stored`, but those of the trace from `trace`, those of its tree from `tree`. */
 export function overlaidColumnsSql(segments: readonly SegmentMeta[]): string {
-  return commonColumns(segments)
-    .map((name) => `${SOURCE.get(name) ?? "stored"}.${name}`)
-    .join(", ");
+  return listed(segments, (name) => `${SOURCE.get(name) ?? "stored"}.${name}`);
+}
+
+/** Each with a comma behind it. Of segments in a bucket, those that are named elsewhere are enough. */
+function listed(segments: readonly SegmentMeta[], textOf: (quoted: string) => string): string {
+  const columns = commonColumns(segments).map((name) => {
+    const quoted = quoteIdentifier(name).text;
+    return { name, text: textOf(quoted) };
+  });
+  if (segments.some(({ object }) => object !== undefined)) return columnsMarker(columns);
+  return columns.map(({ text }) => `${text}, `).join("");
 }
 
 const SOURCE: ReadonlyMap<string, "trace" | "tree"> = new Map([
@@ -63,6 +72,5 @@ const SOURCE: ReadonlyMap<string, "trace" | "tree"> = new Map([
 function commonColumns(segments: readonly SegmentMeta[]): string[] {
   const [first, ...rest] = segments.map((meta) => new Set(meta.optionalColumns));
   const common = [...(first ?? [])].filter((name) => rest.every((names) => names.has(name)));
-  const names = [...FIXED_COLUMNS.map(({ name }) => name), ...common];
-  return names.map((name) => quoteIdentifier(name).text);
+  return [...FIXED_COLUMNS.map(({ name }) => name), ...common];
 }

@@ -107,24 +107,23 @@ export class TraceOverlay implements AsyncDisposable {
       const some = [...plain, ...mixed];
       const keys = some.flatMap(({ meta }) => others.keys.get(meta) ?? []);
       if (some.length > 0)
-        selects.push(`SELECT ${columns}, row_id FROM ${read(some)} WHERE ${ofTracesSql(keys)}`);
+        selects.push(`SELECT ${columns}row_id FROM ${read(some)} WHERE ${ofTracesSql(keys)}`);
     } else {
-      if (plain.length > 0) selects.push(`SELECT ${columns}, row_id FROM ${read(plain)}`);
+      if (plain.length > 0) selects.push(`SELECT ${columns}row_id FROM ${read(plain)}`);
       if (mixed.length > 0 && tables !== undefined) {
         selects.push(
-          `SELECT ${columns}, row_id FROM ${read(mixed)} ANTI JOIN ${tables.ids.name} USING (trace_id)`,
+          `SELECT ${columns}row_id FROM ${read(mixed)} ANTI JOIN ${tables.ids.name} USING (trace_id)`,
         );
       }
     }
     const split = numbered.filter(({ meta }) => this.isOverlaid(meta));
     if (split.length > 0 && tables !== undefined) {
       const starts = split.flatMap(({ meta }) => this.#parts.partStarts.get(meta) ?? []);
-      selects.push(`SELECT ${overlaidColumnsSql(segments)}, stored.row_id
+      selects.push(`SELECT ${overlaidColumnsSql(segments)}stored.row_id
         FROM (SELECT * FROM ${read(split)} WHERE ${inRangesSql(starts)}) stored
         JOIN ${tables.rows.name} tree USING (row_id) JOIN ${tables.traces.name} trace USING (trace_no)`);
     }
-    if (selects.length === 0)
-      return `(SELECT ${columns}, row_id FROM ${read(numbered)} WHERE false)`;
+    if (selects.length === 0) return `(SELECT ${columns}row_id FROM ${read(numbered)} WHERE false)`;
     return `(${selects.join(" UNION ALL ")})`;
   }
 
