@@ -116,6 +116,16 @@ test("a filter on the root finds spans of a segment that does not hold it", asyn
   expect(await search("{ traceDuration > 10ms }")).toEqual(["1: 1 2 []"]);
 });
 
+test("a trace is found that starts in a slice where its segment with a match is not", async () => {
+  const later = Array.from({ length: 30 }, (_, i) => span(100 + i, 1, 0, { a: 1n }));
+  const child = span(90, 2, 1, { a: 1n, startUnixNano: T0 + 100_000n * MS });
+  await store.addBatch(batchOf([span(90, 1, 0)]));
+  await store.addBatch(batchOf([child, ...later]));
+  await store.addBatch(batchOf([span(1, 1, 0, { a: 1n })]));
+  const query = "{ nestedSetParent > 0 && span.a = 1 }";
+  expect(await search(query, { firstSliceRows: 20 })).toEqual(["90: 2 []"]);
+});
+
 test("a trace of which one part alone would match is judged as a whole", async () => {
   await store.addBatch(batchOf([span(1, 1, 0), span(1, 2, 1)]));
   await store.addBatch(batchOf([span(1, 3, 1), span(2, 1, 0), span(2, 2, 1)]));

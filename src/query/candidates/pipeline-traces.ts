@@ -6,8 +6,9 @@ import { timestampSql } from "../segment-sql.ts";
 import { segmentsWithCopies } from "../segments-with-copies.ts";
 import { countsSpans } from "../spanset-tree.ts";
 import { segmentInside } from "../time-range.ts";
+import { nearSegments } from "../whole-traces/border-zones.ts";
 import { overlaySlice } from "../whole-traces/open-overlay.ts";
-import type { TraceOverlay } from "../whole-traces/trace-overlay.ts";
+import type { OverlaySlice } from "../whole-traces/trace-overlay.ts";
 import {
   type CandidateScan,
   type CandidateSource,
@@ -30,17 +31,20 @@ export async function* pipelineTraces(scan: CandidateScan): CandidateSource {
   const pages = new SlicePages(scan);
   const distinct = countsSpans(search.pipeline.stages);
   const sizes = { firstRows: scan.firstSliceRows, maxRows: MAX_SLICE_ROWS };
+  // A trace may start in a segment that holds nothing for the pipeline.
+  const near = nearSegments(scan.segments, scan.all);
   for (const slice of newestSlices(scan.segments, range, sizes)) {
     const segments = segmentsOfSlice(scan.segments, slice);
     if (segments.length === 0) continue;
     scan.onRead(segments);
-    const overlay = await overlaySlice(run, segments, scan.all);
+    const whole = await overlaySlice(run, segmentsOfSlice(near, slice), scan.all);
     try {
+      const overlay = whole.sliced(segments);
       const copies = distinct ? await segmentsWithCopies(run, overlay.segments) : NO_SEGMENTS;
       const sources = await neededTraces(scan, sourcesOf(scan, { slice, overlay, copies }));
       yield* pages.of(slice, (limit) => pipelineTracesSql(scan, sources, limit));
     } finally {
-      await overlay[Symbol.asyncDispose]();
+      await whole[Symbol.asyncDispose]();
     }
   }
 }
@@ -49,7 +53,7 @@ const NO_SEGMENTS: ReadonlySet<SegmentMeta> = new Set();
 
 type SliceSource = {
   readonly slice: Slice;
-  readonly overlay: TraceOverlay;
+  readonly overlay: OverlaySlice;
   /** Segments whose spans may be there twice where that matters. */
   readonly copies: ReadonlySet<SegmentMeta>;
 };
@@ -110,7 +114,7 @@ type Group = {
  */
 function groupsOf(
   { search, range }: CandidateScan,
-  overlay: TraceOverlay,
+  overlay: OverlaySlice,
   copies: ReadonlySet<SegmentMeta>,
 ): Group[] {
   const hasParents = search.pipeline.fields.some(({ type }) => type === "parent-attribute");
