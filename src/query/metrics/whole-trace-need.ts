@@ -4,8 +4,9 @@ import { foldField } from "../../traceql/walk.ts";
 
 /**
  * Whether a condition on a span, or a label, may differ where only a part of the trace is seen.
- * `nestedSetParent < 0` may not: it asks for root spans, which are so by themselves. That test comes
- * with every query of Grafana's trace explorer.
+ * `nestedSetParent < 0` is taken not to: it asks for root spans, which are so by themselves, except
+ * in a trace that lies in several segments and has three spans of one id. That test comes with every
+ * query of Grafana's trace explorer.
  */
 export function needsWholeTraces(
   conditions: readonly FieldExpr[],
