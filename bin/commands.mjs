@@ -2,7 +2,17 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 
 /** Commands that are a file of `src/cli`. */
-const CLI = ["sql", "export", "import", "catalog", "retention", "explain", "demo", "readme-tables"];
+const CLI = [
+  "sql",
+  "export",
+  "import",
+  "catalog",
+  "retention",
+  "redact",
+  "explain",
+  "demo",
+  "readme-tables",
+];
 
 /** Commands for those who work on Pintail: they run in the project's folder. */
 const DEVELOPMENT = ["test", "check", "bench"];

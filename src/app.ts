@@ -1,6 +1,8 @@
+import { adminTokenOf } from "./app/admin-token-file.ts";
 import { buildApi } from "./app/api.ts";
 import { Core } from "./app/core.ts";
 import { type Doors, openDoors } from "./app/doors.ts";
+import { followRedactions } from "./app/redaction-work.ts";
 import { openStorage, type Storage } from "./app/storage.ts";
 import {
   compactionMetrics,
@@ -14,6 +16,7 @@ import type { LoadedConfig } from "./config/load.ts";
 import { nodeFiles } from "./drivers/files/node-files.ts";
 import { systemClock } from "./runtime/clock.ts";
 import { platformInfo, processStartUnixMs, readProcessStats } from "./runtime/process-stats.ts";
+import { AdminTokens } from "./server/admin-token.ts";
 import { Readiness } from "./server/readiness.ts";
 import type { Logger } from "./telemetry/logger.ts";
 import { MetricRegistry } from "./telemetry/metrics.ts";
@@ -56,8 +59,10 @@ export async function startApp(parts: AppParts): Promise<App> {
   let core: Core | undefined;
   let doors: Doors | undefined;
   let stopStreams = (): void => {};
+  let stopRedactions = async (): Promise<void> => {};
   const closeAll = async (): Promise<void> => {
     await doors?.close(Math.min(MAX_DOOR_CLOSE_MS, settings.server.gracefulShutdownTimeoutMs));
+    await stopRedactions();
     await core?.close();
     await storage.close();
   };
@@ -65,6 +70,8 @@ export async function startApp(parts: AppParts): Promise<App> {
     core = await openCore(parts, files, storage, metrics);
     registerMetrics(metrics, storage, core);
     const opening = core;
+    const { adminToken, dataDir } = settings;
+    const ownToken = await adminTokenOf(files, dataDir);
     const cutHead = (signal: AbortSignal) => opening.cutHead(signal);
     const { api, grpc, matchTraces, stop } = buildApi({
       config,
@@ -76,6 +83,16 @@ export async function startApp(parts: AppParts): Promise<App> {
       },
       recordKeys: (columns) => opening.usedKeys.record(columns),
       retentionReport: (tenants) => opening.retention.report(tenants),
+      openRedactions: (findTraces) => {
+        const { nowUnixMs: nowMs } = systemClock;
+        const { catalog } = storage;
+        const opened = followRedactions(opening, catalog, findTraces, settings.retention, {
+          ...{ log, nowMs },
+        });
+        stopRedactions = opened.stop;
+        return opened.redactions;
+      },
+      admins: new AdminTokens(adminToken === undefined ? [ownToken] : [ownToken, adminToken]),
       metrics,
       readiness,
       log,

@@ -3,6 +3,7 @@ export type ErrorKind =
   | "invalid" // the request itself is wrong; the same request will fail again
   | "malformed" // the body does not decode (gRPC tells this from `invalid`)
   | "unauthenticated" // no tenant was named although one is required
+  | "forbidden" // the caller may not do this
   | "not_found"
   | "unsupported" // understood, but not offered here
   | "limited" // over a rate or a queue bound; may be retried after `retryAfterMs`

@@ -3,6 +3,7 @@ import { queryGrpcService } from "../api/grpc/health.ts";
 import { JAEGER_METHODS } from "../api/grpc/jaeger-methods.ts";
 import { streamingQuerier } from "../api/grpc/streaming-querier.ts";
 import { queryRoutes } from "../api/http/query-routes.ts";
+import { redactionRoutes } from "../api/http/redaction-routes.ts";
 import { type RetentionRouteParts, retentionRoute } from "../api/http/retention-route.ts";
 import { sqlRoutes } from "../api/http/sql.ts";
 import type { StatusParts } from "../api/http/status-routes.ts";
@@ -20,16 +21,19 @@ import { systemClock } from "../runtime/clock.ts";
 import type { GrpcService } from "../runtime/grpc/service.ts";
 import { availableCores, platformInfo } from "../runtime/process-stats.ts";
 import type { SegmentMeta } from "../schema/segment-meta.ts";
+import type { AdminTokens } from "../server/admin-token.ts";
 import { connectHandlers, connectRoutes, lazyConnectHandlers } from "../server/connect.ts";
 import type { Readiness } from "../server/readiness.ts";
 import { requestMetrics } from "../server/request-metrics.ts";
 import { textNotFound } from "../server/text-error.ts";
+import type { RedactionParts, Redactions } from "../storage/redaction/redactions.ts";
 import type { MatchTraces } from "../storage/retention/class-traces.ts";
 import { segmentPath } from "../storage/segments/segment-writer.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { MetricRegistry } from "../telemetry/metrics.ts";
 import { EMULATED_TEMPO, VERSION } from "../version.ts";
 import { matchTracesWith } from "./match-traces.ts";
+import { redactedTracesWith } from "./redaction-work.ts";
 import type { Storage } from "./storage.ts";
 import { tailMetrics } from "./tempo-metrics.ts";
 
@@ -42,6 +46,9 @@ export type ApiParts = {
   readonly onCommitted: (listener: (segments: readonly SegmentMeta[]) => void) => void;
   readonly recordKeys: (columns: readonly string[]) => void;
   readonly retentionReport: RetentionRouteParts["report"];
+  /** Opens the redactions, once their queries can run. */
+  readonly openRedactions: (findTraces: RedactionParts["findTraces"]) => Redactions;
+  readonly admins: AdminTokens;
   readonly metrics: MetricRegistry;
   readonly readiness: Readiness;
   readonly log: Logger;
@@ -125,6 +132,9 @@ export function buildApi(parts: ApiParts): {
   const prefix = settings.server.httpPathPrefix || "/";
   api.route(prefix, sqlRoutes({ sql, log, tenantRules, apiPrefix, maxStatementBytes }));
   api.route(prefix, retentionRoute({ report: parts.retentionReport, log, tenantRules, apiPrefix }));
+  const redactions = parts.openRedactions(redactedTracesWith(engine));
+  const { admins } = parts;
+  api.route(prefix, redactionRoutes({ redactions, admins, log, tenantRules, apiPrefix }));
   api.route(prefix, queryRoutes({ ...routeParts, tails, apiPrefix, status: statusOf(parts) }));
   api.notFound(textNotFound);
   const grpc = queryGrpcService(parts.readiness, streams, requests.grpc);

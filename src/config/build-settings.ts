@@ -74,6 +74,7 @@ export function buildSettings(input: BuildInput): Settings {
       tempDir: join(paths.dataDir, "tmp"),
     },
     bucket: input.bucket,
+    adminToken: values.text("pintail.admin.token") || undefined,
     dataDir: paths.dataDir,
     limits: defaultLimits(input.overrideDefaults, globals),
     perTenantOverrideFile: values.text("overrides.per_tenant_override_config") || undefined,

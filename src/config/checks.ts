@@ -28,6 +28,10 @@ export function settingErrors(values: ConfigValues): readonly string[] {
     ];
     errors.push(`QueryBackendAfter (${after}) must be greater than query end cutoff (${end})`);
   }
+  const token = values.text("pintail.admin.token");
+  if (token !== "" && !/^[!-~]{16,1000}$/.test(token)) {
+    errors.push("pintail.admin.token must have 16 to 1000 visible ASCII characters");
+  }
   if (values.durationMs("overrides.per_tenant_override_period") === 0) {
     errors.push("overrides.per_tenant_override_period must be greater than 0");
   }

@@ -7,7 +7,7 @@ const MASK = "<secret>";
  * leak, so unknown names that end like a secret are masked too.
  */
 const SECRET_NAME =
-  /^(access_key|secret_key|session_token|encryption_key|storage_account_key|cert_pem|key_pem|key|credentials|secrets?|.*_?password|.*_secret|.*_token|.*_credentials|sse_key)$/i;
+  /^(access_key|secret_key|session_token|encryption_key|storage_account_key|cert_pem|key_pem|key|credentials|secrets?|.*_?password|.*_secret|.*_?token|.*_credentials|sse_key)$/i;
 
 /** Header maps carry credentials under any name, e.g. `X-Scope-OrgID` beside `Authorization`. */
 const HEADER_MAP = /^(headers|http_headers|remote_write_headers|response_headers)$/i;

@@ -33,6 +33,8 @@ export type Settings = {
   /** Where segments rest besides the local disk. */
   readonly bucket: BucketSettings | undefined;
   readonly query: QuerySettings;
+  /** Lets its bearer change what is stored, beside the one in the data folder. */
+  readonly adminToken: string | undefined;
   /** Folder of the catalog, the lock and anything else that is not WAL or segments. */
   readonly dataDir: string;
   readonly limits: TenantLimits;

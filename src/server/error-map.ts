@@ -22,6 +22,7 @@ const STATUS: Readonly<Record<ErrorKind, ErrorStatus>> = {
     rpc: GrpcCode.unknown,
     push: { http: 503, rpc: GrpcCode.unavailable },
   },
+  forbidden: same(403, GrpcCode.permissionDenied),
   not_found: same(404, GrpcCode.notFound),
   unsupported: same(404, GrpcCode.unimplemented),
   limited: same(429, GrpcCode.resourceExhausted),

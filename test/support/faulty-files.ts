@@ -79,11 +79,11 @@ export function faultyFiles(): FaultyFiles {
       fail(faults.failSync, "EIO", "fsync folder", dir);
       return real.syncDir(dir);
     },
-    async writeFileAtomic(path, parts) {
+    async writeFileAtomic(path, parts, options) {
       const all = parts instanceof Uint8Array ? [parts] : parts;
       const byteCount = all.reduce((total, part) => total + part.length, 0);
       fail(byteCount > faults.freeBytes, "ENOSPC", "write", path);
-      return real.writeFileAtomic(path, parts);
+      return real.writeFileAtomic(path, parts, options);
     },
     crash(keep, zero) {
       faults.crashed = true;

@@ -3,6 +3,12 @@ import { type KeySpec, key, prefixed } from "../key-spec.ts";
 /** `pintail`: what Tempo has no key for. */
 export const pintailKeys: readonly KeySpec[] = prefixed("pintail", [
   key(
+    "admin.token",
+    "string",
+    "",
+    "Whoever sends it as `Authorization: Bearer …` may redact traces, as may who can read the file `admin-token` in the data folder; 16 characters at least.",
+  ),
+  key(
     "storage.cache_bytes",
     "int",
     10_737_418_240,

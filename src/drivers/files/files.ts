@@ -21,8 +21,15 @@ export interface Files extends SyncFiles {
   syncDir(dir: string): Promise<void>;
   /** Whole file; rejects with `too_large` beyond `maxBytes`. */
   readFile(path: string, maxBytes: number): Promise<Uint8Array>;
-  /** All or nothing, also across a crash: temporary file, fsync, rename, fsync of the folder. */
-  writeFileAtomic(path: string, parts: Uint8Array | readonly Uint8Array[]): Promise<void>;
+  /**
+   * All or nothing, also across a crash: temporary file, fsync, rename, fsync of the folder. With
+   * `ownerOnly` other users cannot read it.
+   */
+  writeFileAtomic(
+    path: string,
+    parts: Uint8Array | readonly Uint8Array[],
+    options?: { readonly ownerOnly?: boolean },
+  ): Promise<void>;
   /** Bytes an unprivileged process may still write on the file system that holds `path`. */
   freeBytes(path: string): Promise<number>;
   /** Size of that file system. */

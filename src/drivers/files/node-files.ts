@@ -35,7 +35,8 @@ export function nodeFiles(): Files {
       }),
     syncDir: (dir) => attempt("fsync folder", dir, () => syncDir(dir)),
     readFile: (file, maxBytes) => attempt("read", file, () => readWhole(file, maxBytes)),
-    writeFileAtomic: (file, parts) => attempt("write", file, () => writeAtomic(file, parts)),
+    writeFileAtomic: (file, parts, options = {}) =>
+      attempt("write", file, () => writeAtomic(file, parts, options.ownerOnly ? 0o600 : 0o640)),
     freeBytes: (file) =>
       attempt("stat the file system of", file, async () => {
         const { bavail, bsize } = await fs.statfs(file);
@@ -226,10 +227,14 @@ async function readWhole(file: string, maxBytes: number): Promise<Uint8Array> {
   }
 }
 
-async function writeAtomic(file: string, parts: Uint8Array | readonly Uint8Array[]): Promise<void> {
+async function writeAtomic(
+  file: string,
+  parts: Uint8Array | readonly Uint8Array[],
+  mode: number,
+): Promise<void> {
   const temporary = `${file}.tmp-${process.pid}-${crypto.randomUUID()}`;
   try {
-    const handle = await fs.open(temporary, "wx", 0o640);
+    const handle = await fs.open(temporary, "wx", mode);
     try {
       // Each call goes on where the one before ended.
       for (const part of parts instanceof Uint8Array ? [parts] : parts)

@@ -11,7 +11,7 @@ export class HiddenTraces {
   readonly #byTenant = new Map<string, Map<string, Uint32Array>>();
 
   /** Those that are done hide nothing. */
-  constructor(redactions: Iterable<Redaction>) {
+  constructor(redactions: Iterable<Pick<Redaction, "tenant" | "state" | "traceIds">>) {
     for (const { tenant, state, traceIds } of redactions) {
       if (state === "done") continue;
       const hashes = this.#byTenant.get(tenant) ?? new Map<string, Uint32Array>();

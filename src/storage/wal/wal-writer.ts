@@ -15,6 +15,7 @@ export class WalWriter {
   /** Ascending; the one being written is the last. */
   #positions: { firstLsn: Lsn; endLsn: Lsn }[];
   #current: OpenFile | undefined;
+  #rolls = false;
 
   constructor(
     files: Files,
@@ -30,6 +31,16 @@ export class WalWriter {
 
   get fileCount(): number {
     return this.#positions.length;
+  }
+
+  /** Where the oldest file begins; `undefined` without files. */
+  get oldestLsn(): Lsn | undefined {
+    return this.#positions[0]?.firstLsn;
+  }
+
+  /** The next write begins a new file. */
+  roll(): void {
+    this.#rolls = true;
   }
 
   get bytes(): number {
@@ -91,7 +102,9 @@ export class WalWriter {
   async #fileFor(lsn: Lsn): Promise<OpenFile> {
     const current = this.#current;
     if (current !== undefined) {
-      if (current.endLsn === lsn && lsn - current.firstLsn < this.#maxFileBytes) return current;
+      const fits = current.endLsn === lsn && lsn - current.firstLsn < this.#maxFileBytes;
+      // An empty one is new enough, and two cannot begin at one place.
+      if (fits && (!this.#rolls || current.firstLsn === lsn)) return current;
       this.#current = undefined;
       // Everything in it is synced; a failed close loses nothing.
       await current.handle.close().catch(() => {});
@@ -100,6 +113,7 @@ export class WalWriter {
     const handle = await this.#files.openAppend(path, { exclusive: true });
     const file = { firstLsn: lsn, handle, endLsn: lsn };
     this.#current = file;
+    this.#rolls = false;
     this.#positions.push({ firstLsn: lsn, endLsn: lsn });
     await this.#files.syncDir(this.#dir);
     return file;

@@ -138,6 +138,19 @@ export class Wal {
     return this.#nextLsn;
   }
 
+  /** Records before this are not on the disk any more. */
+  get oldestLsn(): Lsn {
+    return this.#writer.oldestLsn ?? this.#durableTo;
+  }
+
+  /** Begins a new file with the next write, and writes: the files before can be released then. */
+  roll(): void {
+    if (this.#closed) return;
+    this.#writer.roll();
+    this.#enqueueVoid([]);
+    this.#schedule();
+  }
+
   counts(): WalCounts {
     return {
       appendedRecords: this.#appendedRecords,
