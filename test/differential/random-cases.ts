@@ -19,9 +19,9 @@ const TRACES = 40;
 export const SPREADS = ["one segment", "whole traces", "split traces", "a bucket"] as const;
 export type Spread = (typeof SPREADS)[number];
 
-/** A bucket is asked the same about the same as local files. */
+/** Each spread has spans and queries of its own. */
 export function numberOf(spread: Spread): number {
-  return SPREADS.indexOf(spread === "a bucket" ? "split traces" : spread);
+  return SPREADS.indexOf(spread);
 }
 
 export function randomlyPlaced(r: Random, spread: Spread): Placed[] {
