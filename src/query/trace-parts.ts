@@ -7,6 +7,7 @@ import { startsAt } from "./remote/row-groups.ts";
 import { ofTracesSql, readSegments, traceIdSql } from "./segment-sql.ts";
 import { traceIdFromHex } from "./trace-id.ts";
 import type { TraceKey } from "./trace-key.ts";
+import { groupByNarrowColumns, isRootSql } from "./whole-traces/narrow-columns.ts";
 
 /** What one segment holds of a trace. */
 export type TracePart = {
@@ -189,11 +190,18 @@ async function chooseRoots(run: QueryRun, traces: Map<string, WholeTrace>): Prom
     parts.map(({ startUnixNano }) => ({ traceId, startUnixNano })),
   );
   const rowGroups = startsAt(keys.map(({ startUnixNano }) => startUnixNano));
-  // Each part's own root is known by its names.
+  const where = ofTracesSql(keys);
+  const selects = groupByNarrowColumns(metas.map((meta) => ({ meta }))).map((group) => {
+    const segments = group.map(({ meta }) => meta);
+    // Each part's own root is known by its names, which are those of no root where there is none.
+    return `SELECT trace_id, start_time, span_id, service_name, name
+      FROM ${readSegments(run.context, segments, { rowGroups })}
+      WHERE ${where} AND name = root_span_name AND service_name = root_service_name
+        AND ${isRootSql(segments[0]!)}`;
+  });
   const rows = await run.rows(
     `SELECT trace_id, min({'start': start_time, 'id': span_id, 'service': service_name, 'span': name})
-      FROM ${readSegments(run.context, metas, { rowGroups })} WHERE ${ofTracesSql(keys)} AND parent_span_id IS NULL
-        AND name = root_span_name AND service_name = root_service_name GROUP BY trace_id`,
+      FROM (${selects.join(" UNION ALL ")}) GROUP BY trace_id`,
   );
   for (const [traceId, root] of rows as [string, { service: string; span: string }][]) {
     const { service: serviceName, span: spanName } = root;

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { compileSearch } from "../../src/query/compile-search.ts";
 import { searchTraces } from "../../src/query/search.ts";
-import { aSpan, hex } from "../support/otlp-builder.ts";
+import { aSpan, attributes, hex } from "../support/otlp-builder.ts";
 import { type RequestInit, SegmentStore } from "./segment-store.ts";
 
 const T0 = 1_700_000_000_000_000_000n;
@@ -60,4 +60,22 @@ test("each part that is found brings the segments near it into reach", async () 
   expect(traces).toMatchObject([
     { startUnixNano: T0, durationNanos: 3n * HOUR, spansets: [{ matchedCount: 3 }] },
   ]);
+});
+
+test("a nameless span that is the child of a linked one is not the root of a trace in two segments", async () => {
+  const traceId = hex("1".padStart(32, "0"));
+  const link = {
+    traceId,
+    spanId: hex("2".padStart(16, "0")),
+    attributes: attributes({ "opentracing.ref_type": "child_of" }),
+  };
+  const times = { startTimeUnixNano: T0, endTimeUnixNano: T0 };
+  for (const span of [
+    { spanId: hex("1".padStart(16, "0")), name: "", links: [link] },
+    { spanId: hex("2".padStart(16, "0")), name: "auth" },
+  ]) {
+    const spans = [aSpan({ ...span, ...times, traceId })];
+    await store.add([{ resourceSpans: [{ scopeSpans: [{ spans }] }] }]);
+  }
+  expect((await search("{}")).traces).toMatchObject([{ rootSpanName: "auth" }]);
 });

@@ -45,8 +45,8 @@ function endSql(meta: SegmentMeta): string {
   return hasExactTimes(meta) ? `coalesce(${EXACT_TIME_COLUMNS[1]}, ${stored})` : stored;
 }
 
-/** The rule that segments are written by, see `traceColumns`. */
-function isRootSql(meta: SegmentMeta): string {
+/** The rule that segments are written by, see `traceColumns`; the same for all `groupByNarrowColumns`. */
+export function isRootSql(meta: SegmentMeta): string {
   const noParent = "parent_span_id IS NULL";
   if (!hasLinks(meta)) return noParent;
   const type = `list_filter(link.attributes, lambda entry: entry.key = 'opentracing.ref_type')[1].str`;
