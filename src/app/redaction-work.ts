@@ -6,6 +6,7 @@ import type { Catalog } from "../storage/catalog/catalog.ts";
 import { type RedactionParts, Redactions } from "../storage/redaction/redactions.ts";
 import type { RetentionSettings } from "../storage/settings.ts";
 import type { Logger } from "../telemetry/logger.ts";
+import { parseQuery } from "../traceql/parser.ts";
 import { ulidSource } from "../util/ulid.ts";
 import type { Core } from "./core.ts";
 
@@ -13,6 +14,10 @@ import type { Core } from "./core.ts";
 export function redactedTracesWith(engine: QueryEngine): RedactionParts["findTraces"] {
   return async ({ tenant, query, range, maxTraces }, signal) => {
     const search = compileSearch(query, engine.context.settings.maxQueryBytes);
+    // A search takes the traces that it counts; here that must be said.
+    if (parseQuery(query).metrics !== undefined) {
+      throw new PintailError("invalid", "a metrics query names no traces, give its filter alone");
+    }
     return await matchingTraceIds(engine, {
       ...{ tenant, search, range, maxTraces, signal, background: true },
     });
