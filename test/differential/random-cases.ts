@@ -8,8 +8,8 @@ import { type OracleTrace, tracesOf } from "./oracle/trace.ts";
 import type { Outcome } from "./outcome.ts";
 import { type Case, shrink } from "./shrink.ts";
 
-/** Queries of each test. */
-export const CASES = Number(process.env.PINTAIL_DIFFERENTIAL_CASES ?? 350);
+/** Queries of each test; the one over a bucket, which asks slowly, has a quarter of them. */
+const CASES = Number(process.env.PINTAIL_DIFFERENTIAL_CASES ?? 350);
 /** The same queries in every run, so that a change is judged by itself; other seeds explore. */
 export const USUAL_SEED = 101;
 export const QUERIES_PER_DATA_SET = 100;
@@ -22,6 +22,10 @@ export type Spread = (typeof SPREADS)[number];
 /** Each spread has spans and queries of its own. */
 export function numberOf(spread: Spread): number {
   return SPREADS.indexOf(spread);
+}
+
+export function casesOf(spread: Spread): number {
+  return spread === "a bucket" ? Math.ceil(CASES / 4) : CASES;
 }
 
 export function randomlyPlaced(r: Random, spread: Spread): Placed[] {

@@ -8,7 +8,7 @@ import { BASE } from "./generate/spans.ts";
 import { runMetrics } from "./metrics-case.ts";
 import { type Grid, instantGrid, rangeGrid } from "./oracle/metrics.ts";
 import {
-  CASES,
+  casesOf,
   difference,
   numberOf,
   QUERIES_PER_DATA_SET,
@@ -34,15 +34,16 @@ test.for(SPREADS)(
   `random metrics queries over %s answer as the naive evaluator (PINTAIL_TEST_SEED=${SEED})`,
   { timeout: 600_000 },
   async (spread) => {
+    const cases = casesOf(spread);
     store.inBucket = spread === "a bucket";
     const counts = { same: 0, refused: 0, different: 0, nonEmpty: 0 };
-    for (let done = 0, round = 0; done < CASES; round++) {
+    for (let done = 0, round = 0; done < cases; round++) {
       // Other spans and queries for each spread.
       const r = new Random(SEED + 7919 * round + 104_729 * numberOf(spread));
       const placed = randomlyPlaced(r, spread);
       await loadSpans(store, placed, r.pick([undefined, 16]));
       const traces = tracesIn(placed);
-      for (let q = 0; q < QUERIES_PER_DATA_SET && done < CASES; q++, done++) {
+      for (let q = 0; q < QUERIES_PER_DATA_SET && done < cases; q++, done++) {
         const query = randomMetricsQuery(r, BASE + 60n * SECOND);
         const window = randomWindow(r);
         const outcome = await runMetrics(store, traces, query, window);
@@ -61,8 +62,8 @@ test.for(SPREADS)(
     }
     console.log(`seed ${SEED}, ${spread}:`, counts);
     // Queries that find nothing, or that nobody runs, would prove little.
-    expect(counts.nonEmpty).toBeGreaterThan(CASES / 5);
-    expect(counts.refused).toBeLessThan(CASES / 2);
+    expect(counts.nonEmpty).toBeGreaterThan(cases / 5);
+    expect(counts.refused).toBeLessThan(cases / 2);
   },
 );
 
