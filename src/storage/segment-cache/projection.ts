@@ -14,11 +14,10 @@ export type ChunkName = {
   readonly end: number;
 };
 
+type HeaderParts = { readonly footer: ReadFooter; readonly parts: FooterParts };
+
 /** In the order of the stored file. */
-export function chunksOf(
-  { footer, parts }: { readonly footer: ReadFooter; readonly parts: FooterParts },
-  { columns, groups }: Rectangle,
-): ChunkName[] {
+function chunksOf({ footer, parts }: HeaderParts, { columns, groups }: Rectangle): ChunkName[] {
   const chunks: ChunkName[] = [];
   for (const group of groups) {
     for (const column of columns) {
@@ -67,21 +66,27 @@ export function sliceOf(
   return bytes[i]!.subarray(start - range.start, end - range.start);
 }
 
-/** The parts of a complete Parquet file of these chunks, whose bytes are given in their order. */
-export function projectionFile(
-  parts: FooterParts,
-  rectangle: Rectangle,
-  chunks: readonly ChunkName[],
-  bytes: readonly Uint8Array[],
-): { readonly file: readonly Uint8Array[]; readonly places: ReadonlyMap<string, number> } {
+/** A projection file before its chunks are there: those follow its first bytes, in their order. */
+export type ProjectionPlan = {
+  readonly chunks: readonly ChunkName[];
+  /** Where each chunk begins in the file, by `chunkKey`. */
+  readonly places: ReadonlyMap<string, number>;
+  /** What follows the chunks. */
+  readonly end: readonly Uint8Array[];
+  readonly sizeBytes: number;
+};
+
+/** Of a complete Parquet file. Throws `corrupt` when the footer's parts are not a writer's. */
+export function planProjection(header: HeaderParts, rectangle: Rectangle): ProjectionPlan {
+  const chunks = chunksOf(header, rectangle);
   const places = new Map<string, number>();
   let offset = MAGIC.length;
-  for (const [i, chunk] of chunks.entries()) {
-    places.set(chunkKey(chunk.leaf, chunk.group), offset);
-    offset += bytes[i]!.length;
+  for (const { leaf, group, start, end } of chunks) {
+    places.set(chunkKey(leaf, group), offset);
+    offset += end - start;
   }
   const footer = writeProjectedFooter(
-    parts,
+    header.parts,
     rectangle.columns,
     rectangle.groups,
     (leaf, group) => places.get(chunkKey(leaf, group))!,
@@ -89,7 +94,7 @@ export function projectionFile(
   const end = new Uint8Array(8);
   new DataView(end.buffer).setUint32(0, footer.length, true);
   end.set(MAGIC, 4);
-  return { file: [MAGIC, ...bytes, footer, end], places };
+  return { chunks, places, end: [footer, end], sizeBytes: offset + footer.length + end.length };
 }
 
 export function chunkKey(leaf: number, group: number): string {

@@ -12,8 +12,8 @@ import { type LocalFile, LocalFiles } from "./local-files.ts";
 import {
   type ChunkName,
   chunkKey,
-  chunksOf,
-  projectionFile,
+  type ProjectionPlan,
+  planProjection,
   type Rectangle,
   rangesOf,
   sliceOf,
@@ -62,8 +62,6 @@ const MAX_PROJECTIONS = 8;
 /** Segments that are fetched at a time: each holds its bytes in memory meanwhile. */
 const MAX_FETCHES = 6;
 const MAX_HEADER_BYTES = 64 * 1024 * 1024;
-/** About what a projection's own footer takes at most. */
-const FOOTER_BYTES = 64 * 1024;
 
 /** Parts of a segment in a file of its own. */
 export type Projection = Rectangle & {
@@ -310,9 +308,8 @@ export class SegmentCache implements SegmentFiles {
     const wanted = rectangleOf(header, need);
     const known = await this.#find(entry, need);
     if (known !== undefined) return known;
-    const chunks = chunksOf(header, wanted);
-    const needed = chunks.reduce((sum, { start, end }) => sum + end - start, 0);
-    if (needed > meta.byteSize * share && meta.byteSize <= this.#settings.cacheBytes) {
+    const plan = planProjection(header, wanted);
+    if (plan.sizeBytes > meta.byteSize * share && meta.byteSize <= this.#settings.cacheBytes) {
       try {
         return await this.#bringWhole(entry, meta, signal);
       } catch (error) {
@@ -320,7 +317,7 @@ export class SegmentCache implements SegmentFiles {
         if (!isPintailError(error, "limited")) throw error;
       }
     }
-    return this.#bringProjection(entry, meta, header, wanted, chunks, signal);
+    return this.#bringProjection(entry, meta, wanted, plan, signal);
   }
 
   async #bringWhole(entry: Entry, meta: SegmentMeta, signal: AbortSignal): Promise<Copy> {
@@ -345,23 +342,19 @@ export class SegmentCache implements SegmentFiles {
   async #bringProjection(
     entry: Entry,
     meta: SegmentMeta,
-    header: SegmentHeader,
     wanted: Rectangle,
-    chunks: readonly ChunkName[],
+    { chunks, places, end, sizeBytes }: ProjectionPlan,
     signal: AbortSignal,
   ): Promise<Copy> {
-    const needed = chunks.reduce((sum, { start, end }) => sum + end - start, 0);
-    using room = await this.#local.reserve(needed + FOOTER_BYTES);
+    using room = await this.#local.reserve(sizeBytes);
     const have = await this.#copied(entry, chunks);
     const missing = chunks.filter((chunk) => !have.has(keyOf(chunk)));
     const ranges = rangesOf(missing);
     const fetched = await this.#fetch(meta, ranges, signal);
     const bytes = chunks.map((chunk) => have.get(keyOf(chunk)) ?? sliceOf(ranges, fetched, chunk));
-    const { file: parts, places } = projectionFile(header.parts, wanted, chunks, bytes);
-    const size = parts.reduce((sum, part) => sum + part.length, 0);
     const path = joinPath(this.#settings.cacheDir, `${meta.id}-${this.#fileCount++}.parquet`);
-    await this.#write(path, parts);
-    const file = this.#local.add(path, size, () => {
+    await this.#write(path, [MAGIC, ...bytes, ...end]);
+    const file = this.#local.add(path, sizeBytes, () => {
       entry.projections = entry.projections.filter((one) => one.file !== file);
     });
     this.#local.pin(file);

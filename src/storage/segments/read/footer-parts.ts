@@ -16,11 +16,12 @@ type ColumnParts = {
 
 /** A Parquet footer, taken apart as far as it takes to write another one with fewer columns and rows. */
 export type FooterParts = {
+  readonly bytes: Uint8Array;
   readonly columns: readonly ColumnParts[];
   readonly groups: readonly {
     readonly rowCount: number;
-    /** ColumnMetaData by leaf. */
-    readonly chunks: readonly (readonly RawField[])[];
+    /** Where `bytes` has the ColumnMetaData: start and end, by leaf. */
+    readonly chunks: Uint32Array;
   }[];
 };
 
@@ -30,6 +31,8 @@ const DICTIONARY_PAGE_OFFSET = 11;
 /** Page indexes and bloom filters lie elsewhere in the file, so a projection has none. */
 const LEFT_OUT: ReadonlySet<number> = new Set([10, 14, 15]);
 const MAX_ELEMENTS = 65_536;
+/** The largest struct that is kept in parts has 17. */
+const MAX_FIELDS = 64;
 
 /** Takes `footer` (FileMetaData) apart. Throws `corrupt` when it is none. */
 export function takeApart(footer: Uint8Array): FooterParts {
@@ -40,19 +43,19 @@ export function takeApart(footer: Uint8Array): FooterParts {
   for (let type = reader.nextField(); type !== 0; type = reader.nextField()) {
     if (reader.fieldId === 2 && type === ThriftType.list) columns = readColumns(reader, footer);
     else if (reader.fieldId === 4 && type === ThriftType.list) {
-      groups = listOf(reader, () => readGroup(reader, footer));
+      groups = listOf(reader, () => readGroup(reader));
       break;
     } else reader.skip(type);
   }
   if (columns === undefined || groups === undefined) throw corrupt("a footer without its parts");
   const leaves = columns.reduce((sum, { leafCount }) => sum + leafCount, 0);
-  if (groups.some(({ chunks }) => chunks.length !== leaves)) throw corrupt("chunks do not fit");
-  return { columns, groups };
+  if (groups.some(({ chunks }) => chunks.length !== 2 * leaves)) throw corrupt("chunks do not fit");
+  return { bytes: footer, columns, groups };
 }
 
 /**
  * A footer with these columns (indexes, ascending) and row groups. `placeOf` says where the new file
- * has the first byte of a chunk.
+ * has the first byte of a chunk. Throws `corrupt` for chunks that no writer describes so.
  */
 export function writeProjectedFooter(
   parts: FooterParts,
@@ -89,7 +92,8 @@ export function writeProjectedFooter(
       thrift.beginListed();
       thrift.i64(2, 0);
       thrift.begin(3);
-      bytes += writeChunk(thrift, chunks[leaf]!, placeOf(leaf, group));
+      const raw = parts.bytes.subarray(chunks[2 * leaf], chunks[2 * leaf + 1]);
+      bytes += writeChunk(thrift, raw, placeOf(leaf, group));
       thrift.end();
       thrift.end();
     }
@@ -112,14 +116,19 @@ export function writeProjectedFooter(
 }
 
 /** Returns the chunk's uncompressed size. */
-function writeChunk(thrift: ThriftWriter, fields: readonly RawField[], place: number): number {
+function writeChunk(thrift: ThriftWriter, raw: Uint8Array, place: number): number {
+  const fields = readStruct(new ThriftReader(raw), raw);
   const offsets = new Map<number, number>();
   let uncompressed = 0;
-  for (const { id, value } of fields) {
-    if (id === DATA_PAGE_OFFSET || id === DICTIONARY_PAGE_OFFSET) offsets.set(id, count(value));
+  for (const { id, type, value } of fields) {
+    if (id === DATA_PAGE_OFFSET || id === DICTIONARY_PAGE_OFFSET) {
+      if (type !== ThriftType.i64) throw corrupt("a place that is no number");
+      offsets.set(id, count(value));
+    }
     if (id === 6) uncompressed = count(value);
   }
   const start = offsets.get(DICTIONARY_PAGE_OFFSET) ?? offsets.get(DATA_PAGE_OFFSET) ?? 0;
+  if ((offsets.get(DATA_PAGE_OFFSET) ?? 0) < start) throw corrupt("pages in front of their chunk");
   for (const { id, type, value } of fields) {
     const offset = offsets.get(id);
     if (offset !== undefined) thrift.i64(id, offset - start + place);
@@ -172,13 +181,13 @@ function readElement(reader: ThriftReader, footer: Uint8Array) {
   return { name, children, raw: footer.subarray(from, reader.position) };
 }
 
-function readGroup(reader: ThriftReader, footer: Uint8Array): FooterParts["groups"][number] {
-  let chunks: RawField[][] | undefined;
+function readGroup(reader: ThriftReader): FooterParts["groups"][number] {
+  let chunks: Uint32Array | undefined;
   let rowCount = -1;
   reader.beginStruct();
   for (let type = reader.nextField(); type !== 0; type = reader.nextField()) {
     if (reader.fieldId === 1 && type === ThriftType.list) {
-      chunks = listOf(reader, () => readChunk(reader, footer));
+      chunks = Uint32Array.from(listOf(reader, () => readChunk(reader)).flat());
     } else if (reader.fieldId === 3 && type === ThriftType.i64) rowCount = readCount(reader);
     else reader.skip(type);
   }
@@ -186,18 +195,21 @@ function readGroup(reader: ThriftReader, footer: Uint8Array): FooterParts["group
   return { rowCount, chunks };
 }
 
-/** The ColumnMetaData of a ColumnChunk. */
-function readChunk(reader: ThriftReader, footer: Uint8Array): RawField[] {
-  let fields: RawField[] | undefined;
+/** Where the ColumnMetaData of a ColumnChunk is: start and end. */
+function readChunk(reader: ThriftReader): [number, number] {
+  let place: [number, number] | undefined;
   reader.beginStruct();
   for (let type = reader.nextField(); type !== 0; type = reader.nextField()) {
-    if (reader.fieldId === 3 && type === ThriftType.struct) fields = readStruct(reader, footer);
-    else reader.skip(type);
+    const id = reader.fieldId;
+    const from = reader.position;
+    reader.skip(type);
+    if (id === 3 && type === ThriftType.struct) place = [from, reader.position];
   }
-  if (fields === undefined) throw corrupt("a chunk without its description");
-  return fields;
+  if (place === undefined) throw corrupt("a chunk without its description");
+  return place;
 }
 
+/** Of structs that Parquet has: few fields, in rising order of their ids. */
 function readStruct(reader: ThriftReader, footer: Uint8Array): RawField[] {
   const fields: RawField[] = [];
   reader.beginStruct();
@@ -205,6 +217,8 @@ function readStruct(reader: ThriftReader, footer: Uint8Array): RawField[] {
     const id = reader.fieldId;
     const from = reader.position;
     reader.skip(type);
+    if (id <= (fields.at(-1)?.id ?? 0)) throw corrupt("fields out of order");
+    if (fields.length === MAX_FIELDS) throw corrupt("a struct with too many fields");
     fields.push({ id, type, value: footer.subarray(from, reader.position) });
   }
   return fields;
