@@ -1,6 +1,8 @@
 import type { ByteRange } from "../../drivers/objects/object-store.ts";
+import { isPintailError } from "../../errors.ts";
 import type { SegmentMeta } from "../../schema/segment-meta.ts";
 import { type FooterParts, takeApart } from "../segments/read/footer-parts.ts";
+import { corrupt } from "../segments/read/read-error.ts";
 import { loadRawFooter, type ReadFooter } from "../segments/read/read-footer.ts";
 
 /** What is known of a segment in the bucket once its end was read. */
@@ -29,8 +31,26 @@ export async function fetchHeader(meta: SegmentMeta, fetch: FetchRange): Promise
     }
     return end.tail.subarray(offset - end.tailFrom, offset - end.tailFrom + length);
   };
-  const { footer, raw } = await loadRawFooter(readAt, size);
-  return { footer, parts: takeApart(raw), ...end };
+  try {
+    const { footer, raw } = await loadRawFooter(readAt, size);
+    checkPlaces(footer);
+    return { footer, parts: takeApart(raw), ...end };
+  } catch (cause) {
+    // What was stored is a segment of ours, so what another writer may make is damage here.
+    if (isPintailError(cause, "unsupported")) throw corrupt("it is no segment", cause);
+    throw cause;
+  }
+}
+
+/** Chunks that are empty or overlap would be fetched in vain, or over and over. */
+function checkPlaces({ groups }: ReadFooter): void {
+  let before = 0;
+  for (const { chunks } of groups) {
+    for (const { start, end } of chunks) {
+      if (start < before || end <= start) throw corrupt("chunks overlap, or are empty");
+      before = end;
+    }
+  }
 }
 
 type Tail = Pick<SegmentHeader, "tailFrom" | "tail">;

@@ -18,8 +18,8 @@ export class RemoteFile implements ReadFile {
   readonly #cache: Cache;
   readonly #files: Pick<Files, "openRead">;
   readonly #signal: AbortSignal;
-  /** By row group; one of the whole segment serves all. */
-  readonly #sources = new Map<number, Source>();
+  /** By row group. Promises, so that reads at the same time share them. */
+  readonly #sources = new Map<number, Promise<Source>>();
 
   constructor(
     meta: SegmentMeta,
@@ -51,10 +51,12 @@ export class RemoteFile implements ReadFile {
   async close(): Promise<void> {
     const sources = [...this.#sources.values()];
     this.#sources.clear();
-    for (const { file, copy } of sources) {
-      await file.close();
-      this.#cache.release(copy);
-    }
+    await Promise.all(
+      sources.map(async (opened) => {
+        const source = await opened.catch(() => undefined);
+        await source?.file.close().finally(() => this.#cache.release(source.copy));
+      }),
+    );
   }
 
   /** With the filters between the row groups and the footer, when these are asked for. */
@@ -81,15 +83,21 @@ export class RemoteFile implements ReadFile {
     throw corrupt(`nothing is stored at ${position}`);
   }
 
-  async #source(group: number): Promise<Source> {
+  #source(group: number): Promise<Source> {
     const known = this.#sources.get(group);
     if (known !== undefined) return known;
+    const source = this.#open(group);
+    this.#sources.set(group, source);
+    // Another read may have more luck.
+    source.catch(() => this.#sources.delete(group));
+    return source;
+  }
+
+  async #open(group: number): Promise<Source> {
     const need = { meta: this.#meta, columns: "all", rowGroups: [group] } as const;
     const copy = await this.#cache.acquire(need, this.#signal);
     try {
-      const source = { copy, file: await this.#files.openRead(copy.file.path) };
-      this.#sources.set(group, source);
-      return source;
+      return { copy, file: await this.#files.openRead(copy.file.path) };
     } catch (error) {
       this.#cache.release(copy);
       throw error;

@@ -193,22 +193,38 @@ export class SegmentCache implements SegmentFiles {
     const whole = this.#entry(meta.id).whole;
     if (whole === undefined) return new RemoteFile(meta, this, this.#parts.files, signal);
     this.#local.pin(whole);
-    try {
-      const file = await this.#parts.files.openRead(whole.path);
-      return {
-        sizeBytes: file.sizeBytes,
-        read: (target, position) => file.read(target, position),
-        close: async () => {
+    const file = await this.#openCopy(whole);
+    if (file === undefined) return new RemoteFile(meta, this, this.#parts.files, signal);
+    return {
+      sizeBytes: file.sizeBytes,
+      read: (target, position) => file.read(target, position),
+      close: async () => {
+        try {
           await file.close();
+        } finally {
           await this.#local.unpin(whole);
-        },
-      };
+        }
+      },
+    };
+  }
+
+  /** Of a copy that is pinned; it is let go, and undefined given, when it is not what it should be. */
+  async #openCopy(copy: LocalFile): Promise<ReadFile | undefined> {
+    let file: ReadFile | undefined;
+    try {
+      file = await this.#parts.files.openRead(copy.path);
     } catch (error) {
-      await this.#local.unpin(whole);
-      if (!isPintailError(error, "not_found")) throw error;
-      await this.#local.drop(whole);
-      return new RemoteFile(meta, this, this.#parts.files, signal);
+      if (!isPintailError(error, "not_found")) {
+        await this.#local.unpin(copy);
+        throw error;
+      }
     }
+    if (file?.sizeBytes === copy.bytes) return file;
+    this.#parts.metrics.broken();
+    await this.#local.drop(copy);
+    await this.#local.unpin(copy);
+    await file?.close();
+    return undefined;
   }
 
   /** A pinned copy that has what is needed. Errors are those of `pin`. */
@@ -282,8 +298,13 @@ export class SegmentCache implements SegmentFiles {
     const copy = this.#covering(entry, need);
     if (copy === undefined) return undefined;
     this.#local.pin(copy.file);
-    const stat = await this.#parts.files.stat(copy.file.path);
-    if (stat?.sizeBytes === copy.file.bytes) return copy;
+    try {
+      const stat = await this.#parts.files.stat(copy.file.path);
+      if (stat?.sizeBytes === copy.file.bytes) return copy;
+    } catch (error) {
+      await this.#local.unpin(copy.file);
+      throw error;
+    }
     this.#parts.metrics.broken();
     await this.#local.drop(copy.file);
     await this.#local.unpin(copy.file);
