@@ -1,3 +1,4 @@
+import { errorCode } from "../../drivers/files/file-error.ts";
 import { type Files, joinPath, type ReadFile } from "../../drivers/files/files.ts";
 import type { ByteRange, ObjectStore } from "../../drivers/objects/object-store.ts";
 import { isPintailError, PintailError } from "../../errors.ts";
@@ -61,6 +62,8 @@ const DEFAULT_WHOLE: WholeLimits = { maxBytes: 1024 * 1024, share: 1 / 3 };
 const MAX_PROJECTIONS = 8;
 /** Segments that are fetched at a time: each holds its bytes in memory meanwhile. */
 const MAX_FETCHES = 6;
+/** Errors that free space helps against. */
+const FULL: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT"]);
 const MAX_HEADER_BYTES = 64 * 1024 * 1024;
 
 /** Parts of a segment in a file of its own. */
@@ -451,7 +454,7 @@ export class SegmentCache implements SegmentFiles {
     try {
       await this.#parts.files.writeFileAtomic(path, parts);
     } catch (error) {
-      if (!isPintailError(error, "unavailable")) throw error;
+      if (!isPintailError(error) || !FULL.has(errorCode(error.cause) ?? "")) throw error;
       await this.#local.halve();
       await this.#parts.files.writeFileAtomic(path, parts);
     }

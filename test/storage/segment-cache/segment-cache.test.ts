@@ -228,6 +228,20 @@ describe("what is broken", () => {
     expect(bench.counts.broken).toBe(1);
   });
 
+  test("a whole copy that was cut short is not read by rows", async () => {
+    const { meta, path } = await largeSegment(true);
+    const cache = await bench.cache();
+    truncateSync(segmentPath(bench.segmentDir, meta), 1000);
+    const original = await bench.store(LARGE);
+    const file = await cache.openRead(meta, NEVER);
+    const target = new Uint8Array(5000);
+    expect(await file.read(target, 500)).toBe(5000);
+    expect(target).toEqual(bytesOf(original.path).subarray(500, 5500));
+    await file.close();
+    expect(bench.counts.broken).toBe(1);
+    expect(existsSync(path)).toBe(false);
+  });
+
   test("a chunk that changed on the disk is fetched again, not copied", async () => {
     const { meta, path } = await largeSegment();
     const reader = await ReaderStore.open();

@@ -31,6 +31,8 @@ const DICTIONARY_PAGE_OFFSET = 11;
 /** Page indexes and bloom filters lie elsewhere in the file, so a projection has none. */
 const LEFT_OUT: ReadonlySet<number> = new Set([10, 14, 15]);
 const MAX_ELEMENTS = 65_536;
+/** Of a column; ours have 7: attributes of events. */
+const MAX_DEPTH = 16;
 /** The largest struct that is kept in parts has 17. */
 const MAX_FIELDS = 64;
 
@@ -146,17 +148,18 @@ function readColumns(reader: ThriftReader, footer: Uint8Array): ColumnParts[] {
   const columns: ColumnParts[] = [];
   let at = 1;
   let leaf = 0;
-  const walk = (): number => {
+  const walk = (depth: number): number => {
     const element = elements[at++];
+    if (depth > MAX_DEPTH) throw corrupt("a schema nested deeply");
     if (element === undefined) throw corrupt("a schema without its end");
     if (element.children === undefined) return 1;
     let leaves = 0;
-    for (let i = 0; i < element.children; i++) leaves += walk();
+    for (let i = 0; i < element.children; i++) leaves += walk(depth + 1);
     return leaves;
   };
   while (at < elements.length) {
     const from = at;
-    const leafCount = walk();
+    const leafCount = walk(1);
     columns.push({
       name: elements[from]!.name,
       elements: elements.slice(from, at).map(({ raw }) => raw),
