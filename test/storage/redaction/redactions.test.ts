@@ -227,3 +227,26 @@ test("one is applied at a time, and one that was given up hides nothing", async 
   await expect(first).rejects.toMatchObject({ kind: "canceled" });
   expect(catalog.redactions()).toEqual([]);
 });
+
+test("files that were replaced are counted until they are deleted", async () => {
+  // Ids of a time before the redaction's.
+  const [a, b, c, d] = ["A", "B", "C", "D"].map((end) => end.padStart(26, "0")) as [
+    string,
+    string,
+    string,
+    string,
+  ];
+  const { redactions, catalog, state, rewrite } = await setUp([segment(a), segment(b)]);
+  const { redaction } = await redactions.apply(REQUEST, signal);
+  await rewrite(a, segment(c), 1);
+  await rewrite(b, segment(d), 1);
+  state.oldestLsn = 100;
+  await redactions.tick();
+  const left = () => redactions.get(TENANT, redaction!.id)!.filesLeft;
+  expect(left()).toBe(2);
+  // What was made later is no matter of its.
+  await catalog.commit({ add: [segment("7Z".padEnd(26, "0"))] });
+  await catalog.commit({ remove: ["7Z".padEnd(26, "0")] });
+  await catalog.forget([a, b]);
+  expect(left()).toBe(0);
+});

@@ -1,6 +1,6 @@
 import fs from "node:fs";
 import path from "node:path";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { nodeFiles } from "../../../src/drivers/files/node-files.ts";
 import { readWalRange } from "../../../src/storage/wal/read-range.ts";
 import type { WalRecord } from "../../../src/storage/wal/wal-format.ts";
@@ -207,4 +207,33 @@ test("the quarantine stays within its bound", async () => {
   for (const record of await replayed(wal)) await wal.quarantine(record, "reason");
   expect(wal.counts().quarantined).toMatchObject({ saved: 1, failed: 1 });
   await wal.close();
+});
+
+test("a log that rolls on can release all of its earlier files, also an idle one", async () => {
+  const dir = temporaryFolder();
+  const wal = await openWal(dir);
+  const { endLsn, durable } = wal.append(anEntry("first"));
+  await durable;
+  await wal.release(endLsn);
+  expect(wal.oldestLsn).toBe(0);
+  wal.roll();
+  wal.roll();
+  await vi.waitFor(() => expect(wal.durableTo).toBeGreaterThan(endLsn));
+  await wal.release(endLsn);
+  expect(wal.oldestLsn).toBe(endLsn);
+  expect(walFiles(dir).length).toBe(1);
+  await wal.append(anEntry("second")).durable;
+  const next = wal.nextLsn;
+  await wal.close();
+  wal.roll();
+  const again = await openWal(dir, { recoverFrom: endLsn });
+  expect((await replayed(again, endLsn)).map(textOf)).toEqual(["second"]);
+  expect([again.nextLsn, again.oldestLsn]).toEqual([next, endLsn]);
+  expect(again.recovery).toMatchObject({ tornBytes: 0, damaged: [] });
+  // The first write after a start begins a file in any case.
+  again.roll();
+  await again.append(anEntry("third")).durable;
+  await again.close();
+  const [second, third] = await replayedTexts(dir, { recoverFrom: endLsn });
+  expect([second, third]).toEqual(["second", "third"]);
 });
