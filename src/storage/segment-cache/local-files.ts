@@ -84,14 +84,17 @@ export class LocalFiles {
       held = false;
     };
     try {
-      await this.makeRoom();
-      if (this.#bytes + this.#reservedBytes > this.#capBytes) {
-        throw new PintailError(
-          "limited",
-          `no room for ${bytes} bytes in the segment cache of ${this.#capBytes} bytes`,
-          { retryAfterMs: 1000 },
-        );
-      }
+      // Others may reserve, and pin what could have gone, while room is made.
+      do {
+        if (this.#heldBytes() + this.#reservedBytes > this.#capBytes) {
+          throw new PintailError(
+            "limited",
+            `no room for ${bytes} bytes in the segment cache of ${this.#capBytes} bytes`,
+            { retryAfterMs: 1000 },
+          );
+        }
+        await this.makeRoom();
+      } while (this.#bytes + this.#reservedBytes > this.#capBytes);
     } catch (error) {
       release();
       throw error;
@@ -111,6 +114,13 @@ export class LocalFiles {
   async halve(): Promise<void> {
     const free = [...this.#order].filter(({ pins }) => pins === 0);
     for (const file of free.slice(0, Math.ceil(free.length / 2))) await this.#evict(file);
+  }
+
+  /** Of files that somebody reads. */
+  #heldBytes(): number {
+    let held = this.#bytes;
+    for (const { pins, bytes } of this.#order) if (pins === 0) held -= bytes;
+    return held;
   }
 
   async #evict(file: LocalFile): Promise<void> {

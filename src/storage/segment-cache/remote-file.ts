@@ -18,6 +18,7 @@ export class RemoteFile implements ReadFile {
   readonly #cache: Cache;
   readonly #files: Pick<Files, "openRead">;
   readonly #signal: AbortSignal;
+  readonly #closing = new AbortController();
   /** By row group. Promises, so that reads at the same time share them. */
   readonly #sources = new Map<number, Promise<Source>>();
 
@@ -31,7 +32,7 @@ export class RemoteFile implements ReadFile {
     this.#meta = meta;
     this.#cache = cache;
     this.#files = files;
-    this.#signal = signal;
+    this.#signal = AbortSignal.any([signal, this.#closing.signal]);
   }
 
   async read(target: Uint8Array, position: number): Promise<number> {
@@ -48,7 +49,9 @@ export class RemoteFile implements ReadFile {
     return Math.max(0, end - position);
   }
 
+  /** Reads that are under way, as when another one of theirs failed, are given up. */
   async close(): Promise<void> {
+    this.#closing.abort();
     const sources = [...this.#sources.values()];
     this.#sources.clear();
     await Promise.all(
@@ -97,6 +100,8 @@ export class RemoteFile implements ReadFile {
     const need = { meta: this.#meta, columns: "all", rowGroups: [group] } as const;
     const copy = await this.#cache.acquire(need, this.#signal);
     try {
+      // A copy that is there is given to whoever asks, and nobody would let it go any more.
+      this.#closing.signal.throwIfAborted();
       return { copy, file: await this.#files.openRead(copy.file.path) };
     } catch (error) {
       this.#cache.release(copy);

@@ -1,0 +1,24 @@
+import { setImmediate } from "node:timers/promises";
+import { expect, test } from "vitest";
+import { LocalFiles } from "../../../src/storage/segment-cache/local-files.ts";
+
+function localFiles(capBytes: number): LocalFiles {
+  return new LocalFiles({ unlink: () => setImmediate() }, capBytes);
+}
+
+test("room reserved at the same time is made for all, out of what nobody uses", async () => {
+  const local = localFiles(100);
+  for (let i = 0; i < 5; i++) local.add(`unused-${i}`, 10, () => {});
+  // The first fits beside the files, and does not when the second has come.
+  await Promise.all([local.reserve(45), local.reserve(45)]);
+  expect(local.bytes).toBeLessThanOrEqual(10);
+});
+
+test("a reservation beyond what can go is refused and takes nothing from others", async () => {
+  const local = localFiles(100);
+  local.pin(local.add("used", 30, () => {}));
+  const [first, second] = await Promise.allSettled([local.reserve(60), local.reserve(20)]);
+  expect(first.status).toBe("fulfilled");
+  expect(second).toMatchObject({ reason: { kind: "limited" } });
+  await local.reserve(10);
+});
