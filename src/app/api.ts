@@ -82,11 +82,12 @@ export function buildApi(parts: ApiParts): {
     database: queries,
     segmentPath: pathOf,
     segmentFiles: storage.segmentCache,
-    segmentReaders: new SegmentReaders((segment, signal) =>
-      segment.object !== undefined && storage.segmentCache !== undefined
-        ? storage.segmentCache.openRead(segment, signal)
-        : files.openRead(pathOf(segment)),
-    ),
+    segmentReaders: new SegmentReaders({
+      openFile: (segment, signal) =>
+        segment.object !== undefined && storage.segmentCache !== undefined
+          ? storage.segmentCache.openRead(segment, signal)
+          : files.openRead(pathOf(segment)),
+    }),
     cutHead,
     limitsFor: (tenant) => overrides.limitsFor(tenant).query,
     recordKeys: parts.recordKeys,

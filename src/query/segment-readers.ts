@@ -1,7 +1,6 @@
 import type { ReadFile } from "../drivers/files/files.ts";
-import { isPintailError } from "../errors.ts";
+import { isPintailError, PintailError } from "../errors.ts";
 import type { SegmentMeta } from "../schema/segment-meta.ts";
-import { isUnreadable } from "../storage/segments/read/read-error.ts";
 import { SegmentLayout, SegmentReader } from "../storage/segments/read/segment-reader.ts";
 
 export type SegmentReadersLimits = {
@@ -12,28 +11,32 @@ export type SegmentReadersLimits = {
 /** A layout takes some 100 KiB, and a millisecond or two to be read again. */
 const DEFAULT_LIMITS: SegmentReadersLimits = { maxLayouts: 256, maxLayoutBytes: 64 << 20 };
 
+export type SegmentReadersParts = {
+  readonly openFile: (meta: SegmentMeta, signal: AbortSignal) => Promise<ReadFile>;
+  /** Told that the local bytes of a segment are damaged; whether it may be better the next time. */
+  readonly onDamaged?: (meta: SegmentMeta) => Promise<boolean>;
+};
+
 /**
  * Reads rows of segments without the database. Remembers the footers of the segments used last, but
  * keeps no file open, so that the space of a deleted one is free at once.
  */
 export class SegmentReaders {
-  readonly #openFile: (meta: SegmentMeta, signal: AbortSignal) => Promise<ReadFile>;
+  readonly #parts: SegmentReadersParts;
   readonly #limits: SegmentReadersLimits;
   /** Least recently used first. */
   readonly #layouts = new Map<string, SegmentLayout>();
   #layoutBytes = 0;
 
-  constructor(
-    openFile: (meta: SegmentMeta, signal: AbortSignal) => Promise<ReadFile>,
-    limits: SegmentReadersLimits = DEFAULT_LIMITS,
-  ) {
-    this.#openFile = openFile;
+  constructor(parts: SegmentReadersParts, limits: SegmentReadersLimits = DEFAULT_LIMITS) {
+    this.#parts = parts;
     this.#limits = limits;
   }
 
   /**
    * What `work` makes of a reader of the segment; `undefined` when the file is gone or is not one
-   * that the reader knows: the database is to be asked then. Other errors pass through.
+   * that the reader knows: the database is to be asked then. Rejects with `corrupt`, naming the
+   * segment, when it is damaged, which the database would not notice. Other errors pass through.
    */
   async attempt<T>(
     meta: SegmentMeta,
@@ -41,16 +44,36 @@ export class SegmentReaders {
     signal: AbortSignal = NEVER,
   ): Promise<{ readonly result: T } | undefined> {
     try {
-      const file = await this.#openFile(meta, signal);
+      return await this.#attempt(meta, work, signal);
+    } catch (error) {
+      if (!isPintailError(error, "corrupt")) throw error;
+      if ((await this.#parts.onDamaged?.(meta)) !== true) throw damaged(meta, error);
+    }
+    try {
+      return await this.#attempt(meta, work, signal);
+    } catch (error) {
+      throw isPintailError(error, "corrupt") ? damaged(meta, error) : error;
+    }
+  }
+
+  async #attempt<T>(
+    meta: SegmentMeta,
+    work: (reader: SegmentReader) => Promise<T>,
+    signal: AbortSignal,
+  ): Promise<{ readonly result: T } | undefined> {
+    try {
+      const file = await this.#parts.openFile(meta, signal);
       try {
         return { result: await work(await this.#reader(meta, file)) };
       } finally {
         await file.close();
       }
     } catch (error) {
-      if (!isUnreadable(error) && !isPintailError(error, "not_found")) throw error;
       this.#forget(keyOf(meta));
-      return undefined;
+      if (isPintailError(error, "unsupported") || isPintailError(error, "not_found")) {
+        return undefined;
+      }
+      throw error;
     }
   }
 
@@ -79,6 +102,10 @@ export class SegmentReaders {
     this.#layouts.delete(key);
     this.#layoutBytes -= layout.memoryBytes;
   }
+}
+
+function damaged({ id, tenant }: SegmentMeta, cause: PintailError): PintailError {
+  return new PintailError("corrupt", `segment ${id} (tenant ${tenant}) is damaged`, { cause });
 }
 
 const NEVER = new AbortController().signal;

@@ -41,7 +41,7 @@ function readersOf(change: (bytes: Uint8Array, at: number) => void, limits?: [nu
     };
   };
   const [maxLayouts, maxLayoutBytes] = limits ?? [10, 1e9];
-  const readers = new SegmentReaders(openFile, { maxLayouts, maxLayoutBytes });
+  const readers = new SegmentReaders({ openFile }, { maxLayouts, maxLayoutBytes });
   return { readers, log };
 }
 
@@ -74,16 +74,18 @@ describe("traceById with readers", () => {
     expect(store.statements).toHaveLength(1);
   });
 
-  it("asks the database when the reader finds damage", async () => {
+  it("refuses to answer from a damaged segment, and names it", async () => {
     await store.addBatch(batchOf([plainSpan({ name: "n".repeat(40) })]));
     // Where the first page header is: what the reader sees, not what rests on the disk.
     const { readers } = readersOf((bytes, at) => {
       if (at < 16) bytes.fill(0xff, 4 - at, 16);
     });
     store.readers = readers;
-    const { trace } = await find(traceIdOf(1));
-    expect(trace.resourceSpans[0]?.scopeSpans[0]?.spans[0]?.name).toBe("n".repeat(40));
-    expect(store.statements).toHaveLength(2);
+    await expect(find(traceIdOf(1))).rejects.toMatchObject({
+      kind: "corrupt",
+      message: `segment ${store.segments[0]!.id} (tenant single-tenant) is damaged`,
+    });
+    expect(store.statements).toEqual([]);
   });
 });
 
@@ -127,7 +129,9 @@ describe("SegmentReaders", () => {
     const meta = await store.addBatch(batchOf([plainSpan()]));
     await store.deleteFile(meta);
     expect(await firstRow(readersOf(() => {}).readers, 0)).toBeUndefined();
-    const failing = new SegmentReaders(() => Promise.reject(new Error("no handles left")));
+    const failing = new SegmentReaders({
+      openFile: () => Promise.reject(new Error("no handles left")),
+    });
     await expect(failing.attempt(meta, (r) => r.readRows(0, 1))).rejects.toThrow("no handles");
   });
 });

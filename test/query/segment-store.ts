@@ -51,11 +51,12 @@ export class SegmentStore {
   readonly statements: string[] = [];
   /** Off, everything is read by the database. */
   useReaders = true;
-  readers = new SegmentReaders((meta, signal) =>
-    meta.object !== undefined && this.segmentFiles !== undefined
-      ? this.segmentFiles.openRead(meta, signal)
-      : nodeFiles().openRead(this.#path(meta)),
-  );
+  readers = new SegmentReaders({
+    openFile: (meta, signal) =>
+      meta.object !== undefined && this.segmentFiles !== undefined
+        ? this.segmentFiles.openRead(meta, signal)
+        : nodeFiles().openRead(this.#path(meta)),
+  });
   /** Segments added from now on rest in a bucket; nothing is fetched whole. */
   inBucket = false;
   /** Brings segments that have an `object`. */

@@ -65,5 +65,5 @@ export function withBefore<T extends Tail>(header: T, before: Uint8Array): T {
 
 /** About what it takes of memory. */
 export function headerBytes({ tail, footer }: SegmentHeader): number {
-  return 2 * tail.length + 128 * footer.leaves.length * footer.groups.length;
+  return 2 * tail.length + 176 * footer.leaves.length * footer.groups.length;
 }

@@ -8,13 +8,16 @@ import type {
   WalRange,
 } from "../../schema/segment-meta.ts";
 import { base64Decode } from "../../util/base64.ts";
+import { isChecked } from "./checksums.ts";
 import { MAGIC } from "./parquet/footer.ts";
+import { readKeyValues } from "./parquet/key-values.ts";
 import { ThriftReader } from "./parquet/thrift-reader.ts";
 import { ThriftType } from "./parquet/thrift-writer.ts";
 
 export const SEGMENT_FORMAT_VERSION = 1;
 export const SEGMENT_KEY = "pintail.segment";
 export const TRACE_FILTER_KEY = "pintail.trace_filter";
+const KEYS: ReadonlySet<string> = new Set([SEGMENT_KEY, TRACE_FILTER_KEY]);
 
 /** No writer of ours comes near; a longer one is not a footer. */
 const MAX_FOOTER_BYTES = 256 << 20;
@@ -85,7 +88,7 @@ export function parseSegmentMeta(json: string, traceFilterBase64: string): Segme
 
 /**
  * Reads a segment's description from the end of its file, with one or two reads, without DuckDB.
- * Throws `corrupt` when the file is not a segment; errors of `readAt` pass through.
+ * Throws `corrupt` when the file is not a segment, or its footer is not as it was written; errors of `readAt` pass through.
  */
 export async function readSegmentMeta(
   readAt: (offset: number, length: number) => Promise<Uint8Array>,
@@ -107,11 +110,13 @@ export async function readSegmentMeta(
     footerBytes + 8 <= tailBytes
       ? tail.subarray(tailBytes - 8 - footerBytes, tailBytes - 8)
       : await readExactly(readAt, fileSize - 8 - footerBytes, footerBytes);
-  const values = readKeyValues(footer);
+  isChecked(footer);
+  const values = readFooterValues(footer);
   const json = values.get(SEGMENT_KEY);
   const filter = values.get(TRACE_FILTER_KEY);
   if (json === undefined || filter === undefined) throw invalid("file: it has no description");
-  return parseSegmentMeta(json, filter);
+  const decoder = new TextDecoder();
+  return parseSegmentMeta(decoder.decode(json), decoder.decode(filter));
 }
 
 async function readExactly(
@@ -125,40 +130,15 @@ async function readExactly(
 }
 
 /** The key-value metadata of a Parquet footer that may be hostile. */
-function readKeyValues(footer: Uint8Array): Map<string, string> {
-  const decoder = new TextDecoder();
-  const values = new Map<string, string>();
+function readFooterValues(footer: Uint8Array): ReadonlyMap<string, Uint8Array> {
   const reader = new ThriftReader(footer);
+  let values = new Map<string, Uint8Array>();
   reader.beginStruct();
   for (let type = reader.nextField(); type !== 0; type = reader.nextField()) {
-    if (reader.fieldId !== 5 || type !== ThriftType.list) {
-      reader.skip(type);
-      continue;
-    }
-    const list = reader.beginList();
-    if (list.type !== ThriftType.struct) throw invalid("key-value metadata");
-    for (let i = 0; i < list.count; i++) {
-      const { key, value } = readKeyValue(reader, decoder);
-      if (key === SEGMENT_KEY || key === TRACE_FILTER_KEY) values.set(key, decoder.decode(value));
-    }
-  }
-  return values;
-}
-
-function readKeyValue(
-  reader: ThriftReader,
-  decoder: { decode(bytes: Uint8Array): string },
-): { key: string; value: Uint8Array } {
-  let key = "";
-  let value = new Uint8Array(0) as Uint8Array;
-  reader.beginStruct();
-  for (let type = reader.nextField(); type !== 0; type = reader.nextField()) {
-    const id = type === ThriftType.binary ? reader.fieldId : 0;
-    if (id === 1) key = decoder.decode(reader.binary());
-    else if (id === 2) value = reader.binary();
+    if (reader.fieldId === 5 && type === ThriftType.list) values = readKeyValues(reader, KEYS);
     else reader.skip(type);
   }
-  return { key, value };
+  return values;
 }
 
 function parseRowGroup(value: unknown): RowGroupMeta {

@@ -3,6 +3,13 @@ import { FIXED_COLUMNS, TIME_MAX_UNIX_NANO } from "../../schema/columns.ts";
 import type { KeyStats, SegmentMeta, WalRange } from "../../schema/segment-meta.ts";
 import { base64Encode } from "../../util/base64.ts";
 import { freeArrays } from "../../util/free-buffer.ts";
+import {
+  CHECKSUMS_KEY,
+  encodeChecksums,
+  FOOTER_CHECKSUM_KEY,
+  fillFooterChecksum,
+  NO_CHECKSUM,
+} from "./checksums.ts";
 import { exactTimeColumns, fixedColumns } from "./fixed-columns.ts";
 import { intrinsicStats } from "./intrinsic-stats.ts";
 import { nestedSets } from "./nested-sets.ts";
@@ -180,12 +187,16 @@ function writeFooter(
     keyValues: [
       { key: SEGMENT_KEY, value: json },
       { key: TRACE_FILTER_KEY, value: base64Encode(meta.traceFilter) },
+      { key: CHECKSUMS_KEY, value: encodeChecksums(rowGroups, blooms) },
+      { key: FOOTER_CHECKSUM_KEY, value: NO_CHECKSUM },
     ],
   };
   const { length } = encodeFooter(description, blooms);
   const byteSize = file.offset + length + 8;
   fillByteSize(json, byteSize);
-  file.append(encodeFooter(description, blooms));
+  const footer = encodeFooter(description, blooms);
+  fillFooterChecksum(footer);
+  file.append(footer);
   const end = new Uint8Array(8);
   new DataView(end.buffer).setUint32(0, length, true);
   end.set(MAGIC, 4);

@@ -84,7 +84,7 @@ describe("what is fetched", () => {
   test("a trace by id costs three requests at most, and none the second time", async () => {
     const { meta } = await largeSegment();
     const cache = await bench.cache();
-    const readers = new SegmentReaders((segment) => cache.openRead(segment, NEVER));
+    const readers = new SegmentReaders({ openFile: (segment) => cache.openRead(segment, NEVER) });
     const id = hexToBytes(traceIdOf(1_000_003n * 700n));
     const find = () =>
       readers.attempt(meta, async (reader) => {

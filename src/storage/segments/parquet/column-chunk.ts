@@ -1,4 +1,5 @@
 import { zstdCompress } from "../../../runtime/compression.ts";
+import { crc32 } from "../../../runtime/crc32.ts";
 import { bloomInsert } from "./bloom-filter.ts";
 import { ByteSink } from "./byte-sink.ts";
 import { encodeDelta, suitsDelta } from "./delta.ts";
@@ -31,6 +32,8 @@ export type ChunkMeta = {
   readonly bounds: Bounds | undefined;
   /** The bits of the chunk's bloom filter. */
   readonly bloom: Uint8Array | undefined;
+  /** CRC-32 of its page headers, one after the other; each has the CRC-32 of its page. */
+  readonly headersCrc: number;
 };
 
 /**
@@ -75,6 +78,7 @@ export class ChunkWriter {
   #codes = new Uint32Array(1024);
   #dictionaryIds = new Uint32Array(1024);
   #uncompressedBytes = 0;
+  #headersCrc = 0;
 
   constructor(file: FileSink, zstdLevel: number) {
     this.#file = file;
@@ -120,6 +124,7 @@ export class ChunkWriter {
 
     const start = this.#file.offset;
     this.#uncompressedBytes = 0;
+    this.#headersCrc = 0;
     if (dictionary) {
       const page = (header: ThriftWriter) => {
         header.begin(7);
@@ -158,6 +163,7 @@ export class ChunkWriter {
       dataOffset,
       bounds: leaf.random ? undefined : boundsOf(leaf, values, valueCount, coding),
       bloom: coding && leaf.bloom ? bloomOf(leaf, coding) : undefined,
+      headersCrc: this.#headersCrc,
     };
   }
 
@@ -249,8 +255,11 @@ export class ChunkWriter {
     header.i32(1, type);
     header.i32(2, raw.length);
     header.i32(3, stored.length);
+    // Of the bytes as they are stored, without the header: Parquet's rule for pages of all kinds.
+    header.i32(4, crc32(stored) | 0);
     writeDetails(header);
     header.end();
+    this.#headersCrc = crc32(this.#header.view(), this.#headersCrc);
     this.#file.append(this.#header.view());
     this.#file.append(stored);
     this.#uncompressedBytes += this.#header.length + raw.length;

@@ -1,3 +1,4 @@
+import { crc32 } from "../../../runtime/crc32.ts";
 import { type ChunkMeta, Encoding } from "./column-chunk.ts";
 import type { FileSink } from "./file-sink.ts";
 import { type SchemaNode, schemaElementCount, TYPE_INFO, writeSchemaElements } from "./schema.ts";
@@ -22,10 +23,10 @@ export type FileDescription = {
   readonly keyValues: readonly { readonly key: string; readonly value: Uint8Array }[];
 };
 
-/** Where the bloom filter of each chunk lies. */
+/** Where the bloom filter of each chunk lies, and the CRC-32 of its bytes there. */
 export type BloomPlaces = ReadonlyMap<
   ChunkMeta,
-  { readonly offset: number; readonly length: number }
+  { readonly offset: number; readonly length: number; readonly crc: number }
 >;
 
 /**
@@ -37,7 +38,7 @@ export function writeBloomFilters(
   rowGroups: readonly RowGroup[],
   last: string,
 ): BloomPlaces {
-  const places = new Map<ChunkMeta, { offset: number; length: number }>();
+  const places = new Map<ChunkMeta, { offset: number; length: number; crc: number }>();
   const isLast = (chunk: ChunkMeta) => chunk.leaf.path[0] === last;
   const all = rowGroups.flatMap(({ chunks }) => chunks);
   for (const chunks of [all.filter((one) => !isLast(one)), all.filter(isLast)]) {
@@ -56,7 +57,8 @@ export function writeBloomFilters(
       const { offset } = file;
       file.append(header.sink.view());
       file.append(chunk.bloom);
-      places.set(chunk, { offset, length: file.offset - offset });
+      const crc = crc32(chunk.bloom, crc32(header.sink.view()));
+      places.set(chunk, { offset, length: file.offset - offset, crc });
     }
   }
   return places;

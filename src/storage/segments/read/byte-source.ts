@@ -22,6 +22,12 @@ export class ByteSource {
     this.#windowOffset = offset;
   }
 
+  /** Whether `at` has the bytes `start .. end` without a read. */
+  has(start: number, end: number): boolean {
+    const from = start - this.#windowOffset;
+    return from >= 0 && end - this.#windowOffset <= this.#window.length;
+  }
+
   /** Not a promise when the window has the bytes: most callers need many small pieces. */
   at(offset: number, length: number): Uint8Array | Promise<Uint8Array> {
     const from = offset - this.#windowOffset;

@@ -5,8 +5,9 @@ import { ThriftType } from "../parquet/thrift-writer.ts";
 import type { ByteSource } from "./byte-source.ts";
 import { corrupt, unsupported } from "./read-error.ts";
 import type { ChunkPlace } from "./read-footer.ts";
-import { codeReader, pageBody, walkPages } from "./read-leaf.ts";
+import { codeReader } from "./read-leaf.ts";
 import { readCount } from "./read-thrift.ts";
+import { pageBody, walkPages } from "./walk-pages.ts";
 
 const ID_BYTES = 16;
 

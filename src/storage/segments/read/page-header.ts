@@ -14,9 +14,11 @@ export type PageHeader = {
   /** Entries of a dictionary; levels, or without levels rows, of a data page. */
   readonly valueCount: number;
   readonly encoding: number;
+  /** CRC-32 of the page as it is stored. */
+  readonly crc: number | undefined;
 };
 
-/** Ours have at most about 40 bytes; statistics in a header, which others write, may need more. */
+/** Ours have at most about 50 bytes; statistics in a header, which others write, may need more. */
 export const MAX_HEADER_BYTES = 512;
 /** A page of ours has about 1 MiB and one value, a dictionary 16 MiB. */
 const MAX_PAGE_BYTES = 64 << 20;
@@ -31,6 +33,7 @@ export function readPageHeader(bytes: Uint8Array): PageHeader {
   let bodyBytes = -1;
   let storedBytes = -1;
   let details: Details | undefined;
+  let crc: number | undefined;
   reader.beginStruct();
   for (let type = reader.nextField(); type !== 0; type = reader.nextField()) {
     const id = reader.fieldId;
@@ -39,7 +42,8 @@ export function readPageHeader(bytes: Uint8Array): PageHeader {
       if (id === 1) kind = value;
       else if (id === 2) bodyBytes = value;
       else storedBytes = value;
-    } else if (type === ThriftType.struct && id === 5 && kind === PageKind.data) {
+    } else if (type === ThriftType.i32 && id === 4) crc = readCrc(reader);
+    else if (type === ThriftType.struct && id === 5 && kind === PageKind.data) {
       details = readDetails(reader, true);
     } else if (type === ThriftType.struct && id === 7 && kind === PageKind.dictionary) {
       details = readDetails(reader, false);
@@ -55,7 +59,13 @@ export function readPageHeader(bytes: Uint8Array): PageHeader {
   if (details === undefined) throw corrupt("a page header without its details");
   if (details.valueCount > MAX_PAGE_VALUES)
     throw unsupported(`${details.valueCount} values a page`);
-  return { kind, headerBytes: reader.position, storedBytes, bodyBytes, ...details };
+  return { kind, headerBytes: reader.position, storedBytes, bodyBytes, crc, ...details };
+}
+
+/** A signed number of 32 bits whose bits are what counts. */
+function readCrc(reader: ThriftReader): number {
+  const raw = reader.varint();
+  return (raw % 2 === 0 ? raw / 2 : -(raw + 1) / 2) >>> 0;
 }
 
 type Details = { valueCount: number; encoding: number };

@@ -1,4 +1,4 @@
-import { isPintailError, PintailError } from "../../../errors.ts";
+import { PintailError } from "../../../errors.ts";
 
 /** The bytes contradict themselves. */
 export function corrupt(what: string, cause?: unknown): PintailError {
@@ -8,9 +8,4 @@ export function corrupt(what: string, cause?: unknown): PintailError {
 /** Valid Parquet maybe, but not what our writer makes: another reader may know it. */
 export function unsupported(what: string): PintailError {
   return new PintailError("unsupported", `segment reader: ${what}`);
-}
-
-/** Errors after which a general Parquet reader may still succeed, or tell more. */
-export function isUnreadable(error: unknown): boolean {
-  return isPintailError(error, "corrupt") || isPintailError(error, "unsupported");
 }

@@ -1,5 +1,7 @@
+import { CHECKSUMS_KEY, decodeChecksums, isChecked } from "../checksums.ts";
 import { Codec } from "../parquet/column-chunk.ts";
 import { MAGIC } from "../parquet/footer.ts";
+import { readKeyValues } from "../parquet/key-values.ts";
 import { TYPE_INFO } from "../parquet/schema.ts";
 import { ThriftReader } from "../parquet/thrift-reader.ts";
 import { ThriftType } from "../parquet/thrift-writer.ts";
@@ -17,6 +19,15 @@ export type ChunkPlace = {
   /** Its bloom filter with its header; a length of 0 without one. */
   readonly bloomOffset: number;
   readonly bloomBytes: number;
+  /** Undefined in files of older versions, which are not checked. */
+  readonly checksums: ChunkChecksums | undefined;
+};
+
+export type ChunkChecksums = {
+  /** CRC-32 of its page headers; each of them has one of its page. */
+  readonly headers: number;
+  /** Of its bloom filter with its header; 0 without one. */
+  readonly bloom: number;
 };
 
 export type GroupPlace = {
@@ -33,6 +44,7 @@ export type ReadFooter = ReadSchema & {
 
 export type ReadAt = (offset: number, length: number) => Promise<Uint8Array>;
 
+const KEYS: ReadonlySet<string> = new Set([CHECKSUMS_KEY]);
 const TAIL_BYTES = 128 << 10;
 /** Ours have less than a few MiB; a general reader may try its luck with more. */
 const MAX_FOOTER_BYTES = 64 << 20;
@@ -76,10 +88,12 @@ export async function readExactly(
 
 /** Chunks must lie within the first `dataEnd` bytes of the file. */
 function parseFooter(footer: Uint8Array, dataEnd: number): ReadFooter {
+  const hasChecksums = isChecked(footer);
   const reader = new ThriftReader(footer);
   let schema: ReadSchema | undefined;
   let rowCount = -1;
   let groups: GroupPlace[] | undefined;
+  let values: ReadonlyMap<string, Uint8Array> | undefined;
   reader.beginStruct();
   for (let type = reader.nextField(); type !== 0; type = reader.nextField()) {
     const id = reader.fieldId;
@@ -88,14 +102,30 @@ function parseFooter(footer: Uint8Array, dataEnd: number): ReadFooter {
     else if (id === 4 && type === ThriftType.list) {
       if (schema === undefined) throw unsupported("row groups in front of the schema");
       groups = readGroups(reader, schema.leaves, dataEnd);
-      // The rest is not needed here: much of it is the segment's description.
-      break;
-    } else reader.skip(type);
+    } else if (id === 5 && type === ThriftType.list) values = readKeyValues(reader, KEYS);
+    else reader.skip(type);
   }
   if (schema === undefined || groups === undefined) throw corrupt("a footer without its parts");
   const total = groups.reduce((sum, group) => sum + group.rowCount, 0);
   if (total !== rowCount) throw corrupt(`${rowCount} rows, but ${total} in row groups`);
-  return { ...schema, rowCount, groups };
+  const list = values?.get(CHECKSUMS_KEY);
+  // Older files have neither.
+  if (hasChecksums !== (list !== undefined)) throw corrupt("some checksums are missing");
+  return { ...schema, rowCount, groups: list === undefined ? groups : withChecksums(groups, list) };
+}
+
+function withChecksums(groups: readonly GroupPlace[], list: Uint8Array): readonly GroupPlace[] {
+  const chunks = groups.flatMap((group) => group.chunks);
+  const filters = chunks.filter(({ bloomBytes }) => bloomBytes > 0);
+  const crcs = decodeChecksums(list, chunks.length + filters.length);
+  let [nextChunk, nextFilter] = [0, chunks.length];
+  return groups.map((group) => ({
+    ...group,
+    chunks: group.chunks.map((chunk) => {
+      const bloom = chunk.bloomBytes > 0 ? crcs[nextFilter++]! : 0;
+      return { ...chunk, checksums: { headers: crcs[nextChunk++]!, bloom } };
+    }),
+  }));
 }
 
 function readGroups(reader: ThriftReader, leaves: readonly Leaf[], dataEnd: number): GroupPlace[] {
@@ -165,5 +195,6 @@ function readChunk(reader: ThriftReader, leaf: Leaf, dataEnd: number): ChunkPlac
     valueCount: fields[5],
     bloomOffset: fields[14],
     bloomBytes: fields[15],
+    checksums: undefined,
   };
 }

@@ -3,11 +3,12 @@ import { Encoding } from "../parquet/column-chunk.ts";
 import type { ByteSource } from "./byte-source.ts";
 import { deltaValues } from "./delta-values.ts";
 import { HybridReader } from "./hybrid-reader.ts";
-import { MAX_HEADER_BYTES, type PageHeader, PageKind, readPageHeader } from "./page-header.ts";
+import type { PageHeader } from "./page-header.ts";
 import { dictionaryValues, PlainValues } from "./plain-values.ts";
 import { corrupt, unsupported } from "./read-error.ts";
-import type { ChunkPlace, GroupPlace } from "./read-footer.ts";
+import type { GroupPlace } from "./read-footer.ts";
 import type { Leaf } from "./read-schema.ts";
+import { pageBody, walkPages } from "./walk-pages.ts";
 
 /** The levels of some rows, and for each level its value or NULL. A flat column has no levels. */
 export type LeafData = {
@@ -15,45 +16,6 @@ export type LeafData = {
   readonly defs: number[];
   readonly values: SqlValue[];
 };
-
-export type PagePlace = PageHeader & { readonly bodyOffset: number };
-
-/** The pages of a chunk: its dictionary, if any, and each data page through `visit` until it is done. */
-export async function walkPages(
-  source: ByteSource,
-  chunk: ChunkPlace,
-  visit: (page: PagePlace, dictionary: PagePlace | undefined) => Promise<"more" | "done">,
-): Promise<void> {
-  let dictionary: PagePlace | undefined;
-  let offset = chunk.start;
-  let first = true;
-  while (offset < chunk.end) {
-    const found = source.at(offset, Math.min(MAX_HEADER_BYTES, chunk.end - offset));
-    const header = readPageHeader(found instanceof Uint8Array ? found : await found);
-    const bodyOffset = offset + header.headerBytes;
-    const page = { ...header, bodyOffset };
-    offset = bodyOffset + header.storedBytes;
-    if (offset > chunk.end) throw corrupt("a page ends behind its chunk");
-    if (header.kind === PageKind.dictionary) {
-      if (!first) throw corrupt("a dictionary behind its values");
-      if (header.encoding !== Encoding.plain) {
-        throw unsupported(`a dictionary in encoding ${header.encoding}`);
-      }
-      dictionary = page;
-    } else if ((await visit(page, dictionary)) === "done") return;
-    first = false;
-  }
-}
-
-export async function pageBody(
-  source: ByteSource,
-  chunk: ChunkPlace,
-  page: PagePlace,
-): Promise<Uint8Array> {
-  const found = source.at(page.bodyOffset, page.storedBytes);
-  const stored = found instanceof Uint8Array ? found : await found;
-  return source.unpack(stored, page.bodyBytes, chunk.zstd);
-}
 
 /** A row may have 65 535 events or attributes; so many values would hold the thread for long. */
 const MAX_LEAF_VALUES = 200_000;

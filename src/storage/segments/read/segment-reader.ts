@@ -3,6 +3,7 @@ import { bloomContains } from "../parquet/bloom-filter.ts";
 import { traceIdHash } from "../trace-filter.ts";
 import { assemble } from "./assemble.ts";
 import { ByteSource } from "./byte-source.ts";
+import { checkBloom } from "./check-segment.ts";
 import { bloomBits, findRows } from "./find-rows.ts";
 import { unsupported } from "./read-error.ts";
 import { type GroupPlace, loadFooter, type ReadAt, type ReadFooter } from "./read-footer.ts";
@@ -45,7 +46,7 @@ export class SegmentLayout {
     const { index } = this.traceIds;
     let bytes = 4096 + 256 * footer.leaves.length;
     for (const { chunks } of footer.groups) {
-      bytes += 64 + 96 * chunks.length + (chunks[index]?.bloomBytes ?? 0);
+      bytes += 64 + 144 * chunks.length + (chunks[index]?.bloomBytes ?? 0);
     }
     this.memoryBytes = bytes;
   }
@@ -159,8 +160,10 @@ export class SegmentReader {
       if (end - start <= MAX_BLOOM_SPAN_BYTES) await source.prefetch(start, end - start);
     }
     const blooms: (Uint8Array | undefined)[] = [];
-    for (const { bloomOffset, bloomBytes } of chunks) {
+    for (const chunk of chunks) {
+      const { bloomOffset, bloomBytes } = chunk;
       const stored = bloomBytes > 0 ? await source.at(bloomOffset, bloomBytes) : undefined;
+      if (stored !== undefined) checkBloom(stored, chunk);
       const bits = stored && bloomBits(stored);
       blooms.push(bits && new Uint8Array(bits));
     }
