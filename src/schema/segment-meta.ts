@@ -61,7 +61,7 @@ export type SegmentMeta = {
   /** `trace_start` bounds, inclusive, nanoseconds as stored (clamped). */
   readonly minTraceStart: bigint;
   readonly maxTraceStart: bigint;
-  /** Latest end of a span, clamped like `trace_start`. */
+  /** Latest end of a span, or start where that is later; clamped like `trace_start`. */
   readonly maxEnd: bigint;
   readonly rowGroups: readonly RowGroupMeta[];
   /**

@@ -45,7 +45,7 @@ export async function collectSeries(
       const exponent = exponents === undefined ? 0 : Number(exponents[row]);
       const series = table.find(keyOf(layout, columns, row), exponent, by);
       if (series === undefined) continue;
-      const bucket = buckets[row] as number;
+      const bucket = layout.bucketOf(buckets[row] as number);
       table.add(series, bucket, numbers[row] as number, (counts?.[row] ?? 0) as number);
       if (exemplars?.wants(bucket) !== true) continue;
       const value = values(at.exemplar + 2)[row];

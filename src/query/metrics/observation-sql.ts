@@ -1,5 +1,7 @@
+import type { SegmentMeta } from "../../schema/segment-meta.ts";
 import type { FieldRef, MetricsStage } from "../../traceql/ast.ts";
 import {
+  EXACT_LOG2,
   LABEL_SQL_TYPES,
   LABEL_TYPES,
   type LabelColumn,
@@ -12,13 +14,14 @@ import {
 import type { SegmentShape } from "../../traceql/sql/segment-shape.ts";
 import { checkSqlLength, rawSql } from "../../traceql/sql/sql.ts";
 import type { MetricsGrid } from "./grid.ts";
-import type { RowSources } from "./row-sources.ts";
-import { startInGridSql } from "./segments-in-grid.ts";
+import { gridBuckets } from "./grid-buckets.ts";
+import type { RowSource, RowSources } from "./row-sources.ts";
+import { longestSpanNanos, startInGridSql, startsInGrid } from "./segments-in-grid.ts";
 
 /** First-stage functions but compare(), which counts attributes instead of series. */
 export type SeriesStage = Exclude<MetricsStage, { type: "compare" }>;
 
-/** How a row of the statement reads. Bucket first, then these, then the exemplar's trace and start. */
+/** How a row of the statement reads. The code of its bucket first, then these, then the exemplar's trace and start. */
 export type ObservationLayout = {
   /** For each by-field the alternatives of its value, one column each. */
   readonly labels: readonly (readonly LabelType[])[];
@@ -26,6 +29,8 @@ export type ObservationLayout = {
   /** Columns of numbers: one, and for avg() the count. */
   readonly numbers: number;
   readonly hasExemplar: boolean;
+  /** The bucket's number in the grid. */
+  bucketOf(code: number): number;
 };
 
 export type ObservationStatement = { readonly sql: string; readonly layout: ObservationLayout };
@@ -58,15 +63,44 @@ export function observationStatement(
   if (parts.length === 0) return undefined;
   const layout = layoutOf(
     stage,
+    grid,
     parts.map((part) => part.columns),
     withExemplars,
   );
-  const selects = parts.map(({ segments, from, where, columns }) => {
-    const inner = [...columnList(columns), "trace_id", "start_time"];
-    const rows = `(SELECT ${inner.join(", ")} FROM ${from(segments)} WHERE ${where} AND ${startInGridSql(grid)})`;
-    return groupedSql(stage, grid, rows, layout, columns);
+  const selects = parts.flatMap(({ columns, ...source }) => {
+    const inner = [...columnList(columns), "trace_id", "start_time"].join(", ");
+    return rowSets(stage, grid, source).map(({ segments, inGrid, isShort }) => {
+      const where = inGrid ? source.where : `${source.where} AND ${startInGridSql(grid)}`;
+      const rows = `(SELECT ${inner} FROM ${source.from(segments)} WHERE ${where})`;
+      return groupedSql(stage, { rows, bucket: gridBuckets(grid).sql, isShort }, layout, columns);
+    });
   });
   return { sql: prelude + selects.join("\nUNION ALL\n"), layout };
+}
+
+/** Segments of which the same is known: conditions that hold for all rows still cost. */
+type RowSet = {
+  readonly segments: readonly SegmentMeta[];
+  /** All rows start in the grid. */
+  readonly inGrid: boolean;
+  /** What is measured is at most `EXACT_LOG2` on all rows. */
+  readonly isShort: boolean;
+};
+
+function rowSets(stage: SeriesStage, grid: MetricsGrid, source: RowSource): RowSet[] {
+  const { segments, isStored } = source;
+  if (!isStored) return [{ segments, inGrid: false, isShort: false }];
+  const ofDuration = stage.field?.type === "intrinsic" && stage.field.name === "duration";
+  const sets = Map.groupBy(segments, (meta) => {
+    const longest = ofDuration ? longestSpanNanos(meta) : undefined;
+    const isShort = longest !== undefined && longest <= EXACT_LOG2;
+    return (startsInGrid(meta, grid) ? 2 : 0) + (isShort ? 1 : 0);
+  });
+  return Array.from(sets, ([known, some]) => ({
+    segments: some,
+    inGrid: known >= 2,
+    isShort: known % 2 === 1,
+  }));
 }
 
 /** What a source gives of the labels and of the measured value. */
@@ -86,6 +120,7 @@ function sourceColumns(stage: SeriesStage, shape: SegmentShape): SourceColumns |
 /** Throws `TraceQLError` when the columns' text grows too long for one statement. */
 function layoutOf(
   stage: SeriesStage,
+  grid: MetricsGrid,
   sources: readonly SourceColumns[],
   withExemplars: boolean,
 ): ObservationLayout {
@@ -99,6 +134,7 @@ function layoutOf(
     hasExponent: usesBuckets(stage),
     numbers: stage.type === "metrics" && stage.fn === "avg_over_time" ? 2 : 1,
     hasExemplar: withExemplars,
+    bucketOf: gridBuckets(grid).bucketOf,
   };
 }
 
@@ -123,8 +159,7 @@ function labelName(field: number, type: LabelType): string {
 /** Groups rows that have the columns of `columnList`, `trace_id` and `start_time`. */
 function groupedSql(
   stage: SeriesStage,
-  grid: MetricsGrid,
-  rows: string,
+  { rows, bucket, isShort }: { rows: string; bucket: string; isShort: boolean },
   layout: ObservationLayout,
   columns: SourceColumns,
 ): string {
@@ -140,17 +175,17 @@ function groupedSql(
       shown.push(labelName(field, type));
     }
   });
-  const inner = ["*", `${bucketSql(grid)} AS bucket`];
+  const inner = ["*", `${bucket} AS bucket`];
   const measured = stage.field !== undefined;
   if (layout.hasExponent) {
-    inner.push(`${log2Bucket(rawSql("measure")).text} AS exponent`);
+    inner.push(`${log2Bucket(rawSql("measure"), isShort).text} AS exponent`);
     groups.push("exponent");
     shown.push("exponent");
   }
   shown.push(...numbersSql(stage));
   if (layout.hasExemplar) {
     // All three come from one row: the first of the group.
-    shown.push("any_value(trace_id)", "any_value(epoch_ns(start_time))");
+    shown.push("any_value(trace_id)", "epoch_ns(any_value(start_time))");
     shown.push(measured ? "CAST(any_value(measure) AS DOUBLE)" : "NULL");
   }
   const present = layout.hasExponent ? "measure >= 2" : measured ? "measure IS NOT NULL" : "TRUE";
@@ -177,17 +212,6 @@ function numbersSql(stage: SeriesStage): string[] {
     default:
       return stage.fn satisfies never;
   }
-}
-
-/**
- * Number of the bucket of a row in the grid, counted from 0: buckets end with their right edge.
- * `anywhere`: rows that start after the grid have `count`.
- */
-export function bucketSql(grid: MetricsGrid, anywhere = false): string {
-  const { startUnixNano, stepNanos, count } = grid;
-  if (count === 1) return "0";
-  const bucket = `(epoch_ns(start_time) - ${startUnixNano + 1n}) // ${stepNanos}`;
-  return `CAST(${anywhere ? `least(${bucket}, ${count})` : bucket} AS INTEGER)`;
 }
 
 /** Fields whose values the statement reads, beside those of the pipeline. */

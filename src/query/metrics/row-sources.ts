@@ -28,6 +28,8 @@ export type RowSource = {
    * that no span of which starts in the grid, for segments where there are none.
    */
   from(segments: readonly SegmentMeta[], whole?: boolean): string;
+  /** Whether the rows are the segments' own, so that what is known of the segments holds for them. */
+  readonly isStored: boolean;
   /** The condition on a row; of the grid it says nothing. */
   readonly where: string;
   readonly shape: SegmentShape;
@@ -112,7 +114,7 @@ async function visitSpans(
       const segments = [first!, ...others].map(({ meta }) => meta);
       const where = conditionSql(condition, (leaf) => conditions[leaf]!);
       const from = (some: readonly SegmentMeta[]): string => readSegments(run.context, some);
-      return { segments, from, where, shape };
+      return { segments, isStored: true, from, where, shape };
     });
     const restUntil = next === undefined ? undefined : latestStart(next.meta);
     await visit({ prelude: "", sources, restUntil });
@@ -194,12 +196,13 @@ function traceSources(
   if (condition !== undefined) {
     const sources = beside.map(({ segments, shape, conditions, from }) => {
       const where = conditionSql(condition, (leaf) => conditions[leaf]!);
-      return { segments, shape, from, where };
+      return { segments, isStored: false, shape, from, where };
     });
     return { prelude: parents === undefined ? "" : `WITH ${parents} `, sources };
   }
   const sources = beside.map(({ segments, shape, from }) => ({
     segments,
+    isStored: false,
     shape,
     from: (some: readonly SegmentMeta[], all?: boolean) =>
       `(SELECT * FROM ${from(some, all)} SEMI JOIN ${HITS} USING (row_id))`,

@@ -19,6 +19,12 @@ export function startsInGrid(meta: SegmentMeta, grid: MetricsGrid): boolean {
   return meta.minTraceStart > grid.startUnixNano && latestStart(meta) <= endOfGrid(grid);
 }
 
+/** No span of the segment is longer, as far as its description tells; undefined: one may be. */
+export function longestSpanNanos(meta: SegmentMeta): bigint | undefined {
+  // Where times are clamped, durations are not those between them.
+  return meta.maxEnd < TIME_MAX_UNIX_NANO ? meta.maxEnd - meta.minTraceStart : undefined;
+}
+
 /** Rows that start in the grid; the database skips row groups by it. */
 export function startInGridSql(grid: MetricsGrid): string {
   const first = timestampSql(minOf(grid.startUnixNano, TIME_MAX_UNIX_NANO));

@@ -49,6 +49,14 @@ export function traceSummaries(
       durationHi[t] = Math.min(high, 0x7fffffff);
     }
     rootSpan[t] = root;
+    // Spans that end before they start are instants; the trace's last span starts the latest.
+    const last = spans[traceRows[t + 1]! - 1]!;
+    const lastLo = start[2 * last]!;
+    const lastHi = start[2 * last + 1]!;
+    if (lastHi > endHi || (lastHi === endHi && lastLo > endLo)) {
+      endLo = lastLo;
+      endHi = lastHi;
+    }
     if (endHi > maxEndHi || (endHi === maxEndHi && endLo > maxEndLo)) {
       maxEndLo = endLo;
       maxEndHi = endHi;

@@ -97,16 +97,18 @@ export function measureColumn(
 }
 
 /** Beyond it a double does not hold every integer to the bit that its logarithm needs. */
-const EXACT_LOG2 = 2n ** 48n;
+export const EXACT_LOG2 = 2n ** 48n;
 
 /**
  * The exponent of the smallest power of two that is at least `value`, a BIGINT of at least 2, as a
- * small integer. Exact for all of int64.
+ * small integer. Exact for all of int64; `small`: only up to `EXACT_LOG2`, and cheaper.
  */
-export function log2Bucket(value: Sql): Sql {
+export function log2Bucket(value: Sql, small: boolean): Sql {
+  const plain = sql`CAST(ceil(log2(${value})) AS INTEGER)`;
+  if (small) return plain;
   let beyond = "48";
   for (let exponent = 48n; exponent < 63n; exponent++) {
     beyond += ` + CAST(${value.text} > ${2n ** exponent} AS INTEGER)`;
   }
-  return sql`CASE WHEN ${value} <= ${EXACT_LOG2} THEN CAST(ceil(log2(${value})) AS INTEGER) ELSE ${rawSql(beyond)} END`;
+  return sql`CASE WHEN ${value} <= ${EXACT_LOG2} THEN ${plain} ELSE ${rawSql(beyond)} END`;
 }

@@ -98,7 +98,7 @@ describe("values of several types and columns", () => {
 });
 
 /** A double as labels show it. */
-function shown(bound: bigint): string {
+function shown(bound: bigint | number): string {
   const text = String(Number(Number(bound).toPrecision(12)));
   return /^\d+$/.test(text) ? `${text}.0` : text;
 }
@@ -231,5 +231,55 @@ describe("partial results", () => {
       '__name__="count_over_time": 1',
       '__name__="count_over_time": 3',
     ]);
+  });
+});
+
+describe("rows at the edges of the grid", () => {
+  /** One trace of spans from and to a second after T0. */
+  async function trace(...spans: readonly (readonly [from: number, to: number])[]): Promise<void> {
+    const traceId = hex((nextTrace++).toString(16).padStart(32, "0"));
+    const list = spans.map(([from, to]) =>
+      aSpan({
+        traceId,
+        startTimeUnixNano: T0 + BigInt(from) * S,
+        endTimeUnixNano: T0 + BigInt(to) * S,
+      }),
+    );
+    await store.add([{ resourceSpans: [{ scopeSpans: [{ spans: list }] }] }]);
+  }
+
+  test("are asked for their times only where a segment may reach beyond", async () => {
+    await trace([1, 2], [60, 61]);
+    await trace([61, 62], [239, 240]);
+    await trace([200, 300]);
+    await trace([-70, 10], [120, 130]);
+    store.statements.length = 0;
+    expect(await lines("{} | count_over_time()")).toEqual([
+      '__name__="count_over_time": 0 2 2 0 2',
+    ]);
+    const selects = store.statements.join("\n").split("UNION ALL");
+    expect(selects.map((sql) => /start_time >/.test(sql))).toEqual([true, false]);
+    expect(selects.map((sql) => sql.match(/\.parquet/g)?.length)).toEqual([2, 2]);
+  });
+
+  test("are found where a span ends before it starts", async () => {
+    await trace([-500, -490], [30, -480]);
+    await trace([1, 2], [900, 3]);
+    expect(await lines("{} | count_over_time()")).toEqual([
+      '__name__="count_over_time": 0 2 0 0 0',
+    ]);
+    expect(await lines("{} | count_over_time()", INSTANT)).toEqual([
+      '__name__="count_over_time": 2',
+    ]);
+  });
+
+  test("have durations of all of int64", async () => {
+    await trace([1, 1]);
+    await trace([2, 3]);
+    await trace([3, 3 + 2 ** 20]);
+    const [aSecond, long] = [2 ** 30 / 1e9, 2 ** 50 / 1e9].map(shown);
+    expect((await lines("{} | histogram_over_time(duration)", INSTANT)).sort()).toEqual(
+      [`__bucket=${aSecond}: 1`, `__bucket=${long}: 1`].sort(),
+    );
   });
 });

@@ -2,7 +2,7 @@ import type { SegmentMeta } from "../../../schema/segment-meta.ts";
 import { jsonArray } from "../../../traceql/sql/json-array.ts";
 import { rawSql } from "../../../traceql/sql/sql.ts";
 import type { MetricsGrid } from "../grid.ts";
-import { bucketSql } from "../observation-sql.ts";
+import { bucketSql } from "../grid-buckets.ts";
 import type { RowSource } from "../row-sources.ts";
 import { startInGridSql } from "../segments-in-grid.ts";
 import type { CompareColumn, CompareMap } from "./compare-attributes.ts";
