@@ -1,4 +1,5 @@
 import process from "node:process";
+import { benchCatalog } from "./catalog.ts";
 import { benchCompaction } from "./compaction.ts";
 import { benchDecode } from "./decode.ts";
 import { benchSegment } from "./segment.ts";
@@ -22,6 +23,7 @@ const BENCHES: Readonly<
   decode: benchDecode,
   segment: benchSegment,
   compaction: benchCompaction,
+  catalog: benchCatalog,
   server: benchServer,
   query: benchQuery,
   sql: benchSql,

@@ -1,6 +1,14 @@
 import { parseArgs } from "node:util";
 
-export const BENCH_NAMES = ["decode", "segment", "compaction", "server", "query", "sql"] as const;
+export const BENCH_NAMES = [
+  "decode",
+  "segment",
+  "compaction",
+  "catalog",
+  "server",
+  "query",
+  "sql",
+] as const;
 export type BenchName = (typeof BENCH_NAMES)[number];
 
 export const PROTOCOLS = ["http", "grpc"] as const;
@@ -15,14 +23,14 @@ export type BenchOptions = {
   readonly smoke: boolean;
   /** Spans of each chosen bench instead of its own default. */
   readonly spans: number | undefined;
-  /** Segments that hold the stored spans of the query benches, instead of the default. */
+  /** Segments of the catalog, or that hold the stored spans of the query benches, instead of the default. */
   readonly segments: number | undefined;
   /** Repetitions of each measurement instead of the bench's own default. */
   readonly runs: number | undefined;
   /** What the server runs on. */
   readonly runtime: RuntimeName;
   readonly protocols: readonly Protocol[];
-  /** Makes the stored spans of the query benches again. */
+  /** Makes the stored spans of the query benches, or the catalog's segments, again. */
   readonly rebuild: boolean;
 };
 
@@ -31,11 +39,11 @@ export const USAGE = `usage: npm run bench -- [names] [flags]
   names            ${BENCH_NAMES.join(", ")}; all when none is given
   --smoke          tiny sizes, under a minute for all: checks the counts, measures nothing
   --spans N        spans instead of each bench's default
-  --segments N     query, sql: segments that hold them
+  --segments N     query, sql: segments that hold them; catalog: segments in it
   --runs N         repetitions of each measurement
   --runtime NAME   what the server runs on: ${RUNTIMES.join(", ")} (PINTAIL_BUN, PINTAIL_DENO: their paths)
   --protocol NAME  server bench: only ${PROTOCOLS.join(" or ")}
-  --rebuild        query, sql: make the stored spans again
+  --rebuild        query, sql: make the stored spans again; catalog: its segments
 `;
 
 export class UsageError extends Error {}
