@@ -3,9 +3,10 @@ import { PintailError } from "../../errors.ts";
 import type { AnyValueLike } from "../../traceql/sql/field.ts";
 import type { QueryRun } from "../query-context.ts";
 import type { ExemplarPicker } from "./exemplar-picker.ts";
+import type { LabelHashes } from "./label-hashes.ts";
 import { labelKey, labelValue } from "./label-value.ts";
-import type { ObservationLayout, ObservationStatement } from "./observation-sql.ts";
-import type { SeriesTable } from "./series-table.ts";
+import { isHashed, type ObservationLayout, type ObservationStatement } from "./observation-sql.ts";
+import type { SeriesTable, TableSeries } from "./series-table.ts";
 
 /** Points that one query may read from the database, series times buckets. */
 const MAX_POINTS = 2_000_000;
@@ -33,6 +34,7 @@ export async function collectSeries(
   budget: PointBudget,
 ): Promise<void> {
   const at = columnsOf(layout);
+  const known = new KnownSeries(layout, table.limit);
   await run.chunks(sql, ({ rowCount, columns }) => {
     budget.take(rowCount);
     const values = (column: number): readonly SqlValue[] => columns[column]!;
@@ -41,10 +43,15 @@ export async function collectSeries(
     const counts = layout.numbers > 1 ? values(at.number + 1) : undefined;
     const exponents = layout.hasExponent ? values(at.exponent) : undefined;
     for (let row = 0; row < rowCount; row++) {
-      const by = () => labelsOf(layout, columns, row);
       const exponent = exponents === undefined ? 0 : Number(exponents[row]);
-      const series = table.find(keyOf(layout, columns, row), exponent, by);
-      if (series === undefined) continue;
+      // What is known may have been dropped since, for want of room.
+      let series = table.truncated ? undefined : known.find(columns, row, exponent);
+      if (series === undefined) {
+        const by = () => labelsOf(layout, columns, row);
+        series = table.find(keyOf(layout, columns, row), exponent, by);
+        if (series === undefined) continue;
+        known.add(columns, row, exponent, series);
+      }
       const bucket = layout.bucketOf(buckets[row] as number);
       table.add(series, bucket, numbers[row] as number, (counts?.[row] ?? 0) as number);
       if (exemplars?.wants(bucket) !== true) continue;
@@ -60,6 +67,45 @@ export async function collectSeries(
   });
 }
 
+/** Series by what their rows hold, where that is one column: to make a key of it for each row is dear. */
+class KnownSeries {
+  readonly #limit: number;
+  readonly #isUsable: boolean;
+  readonly #byValue = new Map<SqlValue, TableSeries[]>();
+
+  constructor({ labels }: ObservationLayout, limit: number) {
+    this.#limit = limit;
+    const [type, ...others] = labels.flat();
+    // 0 and -0 are one key of a map.
+    this.#isUsable = type !== undefined && type !== "double" && others.length === 0;
+  }
+
+  find(
+    columns: readonly (readonly SqlValue[])[],
+    row: number,
+    exponent: number,
+  ): TableSeries | undefined {
+    return this.#isUsable ? this.#byValue.get(columns[1]![row]!)?.[exponent] : undefined;
+  }
+
+  add(
+    columns: readonly (readonly SqlValue[])[],
+    row: number,
+    exponent: number,
+    series: TableSeries,
+  ): void {
+    if (!this.#isUsable) return;
+    const value = columns[1]![row]!;
+    let list = this.#byValue.get(value);
+    if (list === undefined) {
+      if (this.#byValue.size >= this.#limit) this.#byValue.clear();
+      list = [];
+      this.#byValue.set(value, list);
+    }
+    list[exponent] = series;
+  }
+}
+
 function columnsOf(layout: ObservationLayout) {
   const labels = layout.labels.reduce((sum, types) => sum + types.length, 0);
   const exponent = 1 + labels;
@@ -68,19 +114,27 @@ function columnsOf(layout: ObservationLayout) {
 }
 
 function labelsOf(
-  { labels }: ObservationLayout,
+  layout: ObservationLayout,
   columns: readonly (readonly SqlValue[])[],
   row: number,
 ): (AnyValueLike | undefined)[] {
   let column = 1;
-  return labels.map((types) => {
+  return layout.labels.map((types, field) => {
     let found: AnyValueLike | undefined;
     for (const type of types) {
       const value = columns[column++]![row]!;
-      if (value !== null && found === undefined) found = labelValue(type, value);
+      if (value === null || found !== undefined) continue;
+      const shown = isHashed(layout, field, type) ? textOf(layout.hashes[field]!, value) : value;
+      if (shown !== undefined) found = labelValue(type, shown);
     }
     return found;
   });
+}
+
+function textOf(hashes: LabelHashes, hash: SqlValue): string | undefined {
+  const text = hashes.get(hash as bigint);
+  if (text !== undefined || hashes.has(hash as bigint)) return text;
+  throw new Error("a segment's statistics do not list a text that it has");
 }
 
 function keyOf(

@@ -4,6 +4,7 @@ import type { Evaluation } from "./evaluation.ts";
 import { ExemplarPicker } from "./exemplar-picker.ts";
 import { type FinishedSeries, finishSeries, NO_SERIES } from "./finish-series.ts";
 import { firstFinalBucket } from "./grid.ts";
+import { labelHashes } from "./label-hashes.ts";
 import { observationStatement, type SeriesStage, stageFields } from "./observation-sql.ts";
 import { visitRows } from "./row-sources.ts";
 import { type PointMerge, SeriesTable } from "./series-table.ts";
@@ -26,7 +27,8 @@ export async function evaluateSeries(
     finishSeries(stage, grid, table, exemplars, (items, visit) => run.forEach(items, visit));
   const request = { evaluation, pipeline, fields: stageFields(stage) };
   await visitRows(request, async (rows) => {
-    const statement = observationStatement(stage, grid, rows, exemplars !== undefined);
+    const hashes = await labelHashes(run, stage.by, rows.sources);
+    const statement = observationStatement(stage, grid, rows, exemplars !== undefined, hashes);
     if (statement !== undefined) {
       await collectSeries(run, statement, table, exemplars, evaluation.budget);
     }

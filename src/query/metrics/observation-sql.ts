@@ -15,6 +15,7 @@ import type { SegmentShape } from "../../traceql/sql/segment-shape.ts";
 import { checkSqlLength, rawSql } from "../../traceql/sql/sql.ts";
 import type { MetricsGrid } from "./grid.ts";
 import { gridBuckets } from "./grid-buckets.ts";
+import type { LabelHashes } from "./label-hashes.ts";
 import type { RowSource, RowSources } from "./row-sources.ts";
 import { longestSpanNanos, startInGridSql, startsInGrid } from "./segments-in-grid.ts";
 
@@ -25,6 +26,8 @@ export type SeriesStage = Exclude<MetricsStage, { type: "compare" }>;
 export type ObservationLayout = {
   /** For each by-field the alternatives of its value, one column each. */
   readonly labels: readonly (readonly LabelType[])[];
+  /** For each by-field, where its texts are told by their hashes, what these stand for. */
+  readonly hashes: readonly (LabelHashes | undefined)[];
   readonly hasExponent: boolean;
   /** Columns of numbers: one, and for avg() the count. */
   readonly numbers: number;
@@ -55,20 +58,24 @@ export function observationStatement(
   grid: MetricsGrid,
   { prelude, sources }: RowSources,
   withExemplars: boolean,
+  hashes: readonly (LabelHashes | undefined)[] = [],
 ): ObservationStatement | undefined {
   const parts = sources.flatMap((source) => {
     const columns = sourceColumns(stage, source.shape);
     return columns === undefined ? [] : [{ ...source, columns }];
   });
   if (parts.length === 0) return undefined;
-  const layout = layoutOf(
-    stage,
-    grid,
-    parts.map((part) => part.columns),
-    withExemplars,
-  );
+  const layout = {
+    ...layoutOf(
+      stage,
+      parts.map((part) => part.columns),
+    ),
+    hashes: stage.by.map((_, field) => hashes[field]),
+    hasExemplar: withExemplars,
+    bucketOf: gridBuckets(grid).bucketOf,
+  };
   const selects = parts.flatMap(({ columns, ...source }) => {
-    const inner = [...columnList(columns), "trace_id", "start_time"].join(", ");
+    const inner = [...columnList(columns, layout), "trace_id", "start_time"].join(", ");
     return rowSets(stage, grid, source).map(({ segments, inGrid, isShort }) => {
       const where = inGrid ? source.where : `${source.where} AND ${startInGridSql(grid)}`;
       const rows = `(SELECT ${inner} FROM ${source.from(segments)} WHERE ${where})`;
@@ -120,10 +127,8 @@ function sourceColumns(stage: SeriesStage, shape: SegmentShape): SourceColumns |
 /** Throws `TraceQLError` when the columns' text grows too long for one statement. */
 function layoutOf(
   stage: SeriesStage,
-  grid: MetricsGrid,
   sources: readonly SourceColumns[],
-  withExemplars: boolean,
-): ObservationLayout {
+): Pick<ObservationLayout, "labels" | "hasExponent" | "numbers"> {
   checkSqlLength(sources.reduce((sum, source) => sum + textLength(source), 0));
   return {
     labels: stage.by.map((_, field) =>
@@ -133,8 +138,6 @@ function layoutOf(
     ),
     hasExponent: usesBuckets(stage),
     numbers: stage.type === "metrics" && stage.fn === "avg_over_time" ? 2 : 1,
-    hasExemplar: withExemplars,
-    bucketOf: gridBuckets(grid).bucketOf,
   };
 }
 
@@ -144,12 +147,20 @@ function textLength({ labels, measure }: SourceColumns): number {
 }
 
 /** The columns under the names by which `groupedSql` knows them. */
-function columnList({ labels, measure }: SourceColumns): string[] {
+function columnList({ labels, measure }: SourceColumns, layout: ObservationLayout): string[] {
   const list = labels.flatMap((columns, field) =>
-    columns.map(({ type, sql }) => `${sql.text} AS ${labelName(field, type)}`),
+    columns.map(({ type, sql }) => {
+      const value = isHashed(layout, field, type) ? `hash(${sql.text})` : sql.text;
+      return `${value} AS ${labelName(field, type)}`;
+    }),
   );
   if (measure !== undefined) list.push(`${measure.sql.text} AS measure`);
   return list;
+}
+
+/** Whether the column has hashes of the field's texts. */
+export function isHashed({ hashes }: ObservationLayout, field: number, type: LabelType): boolean {
+  return type === "string" && hashes[field] !== undefined;
 }
 
 function labelName(field: number, type: LabelType): string {
@@ -168,7 +179,8 @@ function groupedSql(
   layout.labels.forEach((types, field) => {
     for (const type of types) {
       if (!columns.labels[field]!.some((column) => column.type === type)) {
-        shown.push(`CAST(NULL AS ${LABEL_SQL_TYPES[type]})`);
+        const sqlType = isHashed(layout, field, type) ? "UBIGINT" : LABEL_SQL_TYPES[type];
+        shown.push(`CAST(NULL AS ${sqlType})`);
         continue;
       }
       groups.push(labelName(field, type));

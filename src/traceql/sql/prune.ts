@@ -41,7 +41,7 @@ export function mayMatch(expr: FieldExpr, meta: SegmentMeta): boolean {
 class KeyList {
   readonly #keys: readonly KeyStats[];
 
-  constructor(meta: SegmentMeta) {
+  constructor(meta: Pick<SegmentMeta, "keys">) {
     this.#keys = meta.keys;
   }
 
@@ -89,6 +89,21 @@ function statsOf(field: FieldRef, stats: KeyList): readonly KeyStats[] | undefin
   }
   const column = field.type === "intrinsic" ? LISTED_INTRINSICS.get(field.name) : undefined;
   return column === undefined ? undefined : someOrUnknown(stats.of("intrinsic", column));
+}
+
+/**
+ * Every text that the field has on some span of the segment, and maybe others. Undefined: the
+ * statistics do not list all of them.
+ */
+export function listedTexts(
+  field: FieldRef,
+  meta: Pick<SegmentMeta, "keys">,
+): readonly string[] | undefined {
+  const stats = statsOf(field, new KeyList(meta));
+  const isListed = ({ type, complete }: KeyStats): boolean =>
+    type === "string" ? complete : type !== "json";
+  if (stats === undefined || !stats.every(isListed)) return undefined;
+  return stats.flatMap(({ type, values }) => (type === "string" ? values : []));
 }
 
 /** Keys of the statistics that `mayMatch` and `shapeOf` look at for these fields. */

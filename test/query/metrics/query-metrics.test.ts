@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { instantGrid, rangeGrid } from "../../../src/query/metrics/grid.ts";
 import type { MetricsResult } from "../../../src/query/metrics/metrics-result.ts";
-import { aSpan, attributes, hex, type SimpleValue } from "../../support/otlp-builder.ts";
+import { anyValue, aSpan, attributes, hex, type SimpleValue } from "../../support/otlp-builder.ts";
 import { SegmentStore } from "../segment-store.ts";
 import { linesOf, runMetrics } from "./run-metrics.ts";
 
@@ -281,5 +281,63 @@ describe("rows at the edges of the grid", () => {
     expect((await lines("{} | histogram_over_time(duration)", INSTANT)).sort()).toEqual(
       [`__bucket=${aSecond}: 1`, `__bucket=${long}: 1`].sort(),
     );
+  });
+});
+
+describe("texts of labels", () => {
+  const grouped = (): string[] => store.statements.filter((sql) => /GROUP BY/.test(sql));
+
+  test("are grouped by their hashes where the segments list all of them", async () => {
+    await segment([
+      [1, { x: "", y: "nul \0 ' quote" }],
+      [2, { x: "a", y: "é" }],
+      [3, { y: "é" }],
+      [4, { x: 7n, y: "\u{1f600}" }],
+    ]);
+    await segment([[5, { x: "a" }]]);
+    await segment([[6, { z: "a" }]]);
+    store.statements.length = 0;
+    expect(await lines("{} | count_over_time() by (span.x)", INSTANT)).toEqual([
+      'span.x="": 1',
+      "span.x=7: 1",
+      'span.x="a": 2',
+      'span.x="nil": 2',
+    ]);
+    expect(grouped().map((sql) => sql.match(/hash\(/g)?.length)).toEqual([2]);
+    expect((await lines("{} | count_over_time() by (.x, span.y)", INSTANT)).sort()).toEqual([
+      '.x="" span.y="nul \\u0000 \' quote": 1',
+      '.x="a" span.y="é": 1',
+      '.x="a": 1',
+      '.x="nil": 1',
+      '.x=7 span.y="\u{1f600}": 1',
+      'span.y="é": 1',
+    ]);
+  });
+
+  test("are read themselves where a segment does not list all of them", async () => {
+    await segment([[1, { x: "a" }]]);
+    await segment(Array.from({ length: 70 }, (_, i) => [2, { x: `value ${i}` }]));
+    store.statements.length = 0;
+    const { series } = await runMetrics(store, "{} | rate() by (span.x)", GRID);
+    expect(series).toHaveLength(71);
+    expect(grouped().filter((sql) => sql.includes("hash("))).toEqual([]);
+  });
+
+  test("that rest in arrays of one are the same", async () => {
+    await segment([[1, { x: "a" }]]);
+    const arrays = [["a"], ["b"], ["a", "b"]].map((texts, i) => {
+      const values = texts.map(anyValue);
+      return aSpan({
+        traceId: hex((nextTrace++).toString(16).padStart(32, "0")),
+        startTimeUnixNano: T0 + BigInt(i + 1) * S,
+        attributes: [{ key: "x", value: { value: { case: "arrayValue", value: { values } } } }],
+      });
+    });
+    await store.add([{ resourceSpans: [{ scopeSpans: [{ spans: arrays }] }] }]);
+    expect(await lines("{} | count_over_time() by (span.x)", INSTANT)).toEqual([
+      'span.x="a": 2',
+      'span.x="b": 1',
+      'span.x="nil": 1',
+    ]);
   });
 });

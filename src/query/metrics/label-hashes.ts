@@ -1,0 +1,54 @@
+import type { FieldRef } from "../../traceql/ast.ts";
+import { labelColumns } from "../../traceql/sql/metrics-columns.ts";
+import { listedTexts } from "../../traceql/sql/prune.ts";
+import { quoteLiteral } from "../../traceql/sql/sql.ts";
+import type { QueryRun } from "../query-context.ts";
+import type { RowSource } from "./row-sources.ts";
+
+/** The text of each hash that a label may have; undefined for that of no text. */
+export type LabelHashes = ReadonlyMap<bigint, string | undefined>;
+
+/** Texts of one label; of more the database is faster with the texts themselves. */
+const MAX_TEXTS = 256;
+
+/**
+ * For each by-field what the hashes of its texts stand for, where the segments' statistics list all
+ * of these and no two have the same hash. To group by a hash is cheaper than by text: the database
+ * makes it once for each entry of a column's dictionary.
+ */
+export async function labelHashes(
+  run: QueryRun,
+  by: readonly FieldRef[],
+  sources: readonly RowSource[],
+): Promise<(LabelHashes | undefined)[]> {
+  const texts = by.map((field) => textsOf(field, sources));
+  const all = [...new Set(texts.flatMap((some) => (some === undefined ? [] : [...some])))];
+  if (all.length === 0) return by.map(() => undefined);
+  const list = all.map((text) => quoteLiteral(text)).join(", ");
+  const rows = await run.rows(
+    `SELECT hash(text), text FROM (SELECT unnest([${list}, NULL]::VARCHAR[]) AS text)`,
+  );
+  const hashes = new Map(rows.map(([hash, text]) => [text as string | null, hash as bigint]));
+  return texts.map((some) => {
+    if (some === undefined) return undefined;
+    const own = new Map<bigint, string | undefined>([[hashes.get(null)!, undefined]]);
+    for (const text of some) own.set(hashes.get(text)!, text);
+    return own.size === some.size + 1 ? own : undefined;
+  });
+}
+
+/** Undefined when some text may be missing, or there are none or too many. */
+function textsOf(field: FieldRef, sources: readonly RowSource[]): Set<string> | undefined {
+  const texts = new Set<string>();
+  for (const { segments, shape, isStored } of sources) {
+    if (!labelColumns(field, shape).some(({ type }) => type === "string")) continue;
+    if (!isStored) return undefined;
+    for (const meta of segments) {
+      const listed = listedTexts(field, meta);
+      if (listed === undefined) return undefined;
+      for (const text of listed) texts.add(text);
+      if (texts.size > MAX_TEXTS) return undefined;
+    }
+  }
+  return texts.size === 0 ? undefined : texts;
+}
