@@ -20,5 +20,5 @@ EXPOSE 3200 4317 4318 9095
 HEALTHCHECK --interval=10s --timeout=6s --start-period=20s \
   CMD ["node", "src/main.ts", "-health"]
 STOPSIGNAL SIGTERM
-ENTRYPOINT ["node", "src/main.ts"]
+ENTRYPOINT ["node", "--max-semi-space-size=1", "src/main.ts"]
 CMD ["-config.file=/etc/tempo.yaml"]

@@ -5,7 +5,7 @@ import { startApp } from "./app.ts";
 import { ConfigError } from "./config/config-error.ts";
 import { type LoadedConfig, loadSettings } from "./config/load.ts";
 import { systemClock } from "./runtime/clock.ts";
-import { collectGarbage, relaxBufferAccounting } from "./runtime/heap-policy.ts";
+import { collectGarbage, relaxCollector } from "./runtime/heap-policy.ts";
 import { onStopSignal } from "./runtime/signals.ts";
 import { createLogger } from "./telemetry/logger.ts";
 import { EMULATED_TEMPO, VERSION } from "./version.ts";
@@ -17,7 +17,7 @@ const STOP_TIMEOUT_MS = 12_000;
 const readFile = (path: string): string => readFileSync(path, "utf8");
 
 async function main(): Promise<void> {
-  relaxBufferAccounting();
+  relaxCollector();
   let loaded: ReturnType<typeof loadSettings>;
   try {
     loaded = loadSettings({ args: process.argv.slice(2), env: process.env, readFile });

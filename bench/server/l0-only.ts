@@ -6,11 +6,11 @@ import { readFileSync } from "node:fs";
 import { startApp } from "../../src/app.ts";
 import { loadSettings } from "../../src/config/load.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
-import { relaxBufferAccounting } from "../../src/runtime/heap-policy.ts";
+import { relaxCollector } from "../../src/runtime/heap-policy.ts";
 import { onStopSignal } from "../../src/runtime/signals.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
 
-relaxBufferAccounting();
+relaxCollector();
 const readFile = (path: string): string => readFileSync(path, "utf8");
 const loaded = loadSettings({ args: process.argv.slice(2), env: process.env, readFile });
 if (loaded.action !== "run") throw new Error(`cannot ${loaded.action}`);

@@ -151,7 +151,8 @@ export class ServerProcess {
 function commandOf(runtime: RuntimeName): string[] {
   switch (runtime) {
     case "node":
-      return [process.execPath, "--disable-warning=ExperimentalWarning"];
+      // As the launcher does.
+      return [process.execPath, "--disable-warning=ExperimentalWarning", "--max-semi-space-size=1"];
     case "bun":
       return [process.env.PINTAIL_BUN || "bun"];
     case "deno":

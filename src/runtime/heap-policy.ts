@@ -3,18 +3,25 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { platform } from "./platform.ts";
 
-/** The first V8 that knows the flag below. */
+/** The first V8 that knows the flags below. */
 const MIN_V8_MAJOR = 13;
+/** How much a heap may grow over what was alive in it before all of it is looked through again. */
+const GROWING_PERCENT = 50;
 
 /**
- * Lets the memory of buffers count towards the heap's own limit, which grows with need. Otherwise
- * V8 collects the whole heap for each few dozen megabytes of buffers, dead or not, and request
- * bodies and column data are nearly all that Pintail allocates. For all threads; call it first.
+ * Makes full collections rare, for all threads; call it first. By itself V8 collects the whole heap
+ * for each few dozen megabytes of buffers, dead or not, and request bodies and column data are nearly
+ * all that Pintail allocates. So their memory counts towards the heap's own limit, which grows with
+ * need, and that limit is not near to what is alive, as it is for a small heap by default. The
+ * launcher's part is a small young generation (`bin/run.mjs`): dead buffers go with its cheap
+ * collections, and these come often enough then.
  */
-export function relaxBufferAccounting(): void {
+export function relaxCollector(): void {
   if (platform !== "node") return;
   const major = Number.parseInt(process.versions.v8 ?? "", 10);
-  if (major >= MIN_V8_MAJOR) setFlagsFromString("--external-memory-accounted-in-global-limit");
+  if (major < MIN_V8_MAJOR) return;
+  setFlagsFromString("--external-memory-accounted-in-global-limit");
+  setFlagsFromString(`--heap-growing-percent=${GROWING_PERCENT}`);
 }
 
 /**
