@@ -3,6 +3,7 @@ import { benchCatalog } from "./catalog.ts";
 import { benchCompaction } from "./compaction.ts";
 import { benchDecode } from "./decode.ts";
 import { benchSegment } from "./segment.ts";
+import { benchAbuse } from "./server/bench-abuse.ts";
 import { benchServer } from "./server/bench-server.ts";
 import { benchQuery } from "./stored/bench-query.ts";
 import { benchSql } from "./stored/bench-sql.ts";
@@ -25,6 +26,7 @@ const BENCHES: Readonly<
   compaction: benchCompaction,
   catalog: benchCatalog,
   server: benchServer,
+  abuse: benchAbuse,
   query: benchQuery,
   sql: benchSql,
 };

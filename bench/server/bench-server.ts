@@ -1,7 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { countStored } from "../support/data-folder.ts";
 import {
   type BenchResult,
   expectTrue,
@@ -12,9 +9,17 @@ import {
 import type { BenchOptions, Protocol } from "../support/options.ts";
 import { canReadUsage } from "../support/process-usage.ts";
 import { progress, sleep } from "../support/progress.ts";
-import { ServerProcess } from "../support/server-process.ts";
-import type { Latencies, Seen, Sent } from "./client-messages.ts";
-import { ClientProcess } from "./client-process.ts";
+import type { Seen, Sent } from "./client-messages.ts";
+import {
+  allInL1,
+  IN_FLIGHT,
+  inFolder,
+  latencyFigure,
+  RATE_PER_SECOND,
+  storedSpans,
+  until,
+  withServer,
+} from "./session.ts";
 
 type Size = {
   readonly spans: number;
@@ -54,14 +59,6 @@ const SMOKE: Size = {
   settleMs: 200,
   l1After: "1s",
 };
-
-/** Of the open loop; a request holds about 500 spans. */
-const RATE_PER_SECOND = 20;
-const IN_FLIGHT = 8;
-const CONNECTIONS: Readonly<Record<Protocol, number>> = { http: 8, grpc: 4 };
-const POLL_MS = 200;
-/** Nothing that is waited for takes longer, unless it never comes. */
-const WAIT_TIMEOUT_MS = 180_000;
 
 /** What the whole server costs a span, from the socket to durable and sorted. */
 export async function benchServer(options: BenchOptions): Promise<BenchResult> {
@@ -104,18 +101,24 @@ type Run = {
   readonly onStart: (runtime: string) => void;
 };
 
+function sessionOf({ dir, protocol, size, options }: Run, l1After: string, entry?: string) {
+  const { runtime } = options;
+  return { dir, protocol, runtime, distinctSpans: size.distinctSpans, l1After, entry };
+}
+
 /** WAL and L0 alone. */
 async function measureL0(run: Run): Promise<Figure[]> {
   const { protocol, size } = run;
   const entry = join(import.meta.dirname, "l0-only.ts");
-  return withServer(run, "1h", entry, async ({ server, client, sent }) => {
+  return withServer(sessionOf(run, "1h", entry), async ({ server, client, sent }) => {
+    run.onStart(await server.runtime());
     progress(`server: ${protocol}, WAL and L0, ${size.spans} spans`);
     const load = async (spans: number): Promise<Sent> => {
       const result = await client.run({ type: "load", spans, inFlight: IN_FLIGHT });
       sent.add(result);
       await until(server, "a cut of all spans", async () => {
         const metric = await server.metrics();
-        return metric("pintail_wal_pending_bytes") === 0 && stored(metric) === sent.spans;
+        return metric("pintail_wal_pending_bytes") === 0 && storedSpans(metric) === sent.spans;
       });
       return result;
     };
@@ -143,7 +146,8 @@ async function measureL0(run: Run): Promise<Figure[]> {
 /** The server as it is: with L1, memory, latencies, and what can be found how soon. */
 async function measureLife(run: Run): Promise<Figure[]> {
   const { protocol, size } = run;
-  return withServer(run, size.l1After, undefined, async ({ server, client, sent }) => {
+  return withServer(sessionOf(run, size.l1After), async ({ server, client, sent }) => {
+    run.onStart(await server.runtime());
     const id = `server.${protocol}`;
     await sleep(size.idleMs);
     const idle = server.usage();
@@ -159,7 +163,7 @@ async function measureLife(run: Run): Promise<Figure[]> {
     const full = await load(size.spans);
     const after = server.usage();
     const metric = await server.metrics();
-    const bytesPerSpan = metric("tempodb_backend_bytes_total") / stored(metric);
+    const bytesPerSpan = metric("tempodb_backend_bytes_total") / storedSpans(metric);
 
     progress(`server: ${protocol}, ${RATE_PER_SECOND} requests a second`);
     const moderate = await client.run({
@@ -234,112 +238,6 @@ async function measureLife(run: Run): Promise<Figure[]> {
   });
 }
 
-type Session = {
-  readonly server: ServerProcess;
-  readonly client: ClientProcess;
-  readonly sent: SentTotal;
-};
-
-class SentTotal {
-  spans = 0;
-  traces = 0;
-
-  add(sent: { readonly spans: number; readonly traces: number }): void {
-    this.spans += sent.spans;
-    this.traces += sent.traces;
-  }
-}
-
-/** Starts server and client, and counts at the end what the folder holds. */
-async function withServer(
-  { dir, protocol, size, options, onStart }: Run,
-  l1After: string,
-  entry: string | undefined,
-  measure: (session: Session) => Promise<Figure[]>,
-): Promise<Figure[]> {
-  const server = await ServerProcess.start({
-    dir,
-    runtime: options.runtime,
-    ...(entry === undefined ? {} : { entry }),
-    yaml: `ingester: { max_block_duration: ${l1After} }
-overrides: { defaults: { ingestion: { rate_limit_bytes: 2000000000, burst_size_bytes: 2000000000 } } }
-`,
-  });
-  const sent = new SentTotal();
-  let figures: Figure[];
-  try {
-    onStart(await server.runtime());
-    const client = await ClientProcess.start({
-      sender: { protocol, ports: server.ports, connections: CONNECTIONS[protocol] },
-      queryUrl: server.url,
-      distinctSpans: size.distinctSpans,
-    });
-    try {
-      figures = await measure({ server, client, sent });
-    } finally {
-      await client.close();
-    }
-  } finally {
-    await server.stop();
-  }
-  const counted = await countStored(dir);
-  expectTrue(
-    counted.spans === sent.spans && counted.traces === sent.traces,
-    `stored are ${counted.spans} spans of ${counted.traces} traces, ` +
-      `sent were ${sent.spans} of ${sent.traces}\n${server.output}`,
-  );
-  return figures;
-}
-
-async function inFolder<T>(work: (dir: string) => Promise<T>): Promise<T> {
-  const dir = mkdtempSync(join(tmpdir(), "pintail-bench-"));
-  try {
-    return await work(dir);
-  } finally {
-    rmSync(dir, { recursive: true, force: true });
-  }
-}
-
-function stored(metric: (name: string) => number): number {
-  return metric("tempodb_backend_objects_total");
-}
-
-async function allInL1(server: ServerProcess, spans: number): Promise<boolean> {
-  const metric = await server.metrics();
-  return (
-    metric("pintail_wal_pending_bytes") === 0 &&
-    metric('pintail_segments{level="0"}') === 0 &&
-    stored(metric) === spans
-  );
-}
-
-/** Asking costs the server about a millisecond, so it is not asked often. */
-async function until(
-  server: ServerProcess,
-  what: string,
-  done: () => Promise<boolean>,
-): Promise<void> {
-  const deadline = performance.now() + WAIT_TIMEOUT_MS;
-  while (!(await done())) {
-    if (performance.now() > deadline) {
-      throw new Error(`waited in vain for ${what}:\n${server.output}`);
-    }
-    await sleep(POLL_MS);
-  }
-}
-
 function perSecond({ spans, wallMs }: Sent): string {
   return `${Math.round(spans / wallMs)}k spans/s`;
-}
-
-function latencyFigure(id: string, label: string, latency: Latencies, note?: string): Figure {
-  const { p50, p90, p99, max, count } = latency;
-  const others = `p90 ${numberText(p90)}, p99 ${numberText(p99)}, max ${numberText(max)} ms of ${count}`;
-  return {
-    id,
-    label: `${label}, p50`,
-    unit: "ms",
-    value: p50,
-    note: note === undefined ? others : `${others}; ${note}`,
-  };
 }

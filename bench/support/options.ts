@@ -6,6 +6,7 @@ export const BENCH_NAMES = [
   "compaction",
   "catalog",
   "server",
+  "abuse",
   "query",
   "sql",
 ] as const;
