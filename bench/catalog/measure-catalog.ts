@@ -2,7 +2,7 @@ import { openDatabase } from "../../src/drivers/duckdb/node-database.ts";
 import { QueryEngine } from "../../src/query/query-context.ts";
 import { TAG_SCOPES, tagNames } from "../../src/query/tag-names.ts";
 import { segmentOverlaps, type TimeRange } from "../../src/query/time-range.ts";
-import { collectGarbage, relaxBufferAccounting } from "../../src/runtime/heap-policy.ts";
+import { collectGarbage, relaxCollector } from "../../src/runtime/heap-policy.ts";
 import type { Catalog } from "../../src/storage/catalog/catalog.ts";
 import { openCatalogOf } from "../support/data-folder.ts";
 import { sleep } from "../support/progress.ts";
@@ -35,7 +35,7 @@ const RANGES: Readonly<Record<RangeName, TimeRange | undefined>> = {
 
 /** In a process of its own, since its memory is measured: `node measure-catalog.ts <dir> <runs>`. */
 async function main(): Promise<void> {
-  relaxBufferAccounting();
+  relaxCollector();
   const [dir = "", runs = "1"] = process.argv.slice(2);
   const began = performance.now();
   const catalog = await openCatalogOf(dir);
