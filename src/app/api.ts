@@ -87,6 +87,11 @@ export function buildApi(parts: ApiParts): {
         segment.object !== undefined && storage.segmentCache !== undefined
           ? storage.segmentCache.openRead(segment, signal)
           : files.openRead(pathOf(segment)),
+      onDamaged: async ({ id, object }) => {
+        if (object === undefined || storage.segmentCache === undefined) return false;
+        await storage.segmentCache.distrust(id);
+        return true;
+      },
     }),
     cutHead,
     limitsFor: (tenant) => overrides.limitsFor(tenant).query,

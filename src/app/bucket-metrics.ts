@@ -112,6 +112,10 @@ export function segmentCacheMetrics(registry: MetricRegistry): {
   };
   const fetches = counter("pintail_segment_cache_fetches_total", "Ranges read from the bucket.");
   const fetchedBytes = counter("pintail_segment_cache_fetched_bytes_total", "Bytes of these.");
+  const refetched = counter(
+    "pintail_segment_cache_refetches_total",
+    "Fetches whose bytes did not have the checksums of what was stored, and that were repeated.",
+  );
   const evicted = counter("pintail_segment_cache_evicted_bytes_total", "Bytes of copies deleted.");
   const broken = counter(
     "pintail_segment_cache_broken_total",
@@ -128,6 +132,7 @@ export function segmentCacheMetrics(registry: MetricRegistry): {
         fetches.inc({}, requests);
         fetchedBytes.inc({}, count);
       },
+      refetched: () => refetched.inc({}),
       evicted: (count) => evicted.inc({}, count),
       broken: () => broken.inc({}),
     },

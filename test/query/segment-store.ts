@@ -245,7 +245,7 @@ function cacheOver(dir: string): Promise<SegmentCache> {
         },
       },
       log: silentLogger,
-      metrics: { asked: none, fetched: none, evicted: none, broken: none },
+      metrics: { asked: none, fetched: none, refetched: none, evicted: none, broken: none },
     },
     {
       segmentDir: join(dir, "copies"),

@@ -1,6 +1,7 @@
 import type { ByteRange } from "../../drivers/objects/object-store.ts";
-import { isPintailError } from "../../errors.ts";
+import { isPintailError, PintailError } from "../../errors.ts";
 import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import { checkBloom } from "../segments/read/check-segment.ts";
 import { type FooterParts, takeApart } from "../segments/read/footer-parts.ts";
 import { corrupt } from "../segments/read/read-error.ts";
 import { loadRawFooter, type ReadFooter } from "../segments/read/read-footer.ts";
@@ -27,13 +28,15 @@ export async function fetchHeader(meta: SegmentMeta, fetch: FetchRange): Promise
   let end: Tail = { tailFrom, tail: await fetch({ start: tailFrom, end: size }) };
   const readAt = async (offset: number, length: number): Promise<Uint8Array> => {
     if (offset < end.tailFrom) {
-      end = withBefore(end, await fetch({ start: offset, end: end.tailFrom }));
+      end = joined(end, await fetch({ start: offset, end: end.tailFrom }));
     }
     return end.tail.subarray(offset - end.tailFrom, offset - end.tailFrom + length);
   };
   try {
     const { footer, raw } = await loadRawFooter(readAt, size);
     checkPlaces(footer);
+    checkRowGroups(footer, meta);
+    checkFilters(footer, end, size);
     return { footer, parts: takeApart(raw), ...end };
   } catch (cause) {
     // What was stored is a segment of ours, so what another writer may make is damage here.
@@ -53,14 +56,39 @@ function checkPlaces({ groups }: ReadFooter): void {
   }
 }
 
+/** Throws `corrupt` when the object has other rows than the catalog says. */
+export function checkRowGroups({ groups }: ReadFooter, { rowGroups }: SegmentMeta): void {
+  const same = rowGroups.every(({ rowCount }, i) => groups[i]?.rowCount === rowCount);
+  if (same && groups.length === rowGroups.length) return;
+  throw new PintailError("corrupt", "the object has other row groups than the catalog says");
+}
+
+/** Of those that begin within the tail, up to `end`. */
+function checkFilters({ groups }: ReadFooter, { tail, tailFrom }: Tail, end: number): void {
+  for (const { chunks } of groups) {
+    for (const chunk of chunks) {
+      const { bloomOffset, bloomBytes } = chunk;
+      if (bloomBytes === 0 || bloomOffset < tailFrom || bloomOffset >= end) continue;
+      const from = bloomOffset - tailFrom;
+      checkBloom(tail.subarray(from, from + bloomBytes), chunk);
+    }
+  }
+}
+
 type Tail = Pick<SegmentHeader, "tailFrom" | "tail">;
 
-/** The same with the bytes in front of the tail. */
-export function withBefore<T extends Tail>(header: T, before: Uint8Array): T {
-  const tail = new Uint8Array(before.length + header.tail.length);
-  tail.set(before);
-  tail.set(header.tail, before.length);
-  return { ...header, tail, tailFrom: header.tailFrom - before.length };
+/** The same with the bytes in front of the tail. Throws `corrupt` when these are not as written. */
+export function withBefore(header: SegmentHeader, before: Uint8Array): SegmentHeader {
+  const longer = { ...header, ...joined(header, before) };
+  checkFilters(header.footer, longer, header.tailFrom);
+  return longer;
+}
+
+function joined({ tail, tailFrom }: Tail, before: Uint8Array): Tail {
+  const all = new Uint8Array(before.length + tail.length);
+  all.set(before);
+  all.set(tail, before.length);
+  return { tail: all, tailFrom: tailFrom - before.length };
 }
 
 /** About what it takes of memory. */

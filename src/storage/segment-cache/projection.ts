@@ -17,7 +17,10 @@ export type ChunkName = {
 type HeaderParts = { readonly footer: ReadFooter; readonly parts: FooterParts };
 
 /** In the order of the stored file. */
-function chunksOf({ footer, parts }: HeaderParts, { columns, groups }: Rectangle): ChunkName[] {
+export function chunksOf(
+  { footer, parts }: HeaderParts,
+  { columns, groups }: Rectangle,
+): ChunkName[] {
   const chunks: ChunkName[] = [];
   for (const group of groups) {
     for (const column of columns) {

@@ -1,14 +1,14 @@
 import { errorCode } from "../../drivers/files/file-error.ts";
 import { type Files, joinPath, type ReadFile } from "../../drivers/files/files.ts";
-import type { ByteRange, ObjectStore } from "../../drivers/objects/object-store.ts";
+import type { ObjectStore } from "../../drivers/objects/object-store.ts";
 import { isPintailError, PintailError } from "../../errors.ts";
 import { crc32 } from "../../runtime/crc32.ts";
 import type { SegmentMeta } from "../../schema/segment-meta.ts";
 import type { Logger } from "../../telemetry/logger.ts";
-import { segmentKey } from "../bucket/object-keys.ts";
 import { MAGIC } from "../segments/parquet/footer.ts";
 import { segmentPath } from "../segments/segment-writer.ts";
-import { fetchHeader, headerBytes, type SegmentHeader, withBefore } from "./header.ts";
+import { Fetcher } from "./fetcher.ts";
+import { headerBytes, type SegmentHeader } from "./header.ts";
 import { type LocalFile, LocalFiles } from "./local-files.ts";
 import {
   type ChunkName,
@@ -16,12 +16,11 @@ import {
   type ProjectionPlan,
   planProjection,
   type Rectangle,
-  rangesOf,
-  sliceOf,
 } from "./projection.ts";
 import { RemoteFile } from "./remote-file.ts";
 import type { PinnedFiles, SegmentFiles, SegmentNeed } from "./segment-files.ts";
 import { Turns } from "./turns.ts";
+import { UncheckedCopy } from "./unchecked-copy.ts";
 
 export type SegmentCacheParts = {
   readonly files: Files;
@@ -34,6 +33,8 @@ export interface SegmentCacheMetrics {
   /** A need was met from the local disk, or not. */
   asked(hit: boolean): void;
   fetched(requests: number, bytes: number): void;
+  /** What was fetched was not what was stored, and is fetched once more. */
+  refetched(): void;
   evicted(bytes: number): void;
   /** An object, or a local copy of it, was not what was stored. */
   broken(): void;
@@ -81,6 +82,8 @@ type Entry = {
   /** Likewise for its end. */
   readonly headerTurns: Turns;
   whole: LocalFile | undefined;
+  /** What is not known of the whole copy; undefined when this process wrote or checked it. */
+  unchecked: UncheckedCopy | undefined;
   projections: readonly Projection[];
 };
 
@@ -99,6 +102,7 @@ export class SegmentCache implements SegmentFiles {
   readonly #headers = new Map<string, SegmentHeader>();
   #headerBytes = 0;
   readonly #fetches = new Turns(MAX_FETCHES);
+  readonly #fetcher: Fetcher;
   readonly #broken = new Set<string>();
   #fileCount = 0;
 
@@ -122,13 +126,14 @@ export class SegmentCache implements SegmentFiles {
     }
     // Nobody knows which were used last; new ones are asked for more often than old ones.
     there.sort((a, b) => (a.maxTraceStart < b.maxTraceStart ? -1 : 1));
-    for (const segment of there) cache.adopt(segment);
+    for (const segment of there) cache.#adopt(segment, new UncheckedCopy(segment));
     return cache;
   }
 
   private constructor(parts: SegmentCacheParts, settings: SegmentCacheSettings) {
     this.#parts = parts;
     this.#settings = settings;
+    this.#fetcher = new Fetcher(parts);
     this.#local = new LocalFiles(parts.files, settings.cacheBytes, (bytes) =>
       parts.metrics.evicted(bytes),
     );
@@ -139,11 +144,16 @@ export class SegmentCache implements SegmentFiles {
     return this.#local.bytes;
   }
 
-  /** The segment's local file is a copy from now on, since the bucket has it. */
+  /** The segment's local file, just uploaded, is a copy from now on. */
   adopt(segment: SegmentMeta): void {
+    this.#adopt(segment, undefined);
+  }
+
+  #adopt(segment: SegmentMeta, unchecked: UncheckedCopy | undefined): void {
     const entry = this.#entry(segment.id);
     if (entry.whole !== undefined) return;
     this.#addWhole(entry, segment);
+    entry.unchecked = unchecked;
     this.#local.makeRoom().catch((error) => this.#parts.log.warn("copy not deleted", { error }));
   }
 
@@ -151,8 +161,18 @@ export class SegmentCache implements SegmentFiles {
   async forget(id: string): Promise<void> {
     const entry = this.#entries.get(id);
     this.#entries.delete(id);
-    this.#dropHeader(id);
     this.#broken.delete(id);
+    await this.#dropCopies(id, entry);
+  }
+
+  /** A reader found its local bytes damaged: they are fetched anew when they are asked for. */
+  async distrust(id: string): Promise<void> {
+    this.#parts.metrics.broken();
+    await this.#dropCopies(id, this.#entries.get(id));
+  }
+
+  async #dropCopies(id: string, entry: Entry | undefined): Promise<void> {
+    this.#dropHeader(id);
     if (entry === undefined) return;
     if (entry.whole !== undefined) await this.#local.drop(entry.whole);
     for (const { file } of entry.projections) await this.#local.drop(file);
@@ -234,11 +254,11 @@ export class SegmentCache implements SegmentFiles {
   async acquire(need: SegmentNeed, signal: AbortSignal): Promise<Copy> {
     const { meta } = need;
     const entry = this.#entry(meta.id);
-    const known = await this.#find(entry, need);
+    const known = await this.#find(entry, need, signal);
     this.#parts.metrics.asked(known !== undefined);
     if (known !== undefined) return known;
     return entry.turns.run(signal, async () => {
-      const meanwhile = await this.#find(entry, need);
+      const meanwhile = await this.#find(entry, need, signal);
       if (meanwhile !== undefined) return meanwhile;
       return this.#fetches.run(signal, () =>
         this.#named(meta, () => this.#bring(entry, need, signal)),
@@ -261,8 +281,7 @@ export class SegmentCache implements SegmentFiles {
       (await this.#entry(meta.id).headerTurns.run(signal, async () => {
         const meanwhile = this.#knownHeader(meta);
         if (meanwhile !== undefined) return meanwhile;
-        const fetch = async (range: ByteRange) => (await this.#fetch(meta, [range], signal))[0]!;
-        return this.#keepHeader(meta, fits(await fetchHeader(meta, fetch), meta));
+        return this.#keepHeader(meta, await this.#fetcher.header(meta, signal));
       }))
     );
   }
@@ -280,8 +299,8 @@ export class SegmentCache implements SegmentFiles {
     return this.#named(meta, async () => {
       const header = await this.#header(meta, signal);
       if (header.tailFrom <= from) return header;
-      const [before] = await this.#fetch(meta, [{ start: from, end: header.tailFrom }], signal);
-      return this.#keepHeader(meta, withBefore(header, before!));
+      const longer = await this.#fetcher.longerHeader(meta, header, from, signal);
+      return this.#keepHeader(meta, longer);
     });
   }
 
@@ -297,13 +316,18 @@ export class SegmentCache implements SegmentFiles {
   }
 
   /** A copy that is there, pinned; one whose file somebody deleted is no more. */
-  async #find(entry: Entry, need: SegmentNeed): Promise<Copy | undefined> {
+  async #find(entry: Entry, need: SegmentNeed, signal: AbortSignal): Promise<Copy | undefined> {
     const copy = this.#covering(entry, need);
     if (copy === undefined) return undefined;
     this.#local.pin(copy.file);
     try {
       const stat = await this.#parts.files.stat(copy.file.path);
-      if (stat?.sizeBytes === copy.file.bytes) return copy;
+      if (
+        stat?.sizeBytes === copy.file.bytes &&
+        (await this.#isIntact(entry, copy, need, signal))
+      ) {
+        return copy;
+      }
     } catch (error) {
       await this.#local.unpin(copy.file);
       throw error;
@@ -312,6 +336,35 @@ export class SegmentCache implements SegmentFiles {
     await this.#local.drop(copy.file);
     await this.#local.unpin(copy.file);
     return undefined;
+  }
+
+  /** Of what was on the disk before this start the part that is needed is looked at, once. */
+  async #isIntact(
+    { unchecked }: Entry,
+    { kind, file }: Copy,
+    need: SegmentNeed,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    if (kind === "projection" || unchecked === undefined) return true;
+    return unchecked.turns.run(signal, async () => {
+      try {
+        const open = await this.#parts.files.openRead(file.path);
+        try {
+          await unchecked.check(open, {
+            known: this.#knownHeader(need.meta),
+            keep: (header) => this.#keepHeader(need.meta, header),
+            wanted: (header) => rectangleOf(header, need),
+            signal,
+          });
+          return true;
+        } finally {
+          await open.close();
+        }
+      } catch (error) {
+        if (isPintailError(error, "corrupt") || isPintailError(error, "not_found")) return false;
+        throw error;
+      }
+    });
   }
 
   #covering(entry: Entry, need: SegmentNeed): Copy | undefined {
@@ -330,7 +383,7 @@ export class SegmentCache implements SegmentFiles {
     if (all || meta.byteSize <= maxBytes) return this.#bringWhole(entry, meta, signal);
     const header = await this.#header(meta, signal);
     const wanted = rectangleOf(header, need);
-    const known = await this.#find(entry, need);
+    const known = await this.#find(entry, need, signal);
     if (known !== undefined) return known;
     const plan = planProjection(header, wanted);
     if (plan.sizeBytes > meta.byteSize * share && meta.byteSize <= this.#settings.cacheBytes) {
@@ -341,20 +394,15 @@ export class SegmentCache implements SegmentFiles {
         if (!isPintailError(error, "limited")) throw error;
       }
     }
-    return this.#bringProjection(entry, meta, wanted, plan, signal);
+    return this.#bringProjection(entry, meta, header, wanted, plan, signal);
   }
 
   async #bringWhole(entry: Entry, meta: SegmentMeta, signal: AbortSignal): Promise<Copy> {
     using room = await this.#local.reserve(meta.byteSize);
-    const ranges = rangesOf(split(meta.byteSize));
-    const bytes = await this.#fetch(meta, ranges, signal);
-    const first = bytes[0]!;
-    const last = bytes.at(-1)!;
-    if (!isMagic(first, 0) || !isMagic(last, last.length - MAGIC.length)) {
-      throw new PintailError("corrupt", "the object is no Parquet file");
-    }
     await this.#parts.files.mkdir(joinPath(this.#settings.segmentDir, meta.tenant));
-    await this.#write(segmentPath(this.#settings.segmentDir, meta), bytes);
+    const path = segmentPath(this.#settings.segmentDir, meta);
+    await this.#writing(() => this.#fetcher.whole(meta, path, signal));
+    entry.unchecked = undefined;
     const file = entry.whole ?? this.#addWhole(entry, meta);
     this.#local.pin(file);
     room[Symbol.dispose]();
@@ -366,6 +414,7 @@ export class SegmentCache implements SegmentFiles {
   async #bringProjection(
     entry: Entry,
     meta: SegmentMeta,
+    header: SegmentHeader,
     wanted: Rectangle,
     { chunks, places, end, sizeBytes }: ProjectionPlan,
     signal: AbortSignal,
@@ -373,11 +422,10 @@ export class SegmentCache implements SegmentFiles {
     using room = await this.#local.reserve(sizeBytes);
     const have = await this.#copied(entry, chunks);
     const missing = chunks.filter((chunk) => !have.has(keyOf(chunk)));
-    const ranges = rangesOf(missing);
-    const fetched = await this.#fetch(meta, ranges, signal);
-    const bytes = chunks.map((chunk) => have.get(keyOf(chunk)) ?? sliceOf(ranges, fetched, chunk));
+    const fetched = await this.#fetcher.chunks(meta, header, missing, signal);
+    const bytes = chunks.map((chunk) => have.get(keyOf(chunk)) ?? fetched(chunk));
     const path = joinPath(this.#settings.cacheDir, `${meta.id}-${this.#fileCount++}.parquet`);
-    await this.#write(path, [MAGIC, ...bytes, ...end]);
+    await this.#writing(() => this.#parts.files.writeFileAtomic(path, [MAGIC, ...bytes, ...end]));
     const file = this.#local.add(path, sizeBytes, () => {
       entry.projections = entry.projections.filter((one) => one.file !== file);
     });
@@ -430,33 +478,14 @@ export class SegmentCache implements SegmentFiles {
     return have;
   }
 
-  async #fetch(
-    meta: SegmentMeta,
-    ranges: readonly ByteRange[],
-    signal: AbortSignal,
-  ): Promise<readonly Uint8Array[]> {
-    if (ranges.length === 0) return [];
-    const { parts } = await this.#parts.store.getRanges(segmentKey(meta), ranges, {
-      signal,
-      version: meta.object?.version,
-      sizeBytes: meta.byteSize,
-      mustExist: true,
-    });
-    this.#parts.metrics.fetched(
-      ranges.length,
-      parts.reduce((sum, part) => sum + part.length, 0),
-    );
-    return parts;
-  }
-
   /** When the disk is full, once more with half of the cache. */
-  async #write(path: string, parts: readonly Uint8Array[]): Promise<void> {
+  async #writing(write: () => Promise<void>): Promise<void> {
     try {
-      await this.#parts.files.writeFileAtomic(path, parts);
+      await write();
     } catch (error) {
       if (!isPintailError(error) || !FULL.has(errorCode(error.cause) ?? "")) throw error;
       await this.#local.halve();
-      await this.#parts.files.writeFileAtomic(path, parts);
+      await write();
     }
   }
 
@@ -483,7 +512,13 @@ export class SegmentCache implements SegmentFiles {
   #entry(id: string): Entry {
     let entry = this.#entries.get(id);
     if (entry === undefined) {
-      entry = { turns: new Turns(1), headerTurns: new Turns(1), whole: undefined, projections: [] };
+      entry = {
+        turns: new Turns(1),
+        headerTurns: new Turns(1),
+        whole: undefined,
+        unchecked: undefined,
+        projections: [],
+      };
       this.#entries.set(id, entry);
     }
     return entry;
@@ -506,16 +541,6 @@ export class SegmentCache implements SegmentFiles {
   }
 }
 
-/** Throws `corrupt` when the object has other rows than the catalog says. */
-function fits(header: SegmentHeader, { rowGroups }: SegmentMeta): SegmentHeader {
-  const { groups } = header.parts;
-  const same = rowGroups.every(({ rowCount }, i) => groups[i]?.rowCount === rowCount);
-  if (!same || groups.length !== rowGroups.length) {
-    throw new PintailError("corrupt", "the object has other row groups than the catalog says");
-  }
-  return header;
-}
-
 function rectangleOf({ parts }: SegmentHeader, { columns, rowGroups }: SegmentNeed): Rectangle {
   const indexes = parts.columns.flatMap(({ name }, i) =>
     columns === "all" || columns.has(name) ? [i] : [],
@@ -535,18 +560,4 @@ function covers(a: Rectangle, b: Rectangle): boolean {
 
 function keyOf({ leaf, group }: ChunkName): string {
   return chunkKey(leaf, group);
-}
-
-const PART_BYTES = 4 * 1024 * 1024;
-
-function split(size: number): ByteRange[] {
-  const ranges: ByteRange[] = [];
-  for (let start = 0; start < size; start += PART_BYTES) {
-    ranges.push({ start, end: Math.min(size, start + PART_BYTES) });
-  }
-  return ranges;
-}
-
-function isMagic(bytes: Uint8Array, at: number): boolean {
-  return at >= 0 && MAGIC.every((byte, i) => bytes[at + i] === byte);
 }

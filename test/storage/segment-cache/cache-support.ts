@@ -20,7 +20,15 @@ export class CacheBench {
   readonly segmentDir = join(this.dir, "blocks");
   readonly cacheDir = join(this.dir, "cache");
   readonly bucket: Awaited<ReturnType<typeof openS3FakeStore>>;
-  readonly counts = { hits: 0, misses: 0, requests: 0, bytes: 0, evicted: 0, broken: 0 };
+  readonly counts = {
+    hits: 0,
+    misses: 0,
+    requests: 0,
+    bytes: 0,
+    refetched: 0,
+    evicted: 0,
+    broken: 0,
+  };
   readonly stored: SegmentMeta[] = [];
   #nextId = 0;
 
@@ -40,6 +48,7 @@ export class CacheBench {
         counts.requests += requests;
         counts.bytes += bytes;
       },
+      refetched: () => void counts.refetched++,
       evicted: (bytes: number) => {
         counts.evicted += bytes;
       },

@@ -98,7 +98,7 @@ function openCache(
   cacheBytes: number,
 ): Promise<SegmentCache> {
   const none = () => {};
-  const metrics = { asked: none, fetched: none, evicted: none, broken: none };
+  const metrics = { asked: none, fetched: none, refetched: none, evicted: none, broken: none };
   return SegmentCache.open(
     { files: nodeFiles(), store, log: silentLogger, metrics },
     {

@@ -32,7 +32,7 @@ export class MemoryBucket {
           },
         },
         log: silentLogger,
-        metrics: { asked: none, fetched: none, evicted: none, broken: none },
+        metrics: { asked: none, fetched: none, refetched: none, evicted: none, broken: none },
       },
       {
         segmentDir: join(dir, "copies"),

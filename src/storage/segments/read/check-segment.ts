@@ -26,18 +26,20 @@ export function checkBloom(stored: Uint8Array, { checksums }: ChunkPlace): void 
  * one page at a time, and does no more than these take between two reads. Errors of `readAt`, which
  * may be the caller's way to stop, pass through.
  */
-export async function checkSegment(readAt: ReadAt, fileSize: number): Promise<void> {
+export async function checkSegment(readAt: ReadAt, fileSize: number): Promise<ReadFooter> {
   const footer = await loadFooter(readAt, fileSize);
   const start = await readExactly(readAt, 0, MAGIC.length);
   if (!MAGIC.every((byte, i) => start[i] === byte)) throw corrupt("it does not begin as Parquet");
-  await checkBody(readAt, footer);
+  const chunks = footer.groups.flatMap((group) => group.chunks);
+  await checkChunks(readAt, chunks);
+  await checkBlooms(readAt, chunks);
+  return footer;
 }
 
-/** Likewise for all but the footer. */
-async function checkBody(readAt: ReadAt, { groups }: ReadFooter): Promise<void> {
-  const source = new ByteSource(readAt);
-  const chunks = groups.flatMap((group) => group.chunks);
+/** Likewise for the pages of chunks, ascending. */
+export async function checkChunks(readAt: ReadAt, chunks: readonly ChunkPlace[]): Promise<void> {
   if (chunks.every(({ checksums }) => checksums === undefined)) return;
+  const source = new ByteSource(readAt);
   for (const [i, chunk] of chunks.entries()) {
     if (!source.has(chunk.start, chunk.end)) {
       const end = runEnd(chunks, i);
@@ -45,9 +47,14 @@ async function checkBody(readAt: ReadAt, { groups }: ReadFooter): Promise<void> 
     }
     await checkChunk(source, chunk);
   }
+}
+
+/** Likewise for their bloom filters. */
+export async function checkBlooms(readAt: ReadAt, chunks: readonly ChunkPlace[]): Promise<void> {
   for (const chunk of chunks) {
-    const { bloomOffset, bloomBytes } = chunk;
-    if (bloomBytes > 0) checkBloom(await source.at(bloomOffset, bloomBytes), chunk);
+    const { bloomOffset, bloomBytes, checksums } = chunk;
+    if (bloomBytes === 0 || checksums === undefined) continue;
+    checkBloom(await readExactly(readAt, bloomOffset, bloomBytes), chunk);
   }
 }
 
@@ -55,7 +62,8 @@ async function checkBody(readAt: ReadAt, { groups }: ReadFooter): Promise<void> 
 function runEnd(chunks: readonly ChunkPlace[], i: number): number {
   const { start } = chunks[i]!;
   let end = start;
-  for (const chunk of chunks.slice(i)) {
+  for (let next = i; next < chunks.length; next++) {
+    const chunk = chunks[next]!;
     if (chunk.start !== end || chunk.end - start > MAX_WINDOW_BYTES) break;
     end = chunk.end;
   }
