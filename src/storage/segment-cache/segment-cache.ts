@@ -353,7 +353,8 @@ export class SegmentCache implements SegmentFiles {
           await unchecked.check(open, {
             known: this.#knownHeader(need.meta),
             keep: (header) => this.#keepHeader(need.meta, header),
-            wanted: (header) => rectangleOf(header, need),
+            // Of the other row groups a statement may read as much before it finds them too old.
+            wanted: (header) => rectangleOf(header, { ...need, rowGroups: "all" }),
             signal,
           });
           return true;

@@ -9,6 +9,9 @@ import { silentLogger } from "../../../src/telemetry/logger.ts";
 export class MemoryBucket {
   readonly #objects = new Map<string, Uint8Array>();
   #nextId = 0;
+  /** Changes the bytes of an answer, which begin at `start` of the object. */
+  damage: (bytes: Uint8Array, start: number) => void = () => {};
+  readonly counts = { refetched: 0, broken: 0, fetchedBytes: 0 };
 
   /** The meta of the segment as it rests here, under an id of its own. */
   put(file: Uint8Array, written: SegmentMeta): SegmentMeta {
@@ -19,8 +22,9 @@ export class MemoryBucket {
   }
 
   /** A cache in `dir` that fetches nothing whole unless all of it is needed. */
-  cache(dir: string): Promise<SegmentCache> {
+  cache(dir: string, stored: readonly SegmentMeta[] = []): Promise<SegmentCache> {
     const none = () => {};
+    const { counts } = this;
     return SegmentCache.open(
       {
         files: nodeFiles(),
@@ -28,11 +32,21 @@ export class MemoryBucket {
           getRanges: async (key, ranges) => {
             const bytes = this.#objects.get(key)!;
             const info = { key, sizeBytes: bytes.length, version: "1" };
-            return { info, parts: ranges.map(({ start, end }) => bytes.slice(start, end)) };
+            const parts = ranges.map(({ start, end }) => bytes.slice(start, end));
+            for (const [i, { start }] of ranges.entries()) this.damage(parts[i]!, start);
+            return { info, parts };
           },
         },
         log: silentLogger,
-        metrics: { asked: none, fetched: none, refetched: none, evicted: none, broken: none },
+        metrics: {
+          asked: none,
+          fetched: (_, bytes) => {
+            counts.fetchedBytes += bytes;
+          },
+          refetched: () => void counts.refetched++,
+          evicted: none,
+          broken: () => void counts.broken++,
+        },
       },
       {
         segmentDir: join(dir, "copies"),
@@ -40,7 +54,7 @@ export class MemoryBucket {
         cacheBytes: 2 ** 40,
         whole: { maxBytes: 0, share: 1 },
       },
-      [],
+      stored,
     );
   }
 }

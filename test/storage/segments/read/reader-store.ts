@@ -43,19 +43,23 @@ export class ReaderStore {
     return path;
   }
 
-  /** The whole file. */
-  async rows(path: string): Promise<RowBlock> {
+  /** The whole file, or some of its columns. */
+  async rows(path: string, only?: readonly string[]): Promise<RowBlock> {
     let names: string[] = [];
     const columns: SqlValue[][] = [];
     let rowCount = 0;
-    await this.#database.chunks(`SELECT * FROM read_parquet('${path}')`, (chunk, info) => {
-      names = info.map(({ name }) => name);
-      rowCount += chunk.rowCount;
-      for (const [c, values] of chunk.columns.entries()) {
-        columns[c] ??= [];
-        for (const value of values) columns[c].push(value);
-      }
-    });
+    const selected = only?.map((name) => `"${name}"`).join(", ") ?? "*";
+    await this.#database.chunks(
+      `SELECT ${selected} FROM read_parquet('${path}')`,
+      (chunk, info) => {
+        names = info.map(({ name }) => name);
+        rowCount += chunk.rowCount;
+        for (const [c, values] of chunk.columns.entries()) {
+          columns[c] ??= [];
+          for (const value of values) columns[c].push(value);
+        }
+      },
+    );
     return { names, columns, rowCount };
   }
 
