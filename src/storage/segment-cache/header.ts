@@ -10,7 +10,7 @@ import { loadRawFooter, type ReadFooter } from "../segments/read/read-footer.ts"
 export type SegmentHeader = {
   readonly footer: ReadFooter;
   readonly parts: FooterParts;
-  /** The segment's bytes from here to its end. */
+  /** The segment's bytes from here to its end; what of them belongs to row groups is not checked. */
   readonly tailFrom: number;
   readonly tail: Uint8Array;
 };
