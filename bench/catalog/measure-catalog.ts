@@ -1,7 +1,7 @@
 import { openDatabase } from "../../src/drivers/duckdb/node-database.ts";
 import { QueryEngine } from "../../src/query/query-context.ts";
 import { TAG_SCOPES, tagNames } from "../../src/query/tag-names.ts";
-import { segmentOverlaps, type TimeRange } from "../../src/query/time-range.ts";
+import { segmentsOverlapping, type TimeRange } from "../../src/query/time-range.ts";
 import { collectGarbage, relaxCollector } from "../../src/runtime/heap-policy.ts";
 import type { Catalog } from "../../src/storage/catalog/catalog.ts";
 import { openCatalogOf } from "../support/data-folder.ts";
@@ -56,7 +56,7 @@ async function measureUse(catalog: Catalog, runs: number) {
   const prune = async (range: TimeRange | undefined) => {
     let found = 0;
     const ms = await times(runs, async () => {
-      found = catalog.segments(LARGE).filter((meta) => segmentOverlaps(meta, range)).length;
+      found = segmentsOverlapping(catalog.segments(LARGE), range).length;
     });
     return { ms, found };
   };

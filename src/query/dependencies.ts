@@ -4,7 +4,7 @@ import { fieldToSql } from "../traceql/sql/field.ts";
 import { shapeOf } from "../traceql/sql/segment-shape.ts";
 import type { QueryEngine, QueryRun } from "./query-context.ts";
 import { readSegments, timestampSql } from "./segment-sql.ts";
-import { segmentOverlaps, type TimeRange } from "./time-range.ts";
+import { segmentsOverlapping, type TimeRange } from "./time-range.ts";
 
 export type Dependency = {
   /** The service that calls. */
@@ -58,7 +58,7 @@ export function serviceDependencies(
 }
 
 async function ofTenant(run: QueryRun, tenant: string, range: TimeRange): Promise<Dependency[]> {
-  const segments = run.segments(tenant).filter((meta) => segmentOverlaps(meta, range));
+  const segments = segmentsOverlapping(run.segments(tenant), range);
   if (segments.length === 0) return [];
   const spans = await spanRows(run, segments, range);
   // Few systems have shared spans, and a look is cheaper than to mind them everywhere.

@@ -12,7 +12,7 @@ import type { QueryEngine, QueryRun } from "./query-context.ts";
 import { readSegments } from "./segment-sql.ts";
 import { groupForFilter, type TagFilter } from "./tag-filter.ts";
 import { ByteBudget, inspect, type TagStats } from "./tag-stats.ts";
-import { segmentOverlaps, type TimeRange } from "./time-range.ts";
+import { segmentsOverlapping, type TimeRange } from "./time-range.ts";
 
 /** Scopes that attributes have, in the order of the answer. */
 export const TAG_SCOPES = ["resource", "span", "event", "link", "instrumentation"] as const;
@@ -42,9 +42,9 @@ export function tagNames(engine: QueryEngine, request: TagNamesRequest): Promise
   const timeoutMs = engine.context.settings.searchTimeoutMs;
   return engine.run({ tenants, signal, timeoutMs }, async (run) => {
     const found = new Map<TagScope, Set<string>>(request.scopes.map((scope) => [scope, new Set()]));
-    const segments = tenants
-      .flatMap((tenant) => run.segments(tenant))
-      .filter((meta) => segmentOverlaps(meta, request.range));
+    const segments = tenants.flatMap((tenant) =>
+      segmentsOverlapping(run.segments(tenant), request.range),
+    );
     const { filter } = request;
     if (filter === undefined) {
       const names: ReadonlyMap<string, Set<string>> = found;

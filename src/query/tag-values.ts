@@ -7,7 +7,7 @@ import { type FilteredSegments, groupForFilter, type TagFilter } from "./tag-fil
 import { attributePlaces, type ValuePlace } from "./tag-places.ts";
 import { ByteBudget, inspect, type TagStats } from "./tag-stats.ts";
 import { type TagValue, tagValuesOf, tagValuesOfText } from "./tag-value.ts";
-import { segmentOverlaps, type TimeRange } from "./time-range.ts";
+import { segmentsOverlapping, type TimeRange } from "./time-range.ts";
 
 export type TagValuesRequest = {
   readonly tenants: readonly string[];
@@ -45,9 +45,9 @@ export function tagValues(
   const { tenants, signal } = request;
   const timeoutMs = engine.context.settings.searchTimeoutMs;
   return engine.run({ tenants, signal, timeoutMs }, async (run) => {
-    const segments = tenants
-      .flatMap((tenant) => run.segments(tenant))
-      .filter((meta) => segmentOverlaps(meta, request.range));
+    const segments = tenants.flatMap((tenant) =>
+      segmentsOverlapping(run.segments(tenant), request.range),
+    );
     const found = new Map<string, TagValue>();
     const add = (value: TagValue): void => {
       found.set(`${value.type} ${value.value}`, value);

@@ -8,6 +8,7 @@ import type { QueryEngine, QueryRun } from "./query-context.ts";
 import { RowsToSpans, storedColumns } from "./rows-to-spans.ts";
 import { columnListSql, readSegments, traceIdSql } from "./segment-sql.ts";
 import { attributesBytes, estimateSpanBytes } from "./span-size.ts";
+import { segmentsOverlapping, type TimeRange } from "./time-range.ts";
 import type { InstrumentationScope, Resource, StoredSpan, Trace } from "./trace.ts";
 import { traceIdToHex } from "./trace-id.ts";
 
@@ -52,9 +53,9 @@ async function findTrace(run: QueryRun, request: TraceByIdRequest): Promise<Trac
   for (const tenant of request.tenants) {
     const maxBytes = run.context.limitsFor(tenant).maxBytesPerTrace;
     const hash = traceIdHash(request.traceId);
-    const candidates = run
-      .segments(tenant)
-      .filter((meta) => mayHoldTrace(meta, request, hash) && !isHidden(meta, traceId));
+    const candidates = segmentsOverlapping(run.segments(tenant), rangeOf(request)).filter(
+      (meta) => mayContainHash(meta.traceFilter, hash) && !isHidden(meta, traceId),
+    );
     for (const meta of candidates) inspectedBytes += meta.byteSize;
     const budget: TraceBudget = { maxBytes, usedBytes: 0, owners: new Set() };
     for (const part of await locate(run, candidates, request.traceId)) {
@@ -67,12 +68,10 @@ async function findTrace(run: QueryRun, request: TraceByIdRequest): Promise<Trac
   return { trace: combineTrace(spans), exceededBytes, inspectedBytes };
 }
 
-function mayHoldTrace(meta: SegmentMeta, request: TraceByIdRequest, hash: Uint32Array): boolean {
-  const { startUnixNano: start, endUnixNano: end } = request;
-  if (start !== undefined && end !== undefined) {
-    if (meta.minTraceStart >= end || meta.maxEnd <= start) return false;
-  }
-  return mayContainHash(meta.traceFilter, hash);
+/** The request's range is half open. */
+function rangeOf({ startUnixNano, endUnixNano }: TraceByIdRequest): TimeRange | undefined {
+  if (startUnixNano === undefined || endUnixNano === undefined) return undefined;
+  return { startUnixNano: startUnixNano + 1n, endUnixNano: endUnixNano - 1n };
 }
 
 /** Rows `[firstRow, lastRow]` of a segment: a trace's rows are adjacent. */

@@ -1,5 +1,6 @@
 import type { SqlValue } from "../drivers/duckdb/database.ts";
 import type { SegmentMeta } from "../schema/segment-meta.ts";
+import { segmentsIn } from "../storage/catalog/time-index.ts";
 import { mayContainHash, traceIdHash } from "../storage/segments/trace-filter.ts";
 import { maxOf, minOf } from "./bigint-bounds.ts";
 import type { QueryRun } from "./query-context.ts";
@@ -108,9 +109,8 @@ async function openPairs(
     const known = traces.get(key.traceId);
     const from = (known?.startUnixNano ?? key.startUnixNano) - MAX_GAP_NANOS;
     const to = (known?.endUnixNano ?? key.startUnixNano) + MAX_GAP_NANOS;
-    for (const meta of segments) {
-      const near = meta.minTraceStart <= to && (meta.maxEnd >= from || meta.maxTraceStart >= from);
-      if (!near || !mayContainHash(meta.traceFilter, hash)) continue;
+    for (const meta of segmentsIn(segments, { startUnixNano: from, endUnixNano: to })) {
+      if (!mayContainHash(meta.traceFilter, hash)) continue;
       const ids = tried.get(meta) ?? new Set();
       if (ids.has(key.traceId)) continue;
       tried.set(meta, ids.add(key.traceId));

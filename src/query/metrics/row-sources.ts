@@ -1,4 +1,5 @@
 import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import { endOfSegment } from "../../storage/catalog/time-index.ts";
 import type { FieldRef } from "../../traceql/ast.ts";
 import type { Pipeline } from "../../traceql/plan/pipeline.ts";
 import { withParents } from "../../traceql/sql/parent-join.ts";
@@ -17,7 +18,7 @@ import {
   plainCondition,
 } from "./plain-condition.ts";
 import { groupByKey, type PreparedSegment, SegmentPreparer } from "./prepared-segments.ts";
-import { latestStart, mayStartInGrid, overlapsGridSql } from "./segments-in-grid.ts";
+import { overlapsGridSql, segmentsInGrid } from "./segments-in-grid.ts";
 import { needsWholeTraces } from "./whole-trace-need.ts";
 
 /** Rows of one shape to take observations from. */
@@ -93,7 +94,7 @@ async function visitSpans(
   const wanted: PreparedSegment[] = [];
   for (const tenant of tenants) {
     const known = run.segments(tenant);
-    const inRange = known.filter((meta) => mayStartInGrid(meta, grid));
+    const inRange = segmentsInGrid(known, grid);
     const possible: PreparedSegment[] = [];
     await run.forEach(inRange, (meta) => {
       const segment = preparer.prepare(meta, true);
@@ -102,7 +103,7 @@ async function visitSpans(
     progress.add(run, { tenant, known, inRange, possible: possible.map(({ meta }) => meta) });
     wanted.push(...possible);
   }
-  wanted.sort((a, b) => compareStarts(latestStart(b.meta), latestStart(a.meta)));
+  wanted.sort((a, b) => compareStarts(endOfSegment(b.meta), endOfSegment(a.meta)));
   for (let at = 0, size = evaluation.onStep === undefined ? MAX_SLICE_SEGMENTS : 1; ; ) {
     const slice = wanted.slice(at, at + size);
     if (slice.length === 0) return;
@@ -116,7 +117,7 @@ async function visitSpans(
       const from = (some: readonly SegmentMeta[]): string => readSegments(run.context, some);
       return { segments, isStored: true, from, where, shape };
     });
-    const restUntil = next === undefined ? undefined : latestStart(next.meta);
+    const restUntil = next === undefined ? undefined : endOfSegment(next.meta);
     await visit({ prelude: "", sources, restUntil });
     progress.addRead(slice.map(({ meta }) => meta));
   }
@@ -144,7 +145,7 @@ async function visitTraces(
   const { evaluation, tenant, preparer } = request;
   const { run, grid, progress } = evaluation;
   const known = run.segments(tenant);
-  const inRange = known.filter((meta) => mayStartInGrid(meta, grid));
+  const inRange = segmentsInGrid(known, grid);
   if (inRange.length === 0) return;
   const overlay = await overlaySlice(run, inRange, known);
   try {

@@ -1,22 +1,22 @@
 import { TIME_MAX_UNIX_NANO } from "../../schema/columns.ts";
 import type { SegmentMeta } from "../../schema/segment-meta.ts";
-import { maxOf, minOf } from "../bigint-bounds.ts";
+import { endOfSegment, segmentsIn } from "../../storage/catalog/time-index.ts";
+import { minOf } from "../bigint-bounds.ts";
 import { timestampSql } from "../segment-sql.ts";
 import { endOfGrid, type MetricsGrid } from "./grid.ts";
 
-/** No span of the segment starts later, as far as its description tells. */
-export function latestStart(meta: SegmentMeta): bigint {
-  return maxOf(meta.maxEnd, meta.maxTraceStart);
-}
-
-/** Whether some span of the segment may start in the grid. */
-export function mayStartInGrid(meta: SegmentMeta, grid: MetricsGrid): boolean {
-  return meta.minTraceStart <= endOfGrid(grid) && latestStart(meta) > grid.startUnixNano;
+/** The segments of which some span may start in the grid, in their order. */
+export function segmentsInGrid(
+  segments: readonly SegmentMeta[],
+  grid: MetricsGrid,
+): readonly SegmentMeta[] {
+  const startUnixNano = grid.startUnixNano + 1n;
+  return segmentsIn(segments, { startUnixNano, endUnixNano: endOfGrid(grid) });
 }
 
 /** Whether all spans of the segment start in the grid, as far as its description tells. */
 export function startsInGrid(meta: SegmentMeta, grid: MetricsGrid): boolean {
-  return meta.minTraceStart > grid.startUnixNano && latestStart(meta) <= endOfGrid(grid);
+  return meta.minTraceStart > grid.startUnixNano && endOfSegment(meta) <= endOfGrid(grid);
 }
 
 /** No span of the segment is longer, as far as its description tells; undefined: one may be. */

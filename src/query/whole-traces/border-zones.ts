@@ -1,4 +1,5 @@
 import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import { endOfSegment, segmentsIn } from "../../storage/catalog/time-index.ts";
 import { maxOf, minOf } from "../bigint-bounds.ts";
 import { joinRanges, type StartRange } from "./start-ranges.ts";
 
@@ -25,17 +26,17 @@ export function nearSegments(
   slice: readonly SegmentMeta[],
   all: readonly SegmentMeta[],
 ): readonly SegmentMeta[] {
-  const inSlice = new Set(slice);
   const around = joinRanges(
     slice.map((meta) => ({
       from: meta.minTraceStart - SLACK_NANOS,
-      to: endOf(meta) + SLACK_NANOS,
+      to: endOfSegment(meta) + SLACK_NANOS,
     })),
   );
-  const isNear = (meta: SegmentMeta): boolean =>
-    around.some(({ from, to }) => meta.minTraceStart <= to && endOf(meta) >= from);
-  const near = [...slice, ...all.filter((meta) => !inSlice.has(meta) && isNear(meta))];
-  return near.sort((a, b) => {
+  const near = new Set(slice);
+  for (const { from, to } of around) {
+    for (const meta of segmentsIn(all, { startUnixNano: from, endUnixNano: to })) near.add(meta);
+  }
+  return [...near].sort((a, b) => {
     if (a.minTraceStart !== b.minTraceStart) return a.minTraceStart < b.minTraceStart ? -1 : 1;
     return a.id < b.id ? -1 : 1;
   });
@@ -54,7 +55,7 @@ export function nearPairs(
   const members = near.filter((meta) => slice.has(meta));
   let membersSeen = 0;
   for (const [i, first] of near.entries()) {
-    const to = endOf(first) + SLACK_NANOS;
+    const to = endOfSegment(first) + SLACK_NANOS;
     const isMember = slice.has(first);
     if (isMember) membersSeen++;
     const others = isMember ? near : members;
@@ -133,9 +134,4 @@ function zonesOf(
     if (tail <= to) ranges.push({ from: tail, to });
   }
   return { whole, partial, ranges: joinRanges(ranges) };
-}
-
-/** A span may end before it starts. */
-export function endOf(meta: SegmentMeta): bigint {
-  return maxOf(meta.maxEnd, meta.maxTraceStart);
 }

@@ -1,6 +1,7 @@
 import type { SqlValue } from "../../drivers/duckdb/database.ts";
 import { PintailError } from "../../errors.ts";
 import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import { endOfSegment, segmentsIn } from "../../storage/catalog/time-index.ts";
 import { mayContainHash, traceIdHash } from "../../storage/segments/trace-filter.ts";
 import { maxOf, minOf } from "../bigint-bounds.ts";
 import type { QueryRun } from "../query-context.ts";
@@ -8,7 +9,6 @@ import { readSegments } from "../segment-sql.ts";
 import { traceIdFromHex } from "../trace-id.ts";
 import {
   type BorderZones,
-  endOf,
   LONG_NANOS,
   type NearPair,
   nearPairs,
@@ -76,7 +76,7 @@ export class SplitSearch {
     this.#run = run;
     this.#cache = cache;
     this.#maxTraces = maxTraces;
-    this.#all = all.filter((meta) => !resident.has(meta));
+    this.#all = all;
     this.#resident = resident;
     near = near.filter((meta) => !resident.has(meta));
     this.#open = nearPairs(near, slice, MAX_PAIRS)?.filter((pair) => !this.#takeCached(pair));
@@ -202,9 +202,9 @@ export class SplitSearch {
     const targets: Target[] = [];
     const cached = this.#cached.get(from);
     const begin = from.minTraceStart - SLACK_NANOS;
-    const end = endOf(from) + SLACK_NANOS;
-    for (const meta of this.#all) {
-      if (meta === from || meta.minTraceStart > end || endOf(meta) < begin) continue;
+    const end = endOfSegment(from) + SLACK_NANOS;
+    for (const meta of segmentsIn(this.#all, { startUnixNano: begin, endUnixNano: end })) {
+      if (meta === from || this.#resident.has(meta)) continue;
       if (cached?.has(meta) === true) continue;
       const bothRead =
         this.#read.has(from) &&
@@ -267,6 +267,6 @@ function timesOf({ startUnixNano, endUnixNano }: KnownPart): PartTimes {
 function isNearPart(meta: SegmentMeta, part: KnownPart): boolean {
   return (
     meta.minTraceStart <= part.endUnixNano + SLACK_NANOS &&
-    endOf(meta) >= part.startUnixNano - SLACK_NANOS
+    endOfSegment(meta) >= part.startUnixNano - SLACK_NANOS
   );
 }

@@ -2,6 +2,7 @@ import type { SegmentMeta, StoredObject } from "../../schema/segment-meta.ts";
 import type { CatalogChange, WalPositions } from "./catalog.ts";
 import { withFields } from "./hidden-traces.ts";
 import type { Redaction } from "./redaction.ts";
+import { carryIndex } from "./time-index.ts";
 
 /** Traces by the id of the segment that hides them. */
 export type HiddenBySegment = ReadonlyMap<string, readonly string[]>;
@@ -143,7 +144,10 @@ export class CatalogState {
     const list = leaving === undefined ? before : before.filter(({ id }) => !leaving.has(id));
     const all = merge(list, coming.toSorted(newestFirst));
     if (all.length === 0) this.#byTenant.delete(tenant);
-    else this.#byTenant.set(tenant, Object.freeze(all));
+    else {
+      carryIndex(all, before);
+      this.#byTenant.set(tenant, all);
+    }
   }
 }
 
