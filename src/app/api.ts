@@ -87,11 +87,7 @@ export function buildApi(parts: ApiParts): {
         segment.object !== undefined && storage.segmentCache !== undefined
           ? storage.segmentCache.openRead(segment, signal)
           : files.openRead(pathOf(segment)),
-      onDamaged: async ({ id, object }) => {
-        if (object === undefined || storage.segmentCache === undefined) return false;
-        await storage.segmentCache.distrust(id);
-        return true;
-      },
+      onDamaged: async (segment) => (await storage.segmentCache?.distrust(segment)) === true,
     }),
     cutHead,
     limitsFor: (tenant) => overrides.limitsFor(tenant).query,

@@ -225,6 +225,7 @@ export class Core {
         catalog,
         run: (job) => jobs.run(job),
         pinInputs: (inputs, signal) => mergeInputs(segmentDir, parts.bucket?.files, inputs, signal),
+        onDamaged: async (segment) => (await parts.bucket?.files.distrust(segment)) === true,
         voids: (range) => wal.voided(range),
         releaseWal: (before) => wal.release(before),
         removeFiles: (made) => segments.remove(made),

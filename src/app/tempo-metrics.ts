@@ -95,6 +95,11 @@ export function compactionMetrics(registry: MetricRegistry): CompactionMetrics {
     help: "Compaction jobs that failed.",
   });
   errors.inc({}, 0);
+  const damaged = registry.counter({
+    name: "pintail_compaction_damaged_segments_total",
+    help: "Segments that turned out to be damaged, and are not merged any more.",
+  });
+  damaged.inc({}, 0);
   const bytesReadTotal = registry.counter({
     name: "pintail_compaction_bytes_read_total",
     help: "Bytes that compaction read: of segments, and for level 1 of the write-ahead log.",
@@ -123,6 +128,7 @@ export function compactionMetrics(registry: MetricRegistry): CompactionMetrics {
       if (l1Bytes > 0) amplification.set({}, allBytes / l1Bytes);
     },
     failed: () => errors.inc({}),
+    setAside: () => damaged.inc({}),
   };
 }
 

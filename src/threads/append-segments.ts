@@ -1,11 +1,14 @@
 import type { Database } from "../drivers/duckdb/database.ts";
 import { openDatabase } from "../drivers/duckdb/node-database.ts";
-import { PintailError } from "../errors.ts";
+import { nodeFiles } from "../drivers/files/node-files.ts";
+import { isPintailError, PintailError } from "../errors.ts";
 import type { SpanBatch } from "../model/span-batch.ts";
 import { RowsToSpans, storedColumns } from "../query/rows-to-spans.ts";
 import { globOf } from "../query/segment-sql.ts";
 import { SpansToBatch } from "../query/spans-to-batch.ts";
 import type { MergeInput } from "../storage/compaction/messages.ts";
+import { checkSegment } from "../storage/segments/read/check-segment.ts";
+import { DamagedSegmentError } from "../storage/segments/read/read-error.ts";
 import { quoteIdentifier, quoteLiteral } from "../traceql/sql/sql.ts";
 import { type ChosenRows, chooseRows, ROW_NUMBER, rangesSql } from "./chosen-rows.ts";
 
@@ -29,7 +32,7 @@ export type Appended = {
 
 /**
  * Appends the spans of the segments, each without loss, to `batch`. Rejects with `corrupt` when a
- * segment does not hold as many as it says.
+ * segment is damaged (`DamagedSegmentError`) or does not hold as many spans as it says.
  */
 export async function appendSegments(
   folders: { readonly tempDir: string },
@@ -37,6 +40,8 @@ export async function appendSegments(
   batch: SpanBatch,
   options: AppendOptions = {},
 ): Promise<Appended> {
+  // The database would not notice, and the result would have valid checksums of wrong spans.
+  for (const input of inputs) await checkInput(input);
   const database = await openDatabase({
     memoryLimitBytes: MERGE_MEMORY_BYTES,
     tempDir: folders.tempDir,
@@ -56,6 +61,22 @@ export async function appendSegments(
     return { leftOut, unchanged: false };
   } finally {
     await database[Symbol.asyncDispose]();
+  }
+}
+
+async function checkInput({ meta, path }: MergeInput): Promise<void> {
+  const file = await nodeFiles().openRead(path);
+  try {
+    await checkSegment(async (offset, length) => {
+      const bytes = new Uint8Array(length);
+      return bytes.subarray(0, await file.read(bytes, offset));
+    }, file.sizeBytes);
+  } catch (error) {
+    if (!isPintailError(error, "corrupt")) throw error;
+    const message = `segment ${meta.id}: ${error.message}`;
+    throw new DamagedSegmentError("corrupt", meta.id, message, error);
+  } finally {
+    await file.close();
   }
 }
 

@@ -1,13 +1,17 @@
 import type { ReadFile } from "../../drivers/files/files.ts";
 import type { RangesContent } from "../../drivers/objects/object-store.ts";
-import { PintailError } from "../../errors.ts";
+import { isPintailError, PintailError } from "../../errors.ts";
 import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import { checkSegment } from "../segments/read/check-segment.ts";
 import { readSegmentMeta } from "../segments/segment-footer.ts";
 
 /** Holds the footer or most of it: its counts, values and offsets differ between any two segments. */
 const TAIL_BYTES = 256 * 1024;
 
-/** Throws `corrupt` when the file is not the segment's, as far as its size and its footer tell. */
+/**
+ * Throws `corrupt` when the file is not the segment's, or not as it was written: the bucket would keep
+ * the damage, and the local copy would go. Reads all of it, in portions.
+ */
 export async function checkLocalFile(file: ReadFile, segment: SegmentMeta): Promise<void> {
   const name = `the file of segment ${segment.id} (tenant ${segment.tenant})`;
   if (file.sizeBytes !== segment.byteSize) {
@@ -21,8 +25,15 @@ export async function checkLocalFile(file: ReadFile, segment: SegmentMeta): Prom
     return bytes.subarray(0, await file.read(bytes, offset));
   };
   const { id, tenant } = await readSegmentMeta(readAt, file.sizeBytes);
-  if (id === segment.id && tenant === segment.tenant) return;
-  throw new PintailError("corrupt", `${name} describes segment ${id} of tenant ${tenant}`);
+  if (id !== segment.id || tenant !== segment.tenant) {
+    throw new PintailError("corrupt", `${name} describes segment ${id} of tenant ${tenant}`);
+  }
+  try {
+    await checkSegment(readAt, file.sizeBytes);
+  } catch (cause) {
+    if (!isPintailError(cause, "corrupt")) throw cause;
+    throw new PintailError("corrupt", `${name} is damaged`, { cause });
+  }
 }
 
 /** Whether an object of that size is what the file is, by its end. */

@@ -3,6 +3,7 @@ import type { BatchDecoder, NewBatchDecoder } from "../../model/batch-decoder.ts
 import { DecodeError } from "../../model/decode-error.ts";
 import { SpanBatch, type SpanBatchSizes } from "../../model/span-batch.ts";
 import type { SegmentMeta, WalRange } from "../../schema/segment-meta.ts";
+import { DamagedSegmentError } from "../segments/read/read-error.ts";
 import type { SegmentIdentity, SegmentWriter } from "../segments/segment-writer.ts";
 import type { WalRecord } from "../wal/wal-format.ts";
 import type { FromCompactionWorker, MergeInput, ToCompactionWorker } from "./messages.ts";
@@ -64,7 +65,9 @@ export class CompactionWorker {
     } catch (e) {
       await this.#parts.segments.remove(output.metas).catch(() => {});
       const message = e instanceof Error ? (e.stack ?? e.message) : String(e);
-      return { type: "failed", id: job.id, kind: isPintailError(e) ? e.kind : "internal", message };
+      const damagedId = e instanceof DamagedSegmentError ? e.segmentId : undefined;
+      const kind = isPintailError(e) ? e.kind : "internal";
+      return { type: "failed", id: job.id, kind, message, damagedId };
     }
   }
 

@@ -2,6 +2,7 @@ import { PintailError } from "../../errors.ts";
 import type { Lsn, SegmentMeta, WalRange } from "../../schema/segment-meta.ts";
 import type { Logger } from "../../telemetry/logger.ts";
 import type { Catalog } from "../catalog/catalog.ts";
+import { DamagedSegmentError } from "../segments/read/read-error.ts";
 import { chooseMerge, type MergeLimits } from "./choose-merge.ts";
 import { DutyCycle } from "./duty-cycle.ts";
 import { HiddenChecks } from "./hidden-checks.ts";
@@ -29,6 +30,8 @@ export type CompactorParts = {
   readonly removeFiles: (segments: readonly SegmentMeta[]) => Promise<void>;
   readonly maxAttributeBytesOf: (tenant: string) => number;
   readonly compactionDisabled: (tenant: string) => boolean;
+  /** Told of a segment whose local file is damaged; whether it may be better the next time. */
+  readonly onDamaged: (segment: SegmentMeta) => Promise<boolean>;
   /** Columns that queries asked for lately. */
   readonly usedKeys: () => readonly string[];
   /** Told what was found out about redacted traces; must not throw. */
@@ -44,6 +47,8 @@ export type CompactorParts = {
 export interface CompactionMetrics {
   compacted(job: CompactedJob): void;
   failed(): void;
+  /** A segment is left out of merges from now on. */
+  setAside(): void;
 }
 
 export type CompactedJob = {
@@ -138,6 +143,10 @@ export class Compactor {
   readonly #duty = new DutyCycle(MERGE_SHARE, MAX_PAUSE_MS);
   /** Segments whose rewriting failed, and when it may be tried again. */
   readonly #rewriteNotBeforeMs = new Map<string, number>();
+  /** Segments that turned out to be damaged. They stay where they are, but are not merged again. */
+  readonly #setAside = new Set<string>();
+  /** Those of which a copy was damaged, once: the bucket may have better. */
+  readonly #suspect = new Set<string>();
   readonly #abort = new AbortController();
   #closed = false;
   /** Which segments may still hold spans of redacted traces. */
@@ -353,7 +362,8 @@ export class Compactor {
       if (compactionDisabled(tenant)) continue;
       if (monotonicMs() < (this.#mergeNotBeforeMs.get(tenant) ?? Number.NEGATIVE_INFINITY))
         continue;
-      const chosen = chooseMerge(catalog.segments(tenant), this.#settings.merge);
+      const whole = catalog.segments(tenant).filter(({ id }) => !this.#setAside.has(id));
+      const chosen = chooseMerge(whole, this.#settings.merge);
       if (chosen !== undefined) return this.#merge(tenant, chosen);
     }
     return undefined;
@@ -409,7 +419,10 @@ export class Compactor {
       made = await this.#merged(tenant, inputs, { retentionClass: inputs[0]?.retentionClass });
       this.#mergeNotBeforeMs.delete(tenant);
     } catch (e) {
-      this.#mergeNotBeforeMs.set(tenant, this.#parts.monotonicMs() + MERGE_RETRY_MS);
+      // Without the damaged one the others need not wait.
+      if (!(await this.#leaveOut(inputs, e))) {
+        this.#mergeNotBeforeMs.set(tenant, this.#parts.monotonicMs() + MERGE_RETRY_MS);
+      }
       throw e;
     }
     await this.#commit({
@@ -420,6 +433,26 @@ export class Compactor {
       bytesRead: bytesOf(inputs),
       removedSpans: new Map([[tenant, made.leftOut]]),
     });
+  }
+
+  /** Whether the error is of an input that is not merged again, at least until the next start. */
+  async #leaveOut(inputs: readonly SegmentMeta[], error: unknown): Promise<boolean> {
+    if (!(error instanceof DamagedSegmentError)) return false;
+    const segment = inputs.find(({ id }) => id === error.segmentId);
+    if (segment === undefined) return false;
+    const { catalog, log, metrics, onDamaged } = this.#parts;
+    const { id, tenant } = segment;
+    for (const known of [this.#setAside, this.#suspect]) {
+      for (const gone of known) if (!catalog.segment(gone)) known.delete(gone);
+    }
+    if ((await onDamaged(segment)) && !this.#suspect.has(id)) {
+      this.#suspect.add(id);
+      return false;
+    }
+    this.#setAside.add(id);
+    metrics.setAside();
+    log.error("segment is damaged: left out of merges", { segment: id, tenant, error });
+    return true;
   }
 
   /** The spans of `segments` but those left out, in as few segments as they fit in. */
@@ -506,7 +539,11 @@ export class Compactor {
   }
 
   #resultOf(reply: FromCompactionWorker): Omit<Made, "hidden"> {
-    if (reply.type === "failed") throw new PintailError(reply.kind, reply.message);
+    if (reply.type === "failed") {
+      const { kind, message, damagedId } = reply;
+      if (damagedId !== undefined) throw new DamagedSegmentError(kind, damagedId, message);
+      throw new PintailError(kind, message);
+    }
     const { metas, leftOut, unchanged, cpuMs } = reply;
     return { metas, leftOut, unchanged, cpuMs };
   }

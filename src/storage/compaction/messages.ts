@@ -57,4 +57,6 @@ export type FromCompactionWorker =
       readonly id: number;
       readonly kind: ErrorKind;
       readonly message: string;
+      /** The input that is damaged, if that is why. */
+      readonly damagedId?: string | undefined;
     };

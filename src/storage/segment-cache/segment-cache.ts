@@ -1,11 +1,12 @@
 import { errorCode } from "../../drivers/files/file-error.ts";
 import { type Files, joinPath, type ReadFile } from "../../drivers/files/files.ts";
 import type { ObjectStore } from "../../drivers/objects/object-store.ts";
-import { isPintailError, PintailError } from "../../errors.ts";
+import { isPintailError } from "../../errors.ts";
 import { crc32 } from "../../runtime/crc32.ts";
 import type { SegmentMeta } from "../../schema/segment-meta.ts";
 import type { Logger } from "../../telemetry/logger.ts";
 import { MAGIC } from "../segments/parquet/footer.ts";
+import { DamagedSegmentError } from "../segments/read/read-error.ts";
 import { segmentPath } from "../segments/segment-writer.ts";
 import { Fetcher } from "./fetcher.ts";
 import { headerBytes, type SegmentHeader } from "./header.ts";
@@ -165,10 +166,11 @@ export class SegmentCache implements SegmentFiles {
     await this.#dropCopies(id, entry);
   }
 
-  /** A reader found its local bytes damaged: they are fetched anew when they are asked for. */
-  async distrust(id: string): Promise<void> {
+  async distrust({ id, object }: SegmentMeta): Promise<boolean> {
+    if (object === undefined) return false;
     this.#parts.metrics.broken();
     await this.#dropCopies(id, this.#entries.get(id));
+    return true;
   }
 
   async #dropCopies(id: string, entry: Entry | undefined): Promise<void> {
@@ -506,7 +508,8 @@ export class SegmentCache implements SegmentFiles {
         });
       }
       const what = cause.kind === "corrupt" ? "broken" : "missing";
-      throw new PintailError(cause.kind, `segment ${meta.id} in the bucket is ${what}`, { cause });
+      const message = `segment ${meta.id} in the bucket is ${what}`;
+      throw new DamagedSegmentError(cause.kind, meta.id, message, cause);
     }
   }
 

@@ -33,4 +33,9 @@ export interface SegmentFiles {
    * when it is read, whole row groups at a time. Errors as of `pin`, also of `read`.
    */
   openRead(meta: SegmentMeta, signal: AbortSignal): Promise<ReadFile>;
+  /**
+   * A reader found the local bytes damaged: they go, and are fetched anew when they are asked for.
+   * False for a segment that the bucket does not have.
+   */
+  distrust(meta: SegmentMeta): Promise<boolean>;
 }

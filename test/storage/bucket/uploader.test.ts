@@ -135,7 +135,8 @@ test("one that fails does not hold the others, and is tried again later each tim
 
 test("a missing or damaged local file is named, does not count as backlog, and hinders nobody", async () => {
   const bucket = await setUpBucket();
-  const [gone, short, other, good] = [
+  const [gone, short, other, flipped, good] = [
+    await bucket.add(10),
     await bucket.add(10),
     await bucket.add(10),
     await bucket.add(10),
@@ -146,10 +147,13 @@ test("a missing or damaged local file is named, does not count as backlog, and h
   const bytes = fs.readFileSync(bucket.fileOf(other));
   bytes.fill(0, bytes.length - 2000);
   fs.writeFileSync(bucket.fileOf(other), bytes);
+  const one = fs.readFileSync(bucket.fileOf(flipped));
+  one[200]! ^= 1;
+  fs.writeFileSync(bucket.fileOf(flipped), one);
   await bucket.upload();
   expect(bucket.stored).toEqual([good.id]);
-  expect(bucket.uploader.badCount).toBe(3);
-  for (const { id } of [gone, short, other]) {
+  expect(bucket.uploader.badCount).toBe(4);
+  for (const { id } of [gone, short, other, flipped]) {
     expect(bucket.lines.join("\n")).toContain(`segment=${id}`);
     expect(bucket.catalog.segment(id)?.object).toBeUndefined();
   }

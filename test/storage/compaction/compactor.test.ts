@@ -9,6 +9,7 @@ import {
 } from "../../../src/storage/compaction/compactor.ts";
 import type { FromCompactionWorker } from "../../../src/storage/compaction/messages.ts";
 import { packTraceIds } from "../../../src/storage/compaction/trace-set.ts";
+import { DamagedSegmentError } from "../../../src/storage/segments/read/read-error.ts";
 import { silentLogger } from "../../../src/telemetry/logger.ts";
 import { MemoryCatalog } from "../../support/memory-catalog.ts";
 import { aSegmentMeta } from "../../support/segment-meta.ts";
@@ -29,7 +30,7 @@ function setUp(settings = SETTINGS) {
   const clock = { nowMs: 100_000, wallOffsetMs: 0 };
   const jobs: Job[] = [];
   const released: number[] = [];
-  const failures = { count: 0 };
+  const failures = { count: 0, setAside: 0 };
   const removed: string[] = [];
   const disk = { full: false };
   const commit = catalog.commit.bind(catalog);
@@ -51,7 +52,8 @@ function setUp(settings = SETTINGS) {
         jobs.push(job);
         const answer = thread.answer(job);
         if (answer instanceof Error) {
-          return { type: "failed", id: 1, kind: "internal", message: answer.message };
+          const damagedId = answer instanceof DamagedSegmentError ? answer.segmentId : undefined;
+          return { type: "failed", id: 1, kind: "internal", message: answer.message, damagedId };
         }
         const { leftOut, unchanged } = thread;
         return { type: "done", id: 1, metas: answer, undecodable: 0, leftOut, unchanged, cpuMs: 1 };
@@ -59,6 +61,7 @@ function setUp(settings = SETTINGS) {
       pinInputs: async () => ({ pathOf: (id) => `/${id}`, [Symbol.dispose]() {} }),
       usedKeys: () => [],
       onChecked: (check) => checks.push(check),
+      onDamaged: async ({ object }) => object !== undefined,
       voids: ({ from }) => [{ from: from + 1, to: from + 2 }],
       releaseWal: async (before) => {
         released.push(before);
@@ -75,6 +78,9 @@ function setUp(settings = SETTINGS) {
         compacted: () => {},
         failed: () => {
           failures.count++;
+        },
+        setAside: () => {
+          failures.setAside++;
         },
       },
     },
@@ -310,6 +316,37 @@ test("a tenant whose merge failed does not keep others from theirs", async () =>
   clock.nowMs += 600_000;
   await tick();
   expect(jobs).toHaveLength(3);
+});
+
+test("a damaged input is left out of later merges; one that the bucket has, only the second time", async () => {
+  const { catalog, clock, failures, jobs, thread, tick } = setUp();
+  const small = [1, 2, 3, 4, 5].map(() => segment({ rowCount: 20 }));
+  const [damaged, stored] = [small[1]!, small[2]!];
+  await catalog.commit({ add: small });
+  await catalog.commit({ stored: [{ id: stored.id, object: { version: "1" } }] });
+  const merged = segment({ rowCount: 60, level: 2 });
+  thread.answer = (job) => {
+    const ids = job.type === "merge" ? job.inputs.map(({ meta }) => meta.id) : [];
+    const bad = [damaged, stored].find(({ id }) => ids.includes(id));
+    return bad ? new DamagedSegmentError("corrupt", bad.id, "damaged") : [merged];
+  };
+  await tick();
+  expect(failures).toMatchObject({ count: 1, setAside: 1 });
+  clock.nowMs += 10_000;
+  await tick();
+  expect(failures).toMatchObject({ count: 2, setAside: 1 });
+  clock.nowMs += 11 * 60_000;
+  await tick();
+  expect(failures).toMatchObject({ count: 3, setAside: 2 });
+  clock.nowMs += 10_000;
+  await tick();
+  expect(jobs).toHaveLength(4);
+  expect(
+    catalog
+      .segments("t")
+      .map(({ id }) => id)
+      .sort(),
+  ).toEqual([merged.id, damaged.id, stored.id].sort());
 });
 
 test("a merge whose input expired meanwhile does not bring it back", async () => {

@@ -1,8 +1,11 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { basename } from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { nodeFiles } from "../../../src/drivers/files/node-files.ts";
 import { SpanBatch } from "../../../src/model/span-batch.ts";
 import type { SegmentMeta } from "../../../src/schema/segment-meta.ts";
+import { DamagedSegmentError } from "../../../src/storage/segments/read/read-error.ts";
 import { SegmentWriter, segmentPath } from "../../../src/storage/segments/segment-writer.ts";
 import { appendSegments } from "../../../src/threads/append-segments.ts";
 import { ulidSource } from "../../../src/util/ulid.ts";
@@ -23,7 +26,10 @@ function rowsOf(batch: SpanBatch): string[] {
     .sort();
 }
 
-async function merge(groups: readonly PlainSpan[][]): Promise<SpanBatch> {
+async function merge(
+  groups: readonly PlainSpan[][],
+  change: (paths: readonly string[]) => void = () => {},
+): Promise<SpanBatch> {
   const dir = temporaryFolder();
   const nowMs = () => 1_700_000_000_000;
   const newId = ulidSource(nowMs);
@@ -35,6 +41,7 @@ async function merge(groups: readonly PlainSpan[][]): Promise<SpanBatch> {
   }
   const merged = new SpanBatch(9);
   const inputs = metas.map((meta) => ({ meta, path: segmentPath(dir, meta) }));
+  change(inputs.map(({ path }) => path));
   await appendSegments({ tempDir: dir }, inputs, merged);
   return merged;
 }
@@ -48,6 +55,21 @@ test("a merge of segments with different columns holds every span once and unalt
     { numRuns: 25 },
   );
 }, 120_000);
+
+test("a changed bit of an input is noticed, and the input named", async () => {
+  const spans = [
+    aSpan({ name: "a name of some length, which the database would read as another" }),
+  ];
+  let name = "";
+  const merging = merge([spans, spans], (paths) => {
+    const bytes = readFileSync(paths[1]!);
+    bytes[bytes.indexOf("another")]! ^= 1;
+    writeFileSync(paths[1]!, bytes);
+    name = basename(paths[1]!, ".parquet");
+  });
+  await expect(merging).rejects.toBeInstanceOf(DamagedSegmentError);
+  await expect(merging).rejects.toMatchObject({ kind: "corrupt", segmentId: name });
+});
 
 test("a byte order mark at the start of a value stays", async () => {
   const text = (rest: string) => `\ufeff${rest}`;

@@ -71,6 +71,7 @@ function setUp(baseMs = HOUR_MS, maxBytesPerTenant = 0) {
         pathOf: (id) => segmentPath(dir, inputs.find((s) => s.id === id)!),
         [Symbol.dispose]() {},
       }),
+      onDamaged: async () => false,
       voids: () => [],
       releaseWal: async () => {},
       removeFiles: (made) => writer.remove(made),
@@ -81,7 +82,7 @@ function setUp(baseMs = HOUR_MS, maxBytesPerTenant = 0) {
       log: silentLogger,
       nowMs: () => clock.nowMs,
       monotonicMs: () => clock.nowMs,
-      metrics: { compacted: () => {}, failed: () => {} },
+      metrics: { compacted: () => {}, failed: () => {}, setAside: () => {} },
     },
     {
       l1Spans: 100_000,

@@ -68,10 +68,7 @@ async function readPinned(cache: SegmentCache, need: SegmentNeed): Promise<void>
 async function readRows(cache: SegmentCache, meta: SegmentMeta): Promise<void> {
   const readers = new SegmentReaders({
     openFile: (segment) => cache.openRead(segment, NEVER),
-    onDamaged: async ({ id }) => {
-      await cache.distrust(id);
-      return true;
-    },
+    onDamaged: (segment) => cache.distrust(segment),
   });
   const from = pick(meta.rowCount - 20);
   const read = await readers.attempt(meta, (reader) => reader.readRows(from, from + 20));
