@@ -75,7 +75,9 @@ export function observationStatement(
     bucketOf: gridBuckets(grid).bucketOf,
   };
   const selects = parts.flatMap(({ columns, ...source }) => {
-    const inner = [...columnList(columns, layout), "trace_id", "start_time"].join(", ");
+    // Of segments in a bucket every column that the text names is fetched.
+    const ofExemplar = layout.hasExemplar ? ["trace_id"] : [];
+    const inner = [...columnList(columns, layout), ...ofExemplar, "start_time"].join(", ");
     return rowSets(stage, grid, source).map(({ segments, inGrid, isShort }) => {
       const where = inGrid ? source.where : `${source.where} AND ${startInGridSql(grid)}`;
       const rows = `(SELECT ${inner} FROM ${source.from(segments)} WHERE ${where})`;

@@ -341,3 +341,14 @@ describe("texts of labels", () => {
     ]);
   });
 });
+
+test("the ids of traces are read for exemplars only", async () => {
+  await segment([[1, { x: "a" }]]);
+  store.statements.length = 0;
+  for (const exemplars of [0, 5]) {
+    const { series } = await runMetrics(store, "{} | rate() by (span.x)", GRID, { exemplars });
+    expect(series.map((each) => each.exemplars.length)).toEqual([Math.min(exemplars, 1)]);
+  }
+  const grouped = store.statements.filter((sql) => /GROUP BY/.test(sql));
+  expect(grouped.map((sql) => sql.includes("trace_id"))).toEqual([false, true]);
+});

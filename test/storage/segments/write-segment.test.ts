@@ -394,6 +394,16 @@ describe("the segment's description", () => {
     expect(mayContain(meta.traceFilter, id)).toBe(true);
   });
 
+  it("takes a span that ends before it starts for an instant in the latest end", () => {
+    const { meta } = write(
+      batchOf([
+        aSpan({ startUnixNano: T0, endUnixNano: T0 + 10n }),
+        aSpan({ startUnixNano: T0 + 1000n, endUnixNano: T0 + 5n }),
+      ]),
+    );
+    expect(meta).toMatchObject({ traceCount: 1, maxEnd: T0 + 1000n });
+  });
+
   it("clamps times that TIMESTAMP_NS cannot show", () => {
     const { meta } = write(
       batchOf([aSpan({ startUnixNano: 2n ** 63n, endUnixNano: 2n ** 64n - 1n })]),
