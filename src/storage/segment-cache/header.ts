@@ -1,10 +1,11 @@
 import type { ByteRange } from "../../drivers/objects/object-store.ts";
 import { isPintailError, PintailError } from "../../errors.ts";
+import { FIXED_COLUMNS } from "../../schema/columns.ts";
 import type { SegmentMeta } from "../../schema/segment-meta.ts";
 import { checkBloom } from "../segments/read/check-segment.ts";
 import { type FooterParts, takeApart } from "../segments/read/footer-parts.ts";
 import { corrupt } from "../segments/read/read-error.ts";
-import { loadRawFooter, type ReadFooter } from "../segments/read/read-footer.ts";
+import { type FooterBounds, loadRawFooter, type ReadFooter } from "../segments/read/read-footer.ts";
 
 /** What is known of a segment in the bucket once its end was read. */
 export type SegmentHeader = {
@@ -33,7 +34,7 @@ export async function fetchHeader(meta: SegmentMeta, fetch: FetchRange): Promise
     return end.tail.subarray(offset - end.tailFrom, offset - end.tailFrom + length);
   };
   try {
-    const { footer, raw } = await loadRawFooter(readAt, size);
+    const { footer, raw } = await loadRawFooter(readAt, size, boundsOf(meta));
     checkPlaces(footer);
     checkRowGroups(footer, meta);
     checkFilters(footer, end, size);
@@ -43,6 +44,17 @@ export async function fetchHeader(meta: SegmentMeta, fetch: FetchRange): Promise
     if (isPintailError(cause, "unsupported")) throw corrupt("it is no segment", cause);
     throw cause;
   }
+}
+
+/** The description has at most 4 MiB of values, a chunk's place less than a KiB, most of a column one. */
+const FOOTER_BYTES = { base: 16 << 20, perColumn: 4096 };
+
+/** What a writer of ours may have needed: taken apart, a footer takes a multiple of its size. */
+function boundsOf({ rowGroups, optionalColumns, traceFilter }: SegmentMeta): FooterBounds {
+  const columns = FIXED_COLUMNS.length + optionalColumns.length;
+  const places = FOOTER_BYTES.perColumn * columns * rowGroups.length;
+  const maxBytes = FOOTER_BYTES.base + places + 2 * traceFilter.length;
+  return { maxBytes: Math.min(maxBytes, 64 << 20), groups: rowGroups.length };
 }
 
 /** Chunks that are empty or overlap would be fetched in vain, or over and over. */

@@ -25,6 +25,8 @@ export class LocalFiles {
   readonly #order = new Set<LocalFile>();
   /** Whose the file of a path is: one fetched again takes the place of one that is still read. */
   readonly #byPath = new Map<string, LocalFile>();
+  /** Dropped files that could not be deleted: they take their room until that works. */
+  readonly #undeleted = new Map<string, LocalFile>();
   #bytes = 0;
   #reservedBytes = 0;
 
@@ -38,7 +40,7 @@ export class LocalFiles {
     this.#onEvicted = onEvicted;
   }
 
-  /** Of all files, those that are dropped and still pinned included. */
+  /** Of all files, those that are dropped and still pinned, or could not be deleted, included. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -47,6 +49,7 @@ export class LocalFiles {
     const file: LocalFile = { path, bytes, pins: 0, onDrop, dropped: false };
     this.#order.add(file);
     this.#byPath.set(path, file);
+    this.#isGone(path);
     this.#bytes += bytes;
     return file;
   }
@@ -104,6 +107,7 @@ export class LocalFiles {
 
   /** Deletes what nobody reads until the rest, and what is reserved, is within the cap. */
   async makeRoom(): Promise<void> {
+    await this.#deleteAgain();
     for (const file of [...this.#order]) {
       if (this.#bytes + this.#reservedBytes <= this.#capBytes) return;
       await this.#evict(file);
@@ -133,6 +137,34 @@ export class LocalFiles {
     this.#bytes -= file.bytes;
     if (this.#byPath.get(file.path) !== file) return;
     this.#byPath.delete(file.path);
-    await this.#files.unlink(file.path);
+    try {
+      await this.#files.unlink(file.path);
+    } catch (error) {
+      // Unless another file has taken its place meanwhile.
+      if (!this.#byPath.has(file.path)) {
+        this.#undeleted.set(file.path, file);
+        this.#bytes += file.bytes;
+      }
+      throw error;
+    }
+  }
+
+  async #deleteAgain(): Promise<void> {
+    for (const path of [...this.#undeleted.keys()]) {
+      try {
+        await this.#files.unlink(path);
+        this.#isGone(path);
+      } catch {
+        // Said when it was dropped; another time then.
+      }
+    }
+  }
+
+  /** Nothing is left of the file that could not be deleted. */
+  #isGone(path: string): void {
+    const file = this.#undeleted.get(path);
+    if (file === undefined) return;
+    this.#undeleted.delete(path);
+    this.#bytes -= file.bytes;
   }
 }

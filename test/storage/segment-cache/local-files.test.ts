@@ -22,3 +22,24 @@ test("a reservation beyond what can go is refused and takes nothing from others"
   expect(second).toMatchObject({ reason: { kind: "limited" } });
   await local.reserve(10);
 });
+
+test("a file that cannot be deleted takes its room until that works", async () => {
+  const disk = { fails: true, deleted: [] as string[] };
+  const unlink = async (path: string): Promise<void> => {
+    if (disk.fails) throw new Error("input/output error");
+    disk.deleted.push(path);
+  };
+  const local = new LocalFiles({ unlink }, 100);
+  const [a, b] = [local.add("a", 60, () => {}), local.add("b", 30, () => {})];
+  await expect(local.drop(a)).rejects.toThrow("input/output error");
+  await expect(local.drop(b)).rejects.toThrow("input/output error");
+  expect(local.bytes).toBe(90);
+  await expect(local.reserve(20)).rejects.toMatchObject({ kind: "limited" });
+  // Its name is used again: the new file has taken the old one's place.
+  local.add("b", 10, () => {});
+  expect(local.bytes).toBe(70);
+  disk.fails = false;
+  await local.reserve(30);
+  expect(disk.deleted).toEqual(["a"]);
+  expect(local.bytes).toBe(10);
+});

@@ -54,10 +54,16 @@ export async function loadFooter(readAt: ReadAt, fileSize: number): Promise<Read
   return (await loadRawFooter(readAt, fileSize)).footer;
 }
 
+/** What is known of a footer beforehand; one beyond it is refused before it takes memory. */
+export type FooterBounds = { readonly maxBytes: number; readonly groups: number | undefined };
+
+const ANY_FOOTER: FooterBounds = { maxBytes: MAX_FOOTER_BYTES, groups: undefined };
+
 /** The same with the footer's bytes (FileMetaData). */
 export async function loadRawFooter(
   readAt: ReadAt,
   fileSize: number,
+  bounds: FooterBounds = ANY_FOOTER,
 ): Promise<{ footer: ReadFooter; raw: Uint8Array }> {
   if (fileSize < 12) throw corrupt(`a file of ${fileSize} bytes`);
   const tailBytes = Math.min(fileSize, TAIL_BYTES);
@@ -68,12 +74,12 @@ export async function loadRawFooter(
   const view = new DataView(tail.buffer, tail.byteOffset, tail.byteLength);
   const footerBytes = view.getUint32(tailBytes - 8, true);
   if (footerBytes > fileSize - 12) throw corrupt(`a footer of ${footerBytes} bytes`);
-  if (footerBytes > MAX_FOOTER_BYTES) throw unsupported(`a footer of ${footerBytes} bytes`);
+  if (footerBytes > bounds.maxBytes) throw unsupported(`a footer of ${footerBytes} bytes`);
   const raw =
     footerBytes + 8 <= tailBytes
       ? tail.subarray(tailBytes - 8 - footerBytes, tailBytes - 8)
       : await readExactly(readAt, fileSize - 8 - footerBytes, footerBytes);
-  return { footer: parseFooter(raw, fileSize - 8 - footerBytes), raw };
+  return { footer: parseFooter(raw, fileSize - 8 - footerBytes, bounds), raw };
 }
 
 export async function readExactly(
@@ -87,7 +93,7 @@ export async function readExactly(
 }
 
 /** Chunks must lie within the first `dataEnd` bytes of the file. */
-function parseFooter(footer: Uint8Array, dataEnd: number): ReadFooter {
+function parseFooter(footer: Uint8Array, dataEnd: number, bounds: FooterBounds): ReadFooter {
   const hasChecksums = isChecked(footer);
   const reader = new ThriftReader(footer);
   let schema: ReadSchema | undefined;
@@ -101,7 +107,7 @@ function parseFooter(footer: Uint8Array, dataEnd: number): ReadFooter {
     else if (id === 3 && type === ThriftType.i64) rowCount = readCount(reader);
     else if (id === 4 && type === ThriftType.list) {
       if (schema === undefined) throw unsupported("row groups in front of the schema");
-      groups = readGroups(reader, schema.leaves, dataEnd);
+      groups = readGroups(reader, schema.leaves, dataEnd, bounds);
     } else if (id === 5 && type === ThriftType.list) values = readKeyValues(reader, KEYS);
     else reader.skip(type);
   }
@@ -128,8 +134,16 @@ function withChecksums(groups: readonly GroupPlace[], list: Uint8Array): readonl
   }));
 }
 
-function readGroups(reader: ThriftReader, leaves: readonly Leaf[], dataEnd: number): GroupPlace[] {
+function readGroups(
+  reader: ThriftReader,
+  leaves: readonly Leaf[],
+  dataEnd: number,
+  bounds: FooterBounds,
+): GroupPlace[] {
   const list = reader.beginList();
+  if (bounds.groups !== undefined && list.count !== bounds.groups) {
+    throw corrupt(`${list.count} row groups instead of ${bounds.groups}`);
+  }
   if (list.type !== ThriftType.struct) throw corrupt("row groups are no list");
   const groups: GroupPlace[] = [];
   let firstRow = 0;
