@@ -89,6 +89,7 @@ export function buildApi(parts: ApiParts): {
           : files.openRead(pathOf(segment)),
       onDamaged: async (segment) => (await storage.segmentCache?.distrust(segment)) === true,
     }),
+    valueCounter: storage.valueCounter,
     cutHead,
     limitsFor: (tenant) => overrides.limitsFor(tenant).query,
     recordKeys: parts.recordKeys,

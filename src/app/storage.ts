@@ -3,11 +3,14 @@ import type { ScratchDatabase } from "../drivers/duckdb/database.ts";
 import { openDatabase } from "../drivers/duckdb/node-database.ts";
 import { type Files, joinPath } from "../drivers/files/files.ts";
 import { availableCores } from "../runtime/process-stats.ts";
+import { spawnWorker } from "../runtime/worker.ts";
 import type { Catalog } from "../storage/catalog/catalog.ts";
 import { openCatalog } from "../storage/catalog/duckdb-catalog.ts";
 import { rebuildCatalog } from "../storage/catalog/rebuild.ts";
 import { reconcile } from "../storage/reconcile.ts";
 import { SegmentCache } from "../storage/segment-cache/segment-cache.ts";
+import type { CountingJob, CountingOutcome } from "../storage/segments/count/counting-job.ts";
+import { CountingThreads, type ValueCounter } from "../storage/segments/count/counting-threads.ts";
 import { readSegmentMeta } from "../storage/segments/segment-footer.ts";
 import type { BucketSettings } from "../storage/settings.ts";
 import { walExtent } from "../storage/wal/wal-extent.ts";
@@ -24,6 +27,8 @@ export type Storage = {
   readonly segmentCache: SegmentCache | undefined;
   /** The instance that queries run in. */
   readonly queries: ScratchDatabase;
+  /** Threads that count values for queries. */
+  readonly valueCounter: ValueCounter;
   close(): Promise<void>;
 };
 
@@ -34,6 +39,8 @@ export type StorageParts = {
   readonly metrics: MetricRegistry;
 };
 
+/** Each may take some 100 MiB while it works. */
+const MAX_COUNTING_THREADS = 4;
 const CATALOG_MEMORY_BYTES = 128 * 1024 * 1024;
 
 /**
@@ -75,7 +82,16 @@ export async function openStorage(parts: StorageParts, settings: Settings): Prom
       maxConcurrent: query.maxConcurrentQueries,
     });
     closers.push(async () => queries[Symbol.asyncDispose]());
-    return { catalog, bucket, segmentCache, queries, close };
+    const valueCounter = new CountingThreads(
+      () =>
+        spawnWorker<CountingOutcome, CountingJob>(
+          new URL("../threads/counting-thread.ts", import.meta.url),
+          { name: "counting" },
+        ),
+      Math.min(availableCores(), MAX_COUNTING_THREADS),
+    );
+    closers.push(() => valueCounter.close());
+    return { catalog, bucket, segmentCache, queries, valueCounter, close };
   } catch (e) {
     await close();
     throw e;

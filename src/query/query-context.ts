@@ -9,12 +9,15 @@ import { isPintailError, PintailError } from "../errors.ts";
 import type { SegmentMeta } from "../schema/segment-meta.ts";
 import type { Catalog } from "../storage/catalog/catalog.ts";
 import type { SegmentFiles } from "../storage/segment-cache/segment-files.ts";
+import type { CountRequest, SegmentCounts } from "../storage/segments/count/count-values.ts";
+import type { ValueCounter } from "../storage/segments/count/counting-threads.ts";
 import { withHiddenIds } from "./hidden-traces.ts";
 import { QueryGate } from "./query-gate.ts";
 import type { QueryRecorder } from "./query-recorder.ts";
 import { hasMarkers } from "./remote/markers.ts";
 import { remoteStatement } from "./remote/remote-statement.ts";
-import type { SegmentReaders } from "./segment-readers.ts";
+import { damaged, type SegmentReaders } from "./segment-readers.ts";
+import { isRemote } from "./segment-sql.ts";
 import type { QueryLimits, QuerySettings } from "./settings.ts";
 
 /** What the read path is built from. */
@@ -27,6 +30,8 @@ export type QueryContext = {
   readonly segmentFiles?: SegmentFiles | undefined;
   /** Reads few rows faster than the database; without it, the database reads them all. */
   readonly segmentReaders?: SegmentReaders | undefined;
+  /** Counts values faster than the database; without it, the database counts them all. */
+  readonly valueCounter?: ValueCounter | undefined;
   /** Makes everything acknowledged before the call visible in the catalog. */
   cutHead(signal: AbortSignal): Promise<void>;
   limitsFor(tenant: string): QueryLimits;
@@ -61,6 +66,11 @@ export interface QueryRun {
   segments(tenant: string): readonly SegmentMeta[];
   rows(sql: string, options?: { maxRows?: number }): Promise<SqlValue[][]>;
   chunks(sql: string, onChunk: OnChunk): Promise<void>;
+  /**
+   * Counts of a segment's columns, without the database; `undefined` when that is not possible.
+   * Rows are numbered as in the stored file.
+   */
+  countValues(meta: SegmentMeta, request: CountRequest): Promise<SegmentCounts | undefined>;
   /** A table for the run's own queries; whoever makes it disposes of it. */
   scratchTable(columns: readonly ScratchColumn[]): Promise<ScratchTable>;
   /** Throws `canceled` or `timeout` when it is time to stop: for work that is not the database's. */
@@ -229,12 +239,9 @@ class Attempt implements QueryRun {
       return { text: withHiddenIds(sql, metaOf), [Symbol.dispose]: () => {} };
     }
     const statement = remoteStatement(sql, metaOf);
-    const { signal, timeoutMs } = this.#bounds();
-    const limits = [signal, timeoutMs && AbortSignal.timeout(Math.ceil(timeoutMs))].filter(
-      (one) => !!one,
-    );
+    const limit = this.#limit();
     try {
-      const files = await segmentFiles.pin(statement.needs, AbortSignal.any(limits));
+      const files = await segmentFiles.pin(statement.needs, limit);
       const text = withHiddenIds(statement.textOf(files), metaOf);
       return { text, [Symbol.dispose]: () => files[Symbol.dispose]() };
     } catch (cause) {
@@ -243,6 +250,51 @@ class Attempt implements QueryRun {
       if (!isPintailError(cause, "not_found")) throw cause;
       throw new PintailError("corrupt", cause.message, { cause });
     }
+  }
+
+  async countValues(meta: SegmentMeta, request: CountRequest): Promise<SegmentCounts | undefined> {
+    const { valueCounter, segmentPath } = this.context;
+    if (valueCounter === undefined) return undefined;
+    const signal = this.#limit();
+    const began = performance.now();
+    let error: string | undefined;
+    try {
+      using file = await this.#localFile(meta, request, signal);
+      return await valueCounter.count(file?.path ?? segmentPath(meta), request, signal);
+    } catch (cause) {
+      error = cause instanceof Error ? cause.message : String(cause);
+      this.throwIfOver();
+      throw isPintailError(cause, "corrupt") ? damaged(meta, cause) : cause;
+    } finally {
+      this.recorder?.addStatement({
+        sql: `-- counted without SQL: ${request.columns.length} columns of segment ${meta.id}`,
+        durationMs: performance.now() - began,
+        rowCount: 0,
+        error,
+      });
+    }
+  }
+
+  /** A copy of a segment in a bucket, with the columns to count. */
+  async #localFile(
+    meta: SegmentMeta,
+    { columns }: CountRequest,
+    signal: AbortSignal,
+  ): Promise<(Disposable & { readonly path: string }) | undefined> {
+    const { segmentFiles } = this.context;
+    if (segmentFiles === undefined || !isRemote(this.context, meta)) return undefined;
+    const names = new Set(["start_time", ...columns.map(({ name }) => name)]);
+    const files = await segmentFiles.pin([{ meta, columns: names, rowGroups: "all" }], signal);
+    return { path: files.pathOf(meta.id), [Symbol.dispose]: () => files[Symbol.dispose]() };
+  }
+
+  /** Aborted when the query is, and when its time is over. */
+  #limit(): AbortSignal {
+    const { signal, timeoutMs } = this.#bounds();
+    const limits = [signal, timeoutMs && AbortSignal.timeout(Math.ceil(timeoutMs))].filter(
+      (one) => !!one,
+    );
+    return AbortSignal.any(limits);
   }
 
   #segmentOf(id: string): SegmentMeta {

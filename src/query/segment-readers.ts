@@ -104,7 +104,7 @@ export class SegmentReaders {
   }
 }
 
-function damaged({ id, tenant }: SegmentMeta, cause: PintailError): PintailError {
+export function damaged({ id, tenant }: SegmentMeta, cause: PintailError): PintailError {
   return new PintailError("corrupt", `segment ${id} (tenant ${tenant}) is damaged`, { cause });
 }
 

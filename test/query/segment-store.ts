@@ -21,6 +21,8 @@ import { writeSegment } from "../../src/storage/segments/write-segment.ts";
 import { silentLogger } from "../../src/telemetry/logger.ts";
 import { hexToBytes } from "../../src/util/hex.ts";
 
+import { counterOnThisThread } from "../storage/segments/count/counter-on-this-thread.ts";
+
 export type RequestInit = MessageInitShape<typeof ExportTraceServiceRequestSchema>;
 
 export const TEST_LIMITS: QueryLimits = {
@@ -57,6 +59,8 @@ export class SegmentStore {
         ? this.segmentFiles.openRead(meta, signal)
         : nodeFiles().openRead(this.#path(meta)),
   });
+  /** Off, all values are counted by the database. */
+  useCounter = true;
   /** Segments added from now on rest in a bucket; nothing is fetched whole. */
   inBucket = false;
   /** Brings segments that have an `object`. */
@@ -187,6 +191,7 @@ export class SegmentStore {
       segmentPath: (meta) => this.#path(meta),
       segmentFiles: this.segmentFiles,
       segmentReaders: this.useReaders ? this.readers : undefined,
+      valueCounter: this.useCounter ? counterOnThisThread() : undefined,
       cutHead: async () => {
         this.cuts++;
       },

@@ -95,11 +95,6 @@ export class PintailProcess {
     return this.#child.exitCode === null && this.#child.signalCode === null;
   }
 
-  /** The signal that ended it, if one did. */
-  get endedBy(): NodeJS.Signals | null {
-    return this.#child.signalCode;
-  }
-
   get pid(): number {
     return this.#child.pid!;
   }
@@ -165,10 +160,9 @@ export class PintailProcess {
       }
       await new Promise((done) => setTimeout(done, 50));
     }
-    const { exitCode, signalCode } = this.#child;
+    const { exitCode } = this.#child;
     await this.kill();
-    const end = signalCode === null ? `exit code ${exitCode}` : `ended by ${signalCode}`;
-    throw new Error(`pintail did not become ready (${end}):\n${this.#output}`);
+    throw new Error(`pintail did not become ready (exit code ${exitCode}):\n${this.#output}`);
   }
 }
 

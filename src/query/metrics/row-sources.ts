@@ -7,7 +7,7 @@ import type { SegmentShape } from "../../traceql/sql/segment-shape.ts";
 import { joinedRows } from "../joined-rows.ts";
 import { readSegments } from "../segment-sql.ts";
 import { overlaySlice } from "../whole-traces/open-overlay.ts";
-import type { TraceOverlay } from "../whole-traces/trace-overlay.ts";
+import type { OverlaySlice, TraceOverlay } from "../whole-traces/trace-overlay.ts";
 import type { Evaluation } from "./evaluation.ts";
 import type { MetricsGrid } from "./grid.ts";
 import { HITS, hitsSql, type TraceRows } from "./pipeline-observations.ts";
@@ -34,7 +34,12 @@ export type RowSource = {
   /** The condition on a row; of the grid it says nothing. */
   readonly where: string;
   readonly shape: SegmentShape;
+  /** Where rows have a `row_id`: what it begins with. */
+  readonly numbering?: RowNumbering | undefined;
 };
+
+/** What tells where the rows of whole traces are stored. */
+export type RowNumbering = Pick<OverlaySlice, "numberOf" | "isOverlaid">;
 
 /** Rows for one statement. */
 export type RowSources = {
@@ -175,7 +180,7 @@ function isOfParent(field: FieldRef): boolean {
   return field.type === "parent-attribute";
 }
 
-type TraceGroup = TraceRows & Pick<RowSource, "segments" | "from">;
+type TraceGroup = TraceRows & Pick<RowSource, "segments" | "from" | "numbering">;
 
 function traceSources(
   request: TraceRequest,
@@ -191,20 +196,21 @@ function traceSources(
       whole
         ? overlay.from(some)
         : `(SELECT * FROM ${overlay.from(some)} WHERE ${overlapsGridSql(grid)})`;
-    return { segments, shape, conditions, from, rows: from(segments) };
+    return { segments, shape, conditions, from, rows: from(segments), numbering: overlay };
   });
   const { beside, whole, parents } = withParentsBeside(request, groups);
   if (condition !== undefined) {
-    const sources = beside.map(({ segments, shape, conditions, from }) => {
+    const sources = beside.map(({ segments, shape, conditions, from, numbering }) => {
       const where = conditionSql(condition, (leaf) => conditions[leaf]!);
-      return { segments, isStored: false, shape, from, where };
+      return { segments, isStored: false, shape, from, where, numbering };
     });
     return { prelude: parents === undefined ? "" : `WITH ${parents} `, sources };
   }
-  const sources = beside.map(({ segments, shape, from }) => ({
+  const sources = beside.map(({ segments, shape, from, numbering }) => ({
     segments,
     isStored: false,
     shape,
+    numbering,
     from: (some: readonly SegmentMeta[], all?: boolean) =>
       `(SELECT * FROM ${from(some, all)} SEMI JOIN ${HITS} USING (row_id))`,
     where: "TRUE",

@@ -47,7 +47,7 @@ export type OverlayParts = {
 };
 
 /** What queries read of an overlay. */
-export type OverlaySlice = Pick<TraceOverlay, "segments" | "isOverlaid" | "from">;
+export type OverlaySlice = Pick<TraceOverlay, "segments" | "isOverlaid" | "numberOf" | "from">;
 
 /**
  * Rows of segments that can be judged trace by trace: where a trace lies in several segments, its
@@ -95,7 +95,7 @@ export class TraceOverlay implements AsyncDisposable {
   from(segments: readonly SegmentMeta[]): string {
     const { context, others, tables } = this.#parts;
     const numbered = segments
-      .map((meta) => ({ meta, number: this.#number(meta) }))
+      .map((meta) => ({ meta, number: this.numberOf(meta) }))
       .sort((a, b) => a.number - b.number);
     const read = (some: typeof numbered) => numberedRows(context, some);
     const columns = storedColumnsSql(segments);
@@ -137,7 +137,7 @@ export class TraceOverlay implements AsyncDisposable {
     const { others } = this.#parts;
     if (others.type !== "all") throw new Error("an overlay of chosen traces has no slices");
     const slice = new Set(segments);
-    for (const meta of slice) this.#number(meta);
+    for (const meta of slice) this.numberOf(meta);
     const rest = [...this.#parts.partStarts.keys()].filter((meta) => !slice.has(meta));
     return new TraceOverlay({
       ...this.#parts,
@@ -159,7 +159,8 @@ export class TraceOverlay implements AsyncDisposable {
     return others.type === "all" ? others.of.has(meta) : others.keys.has(meta);
   }
 
-  #number(meta: SegmentMeta): number {
+  /** The upper half of the ids of the segment's rows. Throws for one that is not the overlay's. */
+  numberOf(meta: SegmentMeta): number {
     const number = this.#parts.numberOf.get(meta);
     if (number === undefined) throw new Error(`segment ${meta.id} is not of this overlay`);
     return number;

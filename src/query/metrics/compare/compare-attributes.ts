@@ -19,6 +19,8 @@ export type CompareColumn = {
   readonly type: LabelType;
   /** Quoted. */
   readonly sql: string;
+  /** The name of the stored column when its values are just these. */
+  readonly stored: string | undefined;
   /** As far as the segments' statistics tell. */
   readonly distinct: number;
   /** Spans that carry it. */
@@ -43,6 +45,17 @@ export type CompareLayout = {
 
 /** The attribute that every span has, with few values: its counts are those of all spans. */
 export const EVERY_SPAN = "status";
+
+/** Attributes of a span that are known by its trace as a whole. */
+export const OF_TRACE: ReadonlySet<IntrinsicName> = new Set([
+  "rootName",
+  "rootServiceName",
+  "span:childCount",
+]);
+
+export function isOfTrace(attribute: string): boolean {
+  return (OF_TRACE as ReadonlySet<string>).has(attribute);
+}
 
 const INTRINSICS: readonly (readonly [IntrinsicName, FixedColumnName, LabelType])[] = [
   [EVERY_SPAN, "status", "status"],
@@ -81,14 +94,27 @@ function layoutOf(segments: readonly SegmentMeta[]): CompareLayout {
       if (key.scope !== "intrinsic") dedicated.set(id, key);
     }
   }
-  const columnOf = (attribute: string, type: LabelType, name: string, id: string) => {
+  const columnOf = (
+    attribute: string,
+    type: LabelType,
+    name: string,
+    id: string,
+  ): CompareColumn => {
     const known = stats.get(id) ?? { distinct: 0, count: 0, spans: 0, constant: undefined };
     const all = segments.reduce((sum, { rowCount }) => sum + rowCount, 0);
     const { distinct, count, spans, constant } = known;
     // What is known of a trace may have been put together from several segments.
-    const isConstant = spans === all && !OF_TRACE.has(attribute) && type === "string";
+    const isConstant = spans === all && !isOfTrace(attribute) && type === "string";
     const sql = quoteIdentifier(name).text;
-    return { attribute, type, sql, distinct, count, constant: isConstant ? constant : undefined };
+    return {
+      attribute,
+      type,
+      sql,
+      stored: name,
+      distinct,
+      count,
+      constant: isConstant ? constant : undefined,
+    };
   };
   const columns = INTRINSICS.map(([name, column, type]) =>
     columnOf(name, type, column, `intrinsic.${column}`),
@@ -128,10 +154,8 @@ function serviceNames(column: CompareColumn, segments: readonly SegmentMeta[]): 
   }
   if (tests.size === 0) return column;
   const sql = `CASE WHEN NOT (${[...tests].join(" OR ")}) THEN ${column.sql} END`;
-  return { ...column, sql, constant: undefined };
+  return { ...column, sql, stored: undefined, constant: undefined };
 }
-
-const OF_TRACE: ReadonlySet<string> = new Set<IntrinsicName>(["rootName", "rootServiceName"]);
 
 type ColumnStats = {
   readonly distinct: number;

@@ -17,6 +17,7 @@ import {
   compareLayouts,
   EVERY_SPAN,
 } from "./compare-attributes.ts";
+import { countStored } from "./count-stored.ts";
 import {
   type ColumnPlace,
   type CompareRows,
@@ -61,17 +62,34 @@ type Layout = {
 /** Counts every attribute for every bucket: totals, and the values that may be among the top. */
 export async function countAttributes(request: CountRequest, counts: ValueCounts): Promise<void> {
   const layouts = layoutsOf(request);
-  const places: ColumnPlace[] = [];
-  for (const { rows, columns } of layouts) {
-    const few = columns.filter(hasFewValues);
-    const many = columns.filter((column) => !hasFewValues(column));
-    await readColumns(request, rows, few, counts);
-    await readTotals(request, rows, many, counts);
-    for (const column of many) places.push({ rows, column });
+  const chosen = new Map<string, readonly SqlValue[]>();
+  const many = layouts.flatMap(({ rows, columns }) =>
+    columns.filter((column) => !hasFewValues(column)).map((column) => ({ rows, column })),
+  );
+  for (const [id, places] of Map.groupBy(many, ({ column }) => idOf(column))) {
+    chosen.set(id, await candidateValues(request, places));
   }
-  const byColumn = Map.groupBy(places, ({ column }) => `${column.type} ${column.attribute}`);
-  for (const some of byColumn.values()) await readCandidates(request, some, counts);
+  const { run, grid } = request.evaluation;
+  const valuesOf = (column: CompareColumn) =>
+    hasFewValues(column) ? undefined : chosen.get(idOf(column));
+  const stored = { run, grid, prelude: request.rows.prelude, valuesOf };
+  const places: ColumnPlace[] = [];
+  for (const layout of layouts) {
+    for (const { rows, columns } of await countStored(stored, layout, counts)) {
+      const rest = columns.filter((column) => !hasFewValues(column));
+      await readColumns(request, rows, columns.filter(hasFewValues), counts);
+      await readTotals(request, rows, rest, counts);
+      for (const column of rest) places.push({ rows, column });
+    }
+  }
+  for (const [id, some] of Map.groupBy(places, ({ column }) => idOf(column))) {
+    await readValues(request, some, chosen.get(id) ?? [], counts);
+  }
   await readMaps(request, layouts, counts);
+}
+
+function idOf({ type, attribute }: CompareColumn): string {
+  return `${type} ${attribute}`;
 }
 
 /** Newest segments first. */
@@ -92,7 +110,13 @@ function layoutsOf({ evaluation, rows, selectionOf, listFields }: CountRequest):
 /** Of lists the statistics count the entries, not the spans, so they are taken to have many values. */
 function listColumns(field: FieldRef, { shape }: RowSource): CompareColumn[] {
   const attribute = fieldText(field);
-  const rest = { attribute, distinct: FEW_VALUES + 1, count: 0, constant: undefined };
+  const rest = {
+    attribute,
+    stored: undefined,
+    distinct: FEW_VALUES + 1,
+    count: 0,
+    constant: undefined,
+  };
   const columns = labelColumns(field, shape)
     .filter(({ type }) => type !== "duration")
     .map(({ type, sql }): CompareColumn => ({ ...rest, type, sql: sql.text }));
@@ -158,19 +182,29 @@ async function readTotals(
   }
 }
 
-async function readCandidates(
-  { evaluation: { run, grid, budget }, rows: { prelude }, topN }: CountRequest,
+/** The values of a column that are told apart when it has many. */
+async function candidateValues(
+  { evaluation: { run, grid }, rows: { prelude }, topN }: CountRequest,
   places: readonly ColumnPlace[],
-  counts: ValueCounts,
-): Promise<void> {
-  const { attribute, type } = places[0]!.column;
+): Promise<SqlValue[]> {
+  const { type } = places[0]!.column;
   // More than are shown: those that come after them may be more frequent elsewhere.
   const limit = Math.min(MAX_CANDIDATES, 5 * topN);
   const whole = wholeOf(grid);
   const found = await run.rows(prelude + candidatesSql(newestPlaces(places), limit, whole));
-  const values = found.flatMap(([value]) => literalOf(type, labelValue(type, value!)));
-  if (values.length === 0) return;
-  const sql = prelude + valueCountsSql(places, values, grid);
+  return found.flatMap(([value]) => (literalOf(type, value!) === undefined ? [] : [value!]));
+}
+
+async function readValues(
+  { evaluation: { run, grid, budget }, rows: { prelude } }: CountRequest,
+  places: readonly ColumnPlace[],
+  wanted: readonly SqlValue[],
+  counts: ValueCounts,
+): Promise<void> {
+  if (wanted.length === 0) return;
+  const { attribute, type } = places[0]!.column;
+  const literals = wanted.flatMap((value) => literalOf(type, value) ?? []);
+  const sql = prelude + valueCountsSql(places, literals, grid);
   await run.chunks(sql, ({ rowCount, columns }) => {
     budget.take(rowCount);
     for (let row = 0; row < rowCount; row++) {
@@ -246,11 +280,12 @@ function countsOf(total: SqlValue, chosen: SqlValue): GroupCounts {
   return { baseline: Number(total) - selection, selection };
 }
 
-/** Empty for a value of another type than the column has. */
-function literalOf(type: LabelType, value: AnyValueLike): string[] {
-  if (type === "string" && "stringValue" in value) return [quoteLiteral(value.stringValue)];
-  if (type === "int" && "intValue" in value) return [quoteLiteral(BigInt(value.intValue))];
-  if (type === "double" && "doubleValue" in value) return [quoteLiteral(value.doubleValue)];
-  if (type === "bool" && "boolValue" in value) return [quoteLiteral(value.boolValue)];
-  return [];
+/** `undefined` for a value of another type than the column has. */
+function literalOf(type: LabelType, found: SqlValue): string | undefined {
+  const value = labelValue(type, found);
+  if (type === "string" && "stringValue" in value) return quoteLiteral(value.stringValue);
+  if (type === "int" && "intValue" in value) return quoteLiteral(BigInt(value.intValue));
+  if (type === "double" && "doubleValue" in value) return quoteLiteral(value.doubleValue);
+  if (type === "bool" && "boolValue" in value) return quoteLiteral(value.boolValue);
+  return undefined;
 }

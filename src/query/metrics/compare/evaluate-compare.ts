@@ -1,5 +1,5 @@
 import { TIME_MAX_UNIX_NANO } from "../../../schema/columns.ts";
-import type { FieldRef, IntrinsicName, MetricsStage } from "../../../traceql/ast.ts";
+import type { FieldRef, MetricsStage } from "../../../traceql/ast.ts";
 import { foldConstants } from "../../../traceql/fold.ts";
 import type { Pipeline } from "../../../traceql/plan/pipeline.ts";
 import { listOfField } from "../../../traceql/sql/field-value.ts";
@@ -10,6 +10,7 @@ import { timestampSql } from "../../segment-sql.ts";
 import type { Evaluation } from "../evaluation.ts";
 import { type FinishedSeries, NO_SERIES } from "../finish-series.ts";
 import { type RowSource, type RowSources, visitRows } from "../row-sources.ts";
+import { OF_TRACE } from "./compare-attributes.ts";
 import { countAttributes } from "./count-attributes.ts";
 import { ValueCounts } from "./value-counts.ts";
 
@@ -18,8 +19,6 @@ type CompareStage = MetricsStage & { type: "compare" };
 const DEFAULT_TOP_N = 10n;
 /** More values of each attribute than any answer has room for. */
 const MAX_TOP_N = 20_000n;
-/** Attributes of a span that are known by its trace as a whole. */
-const OF_TRACE: readonly IntrinsicName[] = ["rootName", "rootServiceName", "span:childCount"];
 
 /**
  * The series of compare(): for each attribute and each of both groups the most frequent values, and
@@ -37,7 +36,7 @@ export async function evaluateCompare(
   const topN = Number(minOf(stage.topN ?? DEFAULT_TOP_N, MAX_TOP_N));
   const used = fieldsOf(selection);
   const listFields = [...pipeline.fields, ...used].filter((field) => listOfField(field));
-  const ofTrace = OF_TRACE.map((name): FieldRef => ({ type: "intrinsic", name }));
+  const ofTrace = Array.from(OF_TRACE, (name): FieldRef => ({ type: "intrinsic", name }));
   const fields = [...used, ...ofTrace];
   const counts = new ValueCounts(grid.count);
   await visitRows({ evaluation, pipeline, fields }, async (rows: RowSources) => {

@@ -16,7 +16,22 @@ export function deltaValues(
   skipped: number,
   count: number,
 ): bigint[] {
+  const distances = new Float64Array(skipped + count);
+  const first = deltaDistances(bytes, at, distances);
+  return Array.from(distances.subarray(skipped), (distance) => deltaValue(first, distance));
+}
+
+export function deltaValue(first: bigint, distance: number): bigint {
+  return BigInt.asIntN(64, first + BigInt(distance));
+}
+
+/**
+ * Fills `out` with how far the first values of such a page lie from the very first, which it
+ * returns: safe integers all. Throws `corrupt` where the bytes do not hold so many.
+ */
+export function deltaDistances(bytes: Uint8Array, at: number, out: Float64Array): bigint {
   const input = new Bytes(bytes, at);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const blockValues = input.varint();
   const parts = input.varint();
   const total = input.varint();
@@ -25,12 +40,11 @@ export function deltaValues(
   }
   const partValues = parts === 0 ? 0 : blockValues / parts;
   if (partValues === 0 || partValues % 32 !== 0) throw corrupt("blocks without whole parts");
-  if (skipped + count > total) throw corrupt("a page has fewer values than it should");
+  if (out.length > total) throw corrupt("a page has fewer values than it should");
   const first = input.zigzag64();
-  const values: bigint[] = [];
   let distance = 0;
-  const end = skipped + count;
-  if (skipped === 0 && count > 0) values.push(first);
+  const end = out.length;
+  if (end > 0) out[0] = 0;
   for (let index = 1; index < end; ) {
     const least = input.zigzag();
     const widths = input.take(parts);
@@ -38,25 +52,41 @@ export function deltaValues(
       const width = bytes[widths + part]!;
       if (width > MAX_WIDTH) throw unsupported(`differences of ${width} bits`);
       let bit = 8 * input.take((partValues / 8) * width);
-      for (let i = 0; i < partValues && index < end; i++, index++, bit += width) {
-        distance += least + bitsAt(bytes, bit, width);
-        if (index >= skipped) values.push(BigInt.asIntN(64, first + BigInt(distance)));
+      const stop = Math.min(end, index + partValues);
+      for (; index < stop; index++, bit += width) {
+        distance += least + bitsAt(view, bit, width);
+        out[index] = distance;
       }
       if (!Number.isSafeInteger(distance)) throw unsupported("values far from each other");
     }
   }
-  return values;
+  return first;
 }
 
+const POWERS = Float64Array.from({ length: 33 }, (_, i) => 2 ** i);
+
 /** `width` bits, the lowest first. */
-function bitsAt(bytes: Uint8Array, bit: number, width: number): number {
+function bitsAt(view: DataView, bit: number, width: number): number {
+  const at = bit >>> 3;
+  const shift = bit & 7;
+  if (at + 8 > view.byteLength) return lastBits(view, at, shift, width);
+  const low = view.getUint32(at, true) >>> shift;
+  const has = 32 - shift;
+  if (width < has) return low & ((1 << width) - 1);
+  // At most 28 bits of the next word.
+  const high = view.getUint32(at + 4, true) & ((1 << (width - has)) - 1);
+  return low + high * POWERS[has]!;
+}
+
+/** The same where the bytes end. */
+function lastBits(view: DataView, from: number, skipped: number, width: number): number {
   let value = 0;
   let scale = 1;
-  let at = bit >>> 3;
-  let shift = bit & 7;
+  let at = from;
+  let shift = skipped;
   for (let left = width; left > 0; ) {
     const taken = Math.min(8 - shift, left);
-    value += ((bytes[at++]! >>> shift) & ((1 << taken) - 1)) * scale;
+    value += ((view.getUint8(at++) >>> shift) & ((1 << taken) - 1)) * scale;
     scale *= 2 ** taken;
     left -= taken;
     shift = 0;

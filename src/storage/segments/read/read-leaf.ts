@@ -146,7 +146,7 @@ class PageLevels {
   }
 }
 
-function levelSection(body: Uint8Array, at: number): { from: number; to: number } {
+export function levelSection(body: Uint8Array, at: number): { from: number; to: number } {
   const from = at + 4;
   if (from > body.length) throw corrupt("a page ends early");
   const length =

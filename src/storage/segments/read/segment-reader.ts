@@ -9,6 +9,7 @@ import { unsupported } from "./read-error.ts";
 import { type GroupPlace, loadFooter, type ReadAt, type ReadFooter } from "./read-footer.ts";
 import { type LeafData, readLeaf } from "./read-leaf.ts";
 import type { Leaf } from "./read-schema.ts";
+import { MAX_WINDOW_BYTES, prefetchWindow, windowsOf } from "./read-windows.ts";
 
 /** Rows of a segment, half open. */
 export type RowRange = { readonly fromRow: number; readonly toRow: number };
@@ -21,10 +22,6 @@ export type RowBlock = {
   readonly rowCount: number;
 };
 
-/** A read of this size costs about as much as two smaller ones. */
-const MAX_WINDOW_BYTES = 4 << 20;
-/** Chunks stand one behind the other; a gap is not ours, so it is not read. */
-const MAX_GAP_BYTES = 4096;
 const MAX_BLOOM_SPAN_BYTES = 1 << 20;
 
 /** What is known of a segment once its footer was read; serves any number of opened files. */
@@ -133,9 +130,7 @@ export class SegmentReader {
   ): Promise<LeafData[]> {
     const data: LeafData[] = [];
     for (const window of windowsOf(this.#layout.footer.leaves, group)) {
-      // A larger window is one large chunk: of that only the pages needed are read.
-      const length = window.end - window.start;
-      if (length <= MAX_WINDOW_BYTES) await source.prefetch(window.start, length);
+      await prefetchWindow(source, window);
       for (const leaf of window.leaves) {
         const same = leaf.elders.find(({ index, elementDef }) =>
           data[index]!.defs.every((def) => def < elementDef),
@@ -170,28 +165,4 @@ export class SegmentReader {
     layout.blooms = blooms;
     return blooms;
   }
-}
-
-type Window = { readonly start: number; end: number; readonly leaves: Leaf[] };
-
-/** Runs of chunks that are read at once, in the order of the leaves. */
-function windowsOf(leaves: readonly Leaf[], group: GroupPlace): Window[] {
-  const windows: Window[] = [];
-  let last: Window | undefined;
-  for (const leaf of leaves) {
-    const { start, end } = group.chunks[leaf.index]!;
-    const near =
-      last !== undefined &&
-      start >= last.end &&
-      start - last.end <= MAX_GAP_BYTES &&
-      end - last.start <= MAX_WINDOW_BYTES;
-    if (last !== undefined && near) {
-      last.end = end;
-      last.leaves.push(leaf);
-    } else {
-      last = { start, end, leaves: [leaf] };
-      windows.push(last);
-    }
-  }
-  return windows;
 }

@@ -1,0 +1,20 @@
+import { nodeFiles } from "../drivers/files/node-files.ts";
+import { parentChannel } from "../runtime/worker.ts";
+import {
+  type CountingJob,
+  type CountingOutcome,
+  runCountingJob,
+} from "../storage/segments/count/counting-job.ts";
+
+/** A thread that counts the values of segments for queries. */
+const files = nodeFiles();
+const channel = parentChannel<CountingJob, CountingOutcome>();
+
+channel.onMessage((job) => {
+  // Every failure is in the outcome.
+  void runCountingJob(files, job).then((outcome) => {
+    const cells =
+      outcome.type === "counted" ? outcome.counts.columns.map(({ cells }) => cells.buffer) : [];
+    channel.post(outcome, cells);
+  });
+});
