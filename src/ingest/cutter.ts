@@ -1,3 +1,4 @@
+import { reached } from "../runtime/failpoints.ts";
 import type { Lsn, SegmentMeta, WalRange } from "../schema/segment-meta.ts";
 import type { Catalog } from "../storage/catalog/catalog.ts";
 import type { Logger } from "../telemetry/logger.ts";
@@ -142,6 +143,7 @@ export class Cutter {
         const walRange = { from: this.#askedTo, to: target };
         this.#askedTo = target;
         const metas = await this.#parts.cut(walRange);
+        reached("cut:written");
         this.#uncommitted = { metas, cutTo: target };
         await this.#commit();
       }
@@ -157,6 +159,7 @@ export class Cutter {
     if (this.#uncommitted === undefined) return;
     const { metas, cutTo } = this.#uncommitted;
     await this.#parts.catalog.commit({ add: metas, cutTo });
+    reached("cut:committed");
     this.#uncommitted = undefined;
     this.#cutTo = cutTo;
     this.#parts.onCommitted?.(metas);

@@ -1,6 +1,7 @@
 import { isPintailError, PintailError } from "../errors.ts";
 import type { BatchDecoder, NewBatchDecoder, TruncatedAttributes } from "../model/batch-decoder.ts";
 import { DecodeError } from "../model/decode-error.ts";
+import { reached } from "../runtime/failpoints.ts";
 import type { Lsn, SegmentMeta } from "../schema/segment-meta.ts";
 import type { SegmentWriter } from "../storage/segments/segment-writer.ts";
 import { freeBuffer } from "../util/free-buffer.ts";
@@ -114,6 +115,7 @@ export class IngestWorker {
       for (const { batch, tenant, walRange } of heads) {
         const options = { tenant, level: 0, walRange, replaces: [] };
         metas.push(await this.#parts.segments.write(batch, options));
+        reached("cut:half-written");
       }
       this.#heads.written(heads);
       this.#send({ type: "cut", id, metas });

@@ -95,6 +95,11 @@ export class PintailProcess {
     return this.#child.exitCode === null && this.#child.signalCode === null;
   }
 
+  /** The signal that ended it, if one did. */
+  get endedBy(): NodeJS.Signals | null {
+    return this.#child.signalCode;
+  }
+
   get pid(): number {
     return this.#child.pid!;
   }
@@ -160,9 +165,10 @@ export class PintailProcess {
       }
       await new Promise((done) => setTimeout(done, 50));
     }
-    const { exitCode } = this.#child;
+    const { exitCode, signalCode } = this.#child;
     await this.kill();
-    throw new Error(`pintail did not become ready (exit code ${exitCode}):\n${this.#output}`);
+    const end = signalCode === null ? `exit code ${exitCode}` : `ended by ${signalCode}`;
+    throw new Error(`pintail did not become ready (${end}):\n${this.#output}`);
   }
 }
 

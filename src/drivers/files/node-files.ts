@@ -2,6 +2,7 @@ import fsSync from "node:fs";
 import fs from "node:fs/promises";
 import path from "node:path";
 import { PintailError } from "../../errors.ts";
+import { reached } from "../../runtime/failpoints.ts";
 import { errorCode, fileError } from "./file-error.ts";
 import type { AppendFile, FileStat, Files, ReadFile, SyncReadFile } from "./files.ts";
 import { lockFile } from "./lock-file.ts";
@@ -243,6 +244,7 @@ async function writeAtomic(
     } finally {
       await handle.close();
     }
+    reached("file:unnamed");
     await fs.rename(temporary, file);
   } catch (e) {
     await fs.unlink(temporary).catch(() => {});

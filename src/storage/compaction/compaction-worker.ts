@@ -2,6 +2,7 @@ import { isPintailError } from "../../errors.ts";
 import type { BatchDecoder, NewBatchDecoder } from "../../model/batch-decoder.ts";
 import { DecodeError } from "../../model/decode-error.ts";
 import { SpanBatch, type SpanBatchSizes } from "../../model/span-batch.ts";
+import { reached } from "../../runtime/failpoints.ts";
 import type { SegmentMeta, WalRange } from "../../schema/segment-meta.ts";
 import { DamagedSegmentError } from "../segments/read/read-error.ts";
 import type { SegmentIdentity, SegmentWriter } from "../segments/segment-writer.ts";
@@ -198,6 +199,7 @@ class Output {
     if (this.#sizes.size >= MAX_TARGETS) this.#sizes.clear();
     this.#sizes.set(tenant, batch.sizes);
     this.metas.push(await this.#parts.segments.write(batch, identity));
+    reached("l1:half-written");
     batch.reset();
     this.#spare.batch = batch;
   }

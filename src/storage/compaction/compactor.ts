@@ -1,4 +1,5 @@
 import { PintailError } from "../../errors.ts";
+import { reached } from "../../runtime/failpoints.ts";
 import type { Lsn, SegmentMeta, WalRange } from "../../schema/segment-meta.ts";
 import type { Logger } from "../../telemetry/logger.ts";
 import type { Catalog } from "../catalog/catalog.ts";
@@ -254,6 +255,7 @@ export class Compactor {
       const made = await this.#l1FromWal(walRange, inputs);
       const lacking = lackingTenants(inputs, made.metas);
       if (lacking.length === 0) {
+        reached("l1:written");
         await this.#commit({
           level: 1,
           inputs,
@@ -516,7 +518,9 @@ export class Compactor {
     }
     if (releasedTo === undefined) return;
     this.#l1Failures = 0;
+    reached("l1:committed");
     await releaseWal(releasedTo);
+    reached("l1:released");
   }
 
   #checked(

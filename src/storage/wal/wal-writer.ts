@@ -1,4 +1,5 @@
 import { type AppendFile, type Files, joinPath } from "../../drivers/files/files.ts";
+import { reached } from "../../runtime/failpoints.ts";
 import type { Lsn } from "../../schema/segment-meta.ts";
 import { walFileName } from "./wal-format.ts";
 
@@ -51,7 +52,9 @@ export class WalWriter {
   async write(parts: readonly Uint8Array[], lsn: Lsn, endLsn: Lsn): Promise<void> {
     const file = await this.#fileFor(lsn);
     await file.handle.write(parts, lsn - file.firstLsn);
+    reached("wal:written");
     await file.handle.sync();
+    reached("wal:synced");
     file.endLsn = endLsn;
     const position = this.#positions.at(-1);
     if (position !== undefined) position.endLsn = endLsn;
