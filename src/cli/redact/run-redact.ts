@@ -75,8 +75,7 @@ function answerLines(dryRun: boolean, answer: RedactAnswer): string[] {
 }
 
 function statusLines(status: RedactionStatus): string[] {
-  const { id, state, createdUnixMs, doneUnixMs, filesLeft, filesDeletedByUnixMs } = status;
-  const gone = doneUnixMs !== undefined && filesLeft === 0;
+  const { id, state, createdUnixMs, doneUnixMs, filesDeletedByUnixMs } = status;
   return rows([
     ["redaction", id],
     ["state", state === "done" ? "done" : "hidden, being removed"],
@@ -89,13 +88,16 @@ function statusLines(status: RedactionStatus): string[] {
     ["spans removed", String(status.removedSpans)],
     ...(state === "done"
       ? []
-      : ([["segments to go", String(status.segmentsLeft)]] satisfies [string, string][])),
-    ...(doneUnixMs === undefined ? [] : ([["done", timeText(doneUnixMs)]] as [string, string][])),
+      : ([
+          ["segments to go", String(status.segmentsLeft)],
+          ["replaced files", String(status.filesLeft)],
+        ] satisfies [string, string][])),
     ...(filesDeletedByUnixMs === undefined
       ? []
-      : ([
-          ["replaced files", gone ? "deleted" : `deleted by ${timeText(filesDeletedByUnixMs)}`],
-        ] as [string, string][])),
+      : ([["deleted by", timeText(filesDeletedByUnixMs)]] satisfies [string, string][])),
+    ...(doneUnixMs === undefined
+      ? []
+      : ([["done", timeText(doneUnixMs)]] satisfies [string, string][])),
   ]);
 }
 

@@ -17,7 +17,7 @@ export type Redaction = {
   readonly spanCount: number;
   /** 32 hex digits each, sorted, at most `MAX_REDACTED_TRACES`; empty when done. */
   readonly traceIds: readonly string[];
-  /** `hiding`: some segments still hold the traces; `done`: none does. */
+  /** `hiding`: something on a disk may still hold the traces; `done`: nothing does. */
   readonly state: "hiding" | "done";
   readonly doneUnixMs: number | undefined;
   /** Spans that rewriting removed so far. */

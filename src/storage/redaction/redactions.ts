@@ -73,9 +73,10 @@ export type RedactionPreview = {
 export type RedactionStatus = Omit<Redaction, "traceIds"> & {
   /** Segments that may still hold the traces. */
   readonly segmentsLeft: number;
-  /** Once it is done: when the last replaced file is deleted at the latest, and how many are left. */
+  /** Files (with a bucket, objects) of segments that were replaced and wait for their deletion. */
+  readonly filesLeft: number;
+  /** When they are deleted at the latest; known once no segment and no log holds the traces. */
   readonly filesDeletedByUnixMs: number | undefined;
-  readonly filesLeft: number | undefined;
 };
 
 const EXAMPLES = 10;
@@ -85,9 +86,10 @@ export const MAX_HIDDEN_TRACES = 100_000;
 const SAVE_MS = 60_000;
 
 /**
- * Removes traces: hides them at once, and follows their spans out of the segments and the write-ahead
- * log. What it knows between two starts is in the catalog. Spans of a redacted trace that arrive while
- * it is hiding are removed with the others; a redaction that is done knows its traces no more.
+ * Removes traces: hides them at once, and follows their spans out of the segments, the write-ahead
+ * log and the replaced files, from which a catalog that is rebuilt would take them again. What it
+ * knows between two starts is in the catalog. Spans of a redacted trace that arrive while it is hiding
+ * are removed with the others; a redaction that is done knows its traces no more.
  */
 export class Redactions {
   readonly #parts: RedactionParts;
@@ -95,6 +97,8 @@ export class Redactions {
   readonly #abort = new AbortController();
   /** Of redactions whose traces no segment holds: the log may have them before this. */
   readonly #walTargets = new Map<string, Lsn>();
+  /** Since when (Unix milliseconds) neither segments nor the log have them. */
+  readonly #goneSince = new Map<string, number>();
   /** By redaction; not in the catalog yet. */
   readonly #removedSpans = new Map<string, number>();
   #savedMs: number;
@@ -263,8 +267,20 @@ export class Redactions {
     await this.#save();
   }
 
-  /** Whether neither segments nor the write-ahead log hold spans of it that came before now. */
+  /** Whether no segment, log or replaced file holds spans of it that came before now. */
   async #isGone(redaction: Redaction): Promise<boolean> {
+    const { id, tenant } = redaction;
+    if (!(await this.#hasLeft(redaction))) {
+      this.#goneSince.delete(id);
+      return false;
+    }
+    const since = this.#goneSince.get(id) ?? this.#parts.nowMs();
+    this.#goneSince.set(id, since);
+    return this.#filesOf(tenant, since) === 0;
+  }
+
+  /** Whether neither segments nor the write-ahead log hold spans of it that came before now. */
+  async #hasLeft(redaction: Redaction): Promise<boolean> {
     const { catalog, cutHead, wal } = this.#parts;
     const { id } = redaction;
     if (!this.#isInSegments(redaction)) {
@@ -295,6 +311,7 @@ export class Redactions {
     await catalog.commit({ redactions: [{ ...redaction, ...done }] });
     this.#removedSpans.delete(id);
     this.#walTargets.delete(id);
+    this.#goneSince.delete(id);
     log.info("redacted traces removed", { tenant, redaction: id, traceCount, removedSpans });
   }
 
@@ -337,12 +354,14 @@ export class Redactions {
     const { traceIds: _, ...shown } = redaction;
     const { deleteGraceMs, deleteIntervalMs } = this.#settings;
     const { id, tenant, doneUnixMs } = redaction;
+    const goneSince = this.#goneSince.get(id);
     return {
       ...shown,
       removedSpans: redaction.removedSpans + (this.#removedSpans.get(id) ?? 0),
       segmentsLeft: this.#segmentsOf(redaction).length,
-      filesDeletedByUnixMs: doneUnixMs && doneUnixMs + deleteGraceMs + deleteIntervalMs,
-      filesLeft: doneUnixMs && this.#filesOf(tenant, doneUnixMs),
+      filesLeft:
+        doneUnixMs === undefined ? this.#filesOf(tenant, goneSince ?? this.#parts.nowMs()) : 0,
+      filesDeletedByUnixMs: goneSince && goneSince + deleteGraceMs + deleteIntervalMs,
     };
   }
 
