@@ -341,6 +341,8 @@ export class Compactor {
   #l1Due(): boolean {
     const l0 = this.#l0();
     const { cutTo, releasedTo } = this.#parts.catalog.walPositions();
+    // L0 that a rebuilt catalog took in again are merged when others come.
+    if (cutTo <= releasedTo) return false;
     // Only refused records: nothing to build, but the WAL can go.
     if (l0.length === 0) return cutTo - releasedTo > EMPTY_RANGE_BYTES;
     if (cutTo - releasedTo > this.#settings.l1WalBytes) return true;
@@ -375,9 +377,12 @@ export class Compactor {
   #dueRewrite(): Promise<void> | undefined {
     const { catalog, monotonicMs } = this.#parts;
     const now = monotonicMs();
+    const { releasedTo } = catalog.walPositions();
     for (const tenant of catalog.tenants()) {
       for (const segment of catalog.segments(tenant)) {
-        if (segment.level === 0 || !this.hiddenChecks.mayHold(segment)) continue;
+        if (!this.hiddenChecks.mayHold(segment)) continue;
+        // L1 takes it soon. Not one that a rebuilt catalog took in again: nothing else may ever come.
+        if (segment.level === 0 && (segment.walRange?.to ?? 0) > releasedTo) continue;
         if (now < (this.#rewriteNotBeforeMs.get(segment.id) ?? Number.NEGATIVE_INFINITY)) continue;
         return this.#rewrite(segment);
       }
