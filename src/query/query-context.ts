@@ -73,6 +73,8 @@ export interface QueryRun {
   countValues(meta: SegmentMeta, request: CountRequest): Promise<SegmentCounts | undefined>;
   /** A table for the run's own queries; whoever makes it disposes of it. */
   scratchTable(columns: readonly ScratchColumn[]): Promise<ScratchTable>;
+  /** The same of the rows of a SELECT. */
+  scratchTableOf(select: string): Promise<ScratchTable>;
   /** Throws `canceled` or `timeout` when it is time to stop: for work that is not the database's. */
   throwIfOver(): void;
   /** Calls `visit` for each item; lets other requests have the thread now and then. */
@@ -310,6 +312,14 @@ class Attempt implements QueryRun {
 
   scratchTable(columns: readonly ScratchColumn[]): Promise<ScratchTable> {
     return this.context.database.scratchTable(columns, this.#bounds());
+  }
+
+  scratchTableOf(select: string): Promise<ScratchTable> {
+    return this.#recorded(select, async (text, count) => {
+      const table = await this.context.database.scratchTableOf(text, this.#bounds());
+      count(table.rowCount);
+      return table;
+    });
   }
 
   throwIfOver(): void {

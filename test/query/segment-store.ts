@@ -183,6 +183,10 @@ export class SegmentStore {
         return this.database.chunks(sql, onChunk, options);
       },
       scratchTable: (columns, options) => this.database.scratchTable(columns, options),
+      scratchTableOf: (select, options) => {
+        this.statements.push(select);
+        return this.database.scratchTableOf(select, options);
+      },
       [Symbol.asyncDispose]: async () => {},
     };
     return {

@@ -67,4 +67,9 @@ export interface ScratchDatabase extends Database {
    * database had to be opened again no longer finds the table, and rejects with `unavailable`.
    */
   scratchTable(columns: readonly ScratchColumn[], options?: QueryOptions): Promise<ScratchTable>;
+  /**
+   * The same of the rows that a SELECT gives. They count towards the memory limit, and go to the disk
+   * when that is reached.
+   */
+  scratchTableOf(select: string, options?: QueryOptions): Promise<ScratchTable>;
 }

@@ -173,23 +173,46 @@ class NodeDatabase implements WritableDatabase, ScratchDatabase {
     columns: readonly ScratchColumn[],
     options: QueryOptions = {},
   ): Promise<ScratchTable> {
-    if (this.#sandboxed || !this.#inMemory) throw new Error("no scratch tables in this database");
     const rowCount = scratchRowCount(columns);
-    const { maxRows } = options;
-    if (maxRows !== undefined && rowCount > maxRows) {
-      throw new PintailError("limited", `a scratch table of ${rowCount} rows of ${maxRows}`);
-    }
+    checkScratchRows(rowCount, options);
+    return await this.#scratch(options, async (connection, name, deadline) => {
+      await duckdb.query(connection, createScratchSql(name, columns));
+      await fillScratchTable(connection, name, columns, async () => {
+        await new Promise((resolve) => setImmediate(resolve));
+        deadline.throwIfExpired();
+      });
+      return rowCount;
+    });
+  }
+
+  async scratchTableOf(select: string, options: QueryOptions = {}): Promise<ScratchTable> {
+    return await this.#scratch(options, async (connection, name, deadline) => {
+      const result = await interruptible(connection, deadline, () =>
+        this.#mapped(duckdb.query(connection, `CREATE TABLE ${name} AS ${select}`)),
+      );
+      let rowCount = 0;
+      await readResult(result, deadline, ({ columns }) => {
+        rowCount = Number(columns[0]?.[0] ?? 0);
+      });
+      checkScratchRows(rowCount, options);
+      return rowCount;
+    });
+  }
+
+  /** `make` makes the table of this name and tells its rows. */
+  async #scratch(
+    options: QueryOptions,
+    make: (connection: duckdb.Connection, name: string, deadline: Deadline) => Promise<number>,
+  ): Promise<ScratchTable> {
+    if (this.#sandboxed || !this.#inMemory) throw new Error("no scratch tables in this database");
     const name = newScratchName();
-    await this.#run(options, async (connection, deadline) => {
+    const rowCount = await this.#run(options, async (connection, deadline) => {
       deadline.throwIfExpired();
       await this.#dropScratchTables(connection);
-      await duckdb.query(connection, createScratchSql(name, columns));
       try {
-        await fillScratchTable(connection, name, columns, async () => {
-          await new Promise((resolve) => setImmediate(resolve));
-          deadline.throwIfExpired();
-        });
+        const made = await make(connection, name, deadline);
         deadline.throwIfExpired();
+        return made;
       } catch (e) {
         this.#unwantedTables.add(name);
         await this.#dropScratchTables(connection);
@@ -364,3 +387,8 @@ function joinStatements(statements: readonly string[]): string[] {
 }
 
 const MAX_TEXT_CHARS = 4 * 1024 * 1024;
+
+function checkScratchRows(rowCount: number, { maxRows }: QueryOptions): void {
+  if (maxRows === undefined || rowCount <= maxRows) return;
+  throw new PintailError("limited", `a scratch table of ${rowCount} rows of ${maxRows}`);
+}

@@ -45,9 +45,19 @@ export type RowNumbering = Pick<OverlaySlice, "numberOf" | "isOverlaid">;
 export type RowSources = {
   /** A WITH clause that the sources need, or "". */
   readonly prelude: string;
+  /** Where the prelude runs a whole pipeline. */
+  readonly hits?: PipelineHits | undefined;
   readonly sources: readonly RowSource[];
   /** No row that comes later starts after this; undefined when there are none. */
   readonly restUntil: bigint | undefined;
+};
+
+/** For those who need several statements: the pipeline's outcome kept in a table. */
+export type PipelineHits = {
+  /** Gives what is to be kept. */
+  readonly select: string;
+  /** The clause that takes the place of the prelude. */
+  preludeOver(table: string): string;
 };
 
 export type RowRequest = {
@@ -187,7 +197,7 @@ function traceSources(
   overlay: TraceOverlay,
   possible: readonly PreparedSegment[],
   grid: MetricsGrid,
-): Pick<RowSources, "prelude" | "sources"> {
+): Pick<RowSources, "prelude" | "hits" | "sources"> {
   const { pipeline, condition } = request;
   const groups = groupByKey(possible).map(([first, ...others]): TraceGroup => {
     const { shape, conditions } = first!;
@@ -215,8 +225,13 @@ function traceSources(
       `(SELECT * FROM ${from(some, all)} SEMI JOIN ${HITS} USING (row_id))`,
     where: "TRUE",
   }));
-  const hits = hitsSql(pipeline, whole, grid);
-  return { prelude: parents === undefined ? hits : `${hits}, ${parents} `, sources };
+  const clause = hitsSql(pipeline, whole, grid);
+  const rest = parents === undefined ? "" : `, ${parents} `;
+  const hits = {
+    select: `${clause} SELECT row_id FROM ${HITS}`,
+    preludeOver: (table: string) => `WITH ${HITS} AS (SELECT row_id FROM ${table})${rest} `,
+  };
+  return { prelude: `${clause}${rest}`, hits, sources };
 }
 
 /** Name of the relation with the columns that stand beside a row, by `row_id`. */

@@ -187,3 +187,22 @@ test("disposing of a table after its database was closed does nothing", async ()
   await other[Symbol.asyncDispose]();
   await table[Symbol.asyncDispose]();
 });
+
+test("holds the rows that a SELECT gives, or nothing when that fails", async () => {
+  const table = await database.scratchTableOf("SELECT range AS n FROM range(5000)");
+  expect(table.rowCount).toBe(5000);
+  expect(await database.rows(`SELECT sum(n)::BIGINT FROM ${table.name}`)).toEqual([[12_497_500n]]);
+  await table[Symbol.asyncDispose]();
+  const none = await database.scratchTableOf("SELECT 1 AS n WHERE false");
+  expect(none.rowCount).toBe(0);
+  await none[Symbol.asyncDispose]();
+  const endless = "SELECT count(*) AS n FROM range(1000000000000) a, range(1000) b";
+  await expect(database.scratchTableOf(endless, { timeoutMs: 50 })).rejects.toMatchObject({
+    kind: "timeout",
+  });
+  const few = database.scratchTableOf("SELECT range AS n FROM range(11)", { maxRows: 10 });
+  await expect(few).rejects.toMatchObject({ kind: "limited" });
+  await expect(database.scratchTableOf("SELECT nothing")).rejects.toThrow("nothing");
+  const left = "SELECT count(*) FROM duckdb_tables() WHERE table_name LIKE 'pintail_scratch_%'";
+  expect(await database.rows(left)).toEqual([[0n]]);
+});

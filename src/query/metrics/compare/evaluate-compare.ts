@@ -12,6 +12,7 @@ import { type FinishedSeries, NO_SERIES } from "../finish-series.ts";
 import { type RowSource, type RowSources, visitRows } from "../row-sources.ts";
 import { OF_TRACE } from "./compare-attributes.ts";
 import { countAttributes } from "./count-attributes.ts";
+import { withKeptHits } from "./kept-hits.ts";
 import { ValueCounts } from "./value-counts.ts";
 
 type CompareStage = MetricsStage & { type: "compare" };
@@ -39,12 +40,14 @@ export async function evaluateCompare(
   const ofTrace = Array.from(OF_TRACE, (name): FieldRef => ({ type: "intrinsic", name }));
   const fields = [...used, ...ofTrace];
   const counts = new ValueCounts(grid.count);
-  await visitRows({ evaluation, pipeline, fields }, async (rows: RowSources) => {
+  await visitRows({ evaluation, pipeline, fields }, async (given: RowSources) => {
     const selectionOf = (source: RowSource): string =>
       `((${filterToSql(selection, source.shape).text}) AND ${windowSql(stage)})`;
-    const request = { evaluation, rows, selectionOf, listFields: unique(listFields), topN };
-    await countAttributes(request, counts);
-    if (rows.restUntil !== undefined) await evaluation.onStep?.(undefined, grid.count);
+    await withKeptHits(evaluation.run, given, async (rows) => {
+      const request = { evaluation, rows, selectionOf, listFields: unique(listFields), topN };
+      await countAttributes(request, counts);
+    });
+    if (given.restUntil !== undefined) await evaluation.onStep?.(undefined, grid.count);
   });
   return counts.finish(topN);
 }
