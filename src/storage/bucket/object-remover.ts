@@ -1,5 +1,6 @@
 import type { ObjectStore } from "../../drivers/objects/object-store.ts";
 import { PintailError } from "../../errors.ts";
+import { reached } from "../../runtime/failpoints.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import type { BucketHealth } from "./bucket-health.ts";
 import type { BucketMetrics } from "./metrics.ts";
@@ -81,12 +82,14 @@ export class ObjectRemover {
     const { removeFile, forgetCopies, health } = this.#parts;
     await removeFile(segment);
     await forgetCopies(segment.id);
+    reached("deletion:file-gone");
     if (!this.#mayExist.has(segment.id)) return;
     // Thousands may be due: while the bucket is away they must not wait for it one by one.
     if (health.paused) {
       throw new PintailError("unavailable", "the bucket is away", { retryAfterMs: RETRY_AFTER_MS });
     }
     await this.removeObject(segment);
+    reached("deletion:object-gone");
   }
 
   /** Deletes an object that came after its segment had left; tried again by `retryLate`. */

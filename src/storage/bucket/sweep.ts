@@ -1,5 +1,6 @@
 import type { ObjectStore } from "../../drivers/objects/object-store.ts";
 import { PintailError } from "../../errors.ts";
+import { reached } from "../../runtime/failpoints.ts";
 import type { SegmentMeta } from "../../schema/segment-meta.ts";
 import type { Logger } from "../../telemetry/logger.ts";
 import { orAborted } from "../../util/or-aborted.ts";
@@ -136,6 +137,7 @@ export class Sweep {
     if (segment !== undefined && this.#isWaiting(segment.id)) return;
     if (segment !== undefined && (remover.wasRemoved(segment.id) || replaced.has(segment.id))) {
       await this.#mustOwn();
+      reached("sweep:found");
       await remover.removeObject(segment);
       counts.deleted++;
       return;

@@ -1,6 +1,7 @@
 import type { Files, ReadFile } from "../../drivers/files/files.ts";
 import type { ObjectInfo, ObjectStore } from "../../drivers/objects/object-store.ts";
 import { isPintailError } from "../../errors.ts";
+import { reached } from "../../runtime/failpoints.ts";
 import type { SegmentMeta } from "../../schema/segment-meta.ts";
 import type { Logger } from "../../telemetry/logger.ts";
 import { orAborted } from "../../util/or-aborted.ts";
@@ -164,13 +165,16 @@ export class Uploader {
     let stored: ObjectInfo;
     try {
       remover.mayExist(segment.id);
+      reached("upload:opened");
       stored = await this.#put(segment, file);
+      reached("upload:put");
     } finally {
       await file.close();
     }
     if (catalog.segment(segment.id) !== undefined) {
       const object = { version: stored.version };
       await catalog.commit({ stored: [{ id: segment.id, object }] });
+      reached("upload:committed");
     }
     const known = catalog.segment(segment.id);
     if (known?.object !== undefined) {

@@ -2,6 +2,7 @@ import type { SqlValue, WritableDatabase } from "../../drivers/duckdb/database.t
 import { sqlLiteral } from "../../drivers/duckdb/sql-literal.ts";
 import { type Files, joinPath } from "../../drivers/files/files.ts";
 import { PintailError } from "../../errors.ts";
+import { reached } from "../../runtime/failpoints.ts";
 import type { SegmentMeta } from "../../schema/segment-meta.ts";
 import type { Catalog, CatalogChange, WalPositions } from "./catalog.ts";
 import { CatalogState, type HiddenBySegment, type RemovedSegment } from "./catalog-state.ts";
@@ -170,6 +171,7 @@ class DuckdbCatalog implements Catalog {
       const { segments, removed, walPositions } = await parts.rebuild(hint);
       for await (const batch of segments) {
         await database.transaction(insertSegments(batch.map(packed)));
+        reached("rebuild:half-written");
       }
       await database.transaction([
         ...insertRemoved(removed, parts.nowMs()),
@@ -310,6 +312,7 @@ class DuckdbCatalog implements Catalog {
     if (statements.length === 0) return;
     try {
       await this.#database.transaction(statements);
+      reached("catalog:written");
     } catch (cause) {
       this.#doubtful = true;
       const reason = cause instanceof Error ? cause.message : String(cause);
@@ -415,6 +418,7 @@ class DuckdbCatalog implements Catalog {
     const path = joinPath(this.#parts.dataDir, REDACTIONS_FILE);
     const json = JSON.stringify([...all.values()]);
     await this.#parts.files.writeFileAtomic(path, new TextEncoder().encode(json));
+    reached("catalog:redactions-saved");
   }
 
   /** Kept out of the database on purpose. A failure is tried again with the next commit. */

@@ -410,6 +410,7 @@ export class Compactor {
       this.#checked(tenant, [segment], made.hidden, 0);
       return;
     }
+    reached("rewrite:written");
     await this.#commit({
       level: made.metas[0]?.level ?? 2,
       inputs: [segment],
@@ -418,6 +419,7 @@ export class Compactor {
       bytesRead: segment.byteSize,
       removedSpans: new Map([[tenant, made.leftOut]]),
     });
+    reached("rewrite:committed");
   }
 
   async #merge(tenant: string, inputs: readonly SegmentMeta[]): Promise<void> {
@@ -432,6 +434,7 @@ export class Compactor {
       }
       throw e;
     }
+    reached("merge:written");
     await this.#commit({
       level: made.metas[0]?.level ?? 2,
       inputs,
@@ -440,6 +443,7 @@ export class Compactor {
       bytesRead: bytesOf(inputs),
       removedSpans: new Map([[tenant, made.leftOut]]),
     });
+    reached("merge:committed");
   }
 
   /** Whether the error is of an input that is not merged again, at least until the next start. */

@@ -1,4 +1,5 @@
 import { PintailError } from "../../errors.ts";
+import { reached } from "../../runtime/failpoints.ts";
 import type { Lsn, SegmentMeta } from "../../schema/segment-meta.ts";
 import type { Logger } from "../../telemetry/logger.ts";
 import type { Catalog } from "../catalog/catalog.ts";
@@ -189,6 +190,7 @@ export class Redactions {
     };
     if (signal.aborted) throw new PintailError("canceled", "redaction canceled");
     await catalog.commit({ redactions: [redaction] });
+    reached("redaction:hiding");
     // Not the query, which may name what must not be known.
     const { id, traceCount, spanCount } = redaction;
     log.info("traces redacted", { tenant, redaction: id, traceCount, spanCount });
@@ -309,6 +311,7 @@ export class Redactions {
     const removedSpans = redaction.removedSpans + (this.#removedSpans.get(id) ?? 0);
     const done = { state: "done", doneUnixMs: nowMs(), traceIds: [], removedSpans } as const;
     await catalog.commit({ redactions: [{ ...redaction, ...done }] });
+    reached("redaction:done");
     this.#removedSpans.delete(id);
     this.#walTargets.delete(id);
     this.#goneSince.delete(id);

@@ -1,3 +1,4 @@
+import { reached } from "../../runtime/failpoints.ts";
 import type { SegmentMeta } from "../../schema/segment-meta.ts";
 import type { Logger } from "../../telemetry/logger.ts";
 import type { Catalog } from "../catalog/catalog.ts";
@@ -158,6 +159,7 @@ export class Retention {
         live.map(({ segment }) => segment),
         [],
       );
+      reached("retention:dropped");
       this.#report(live, []);
     });
   }
@@ -185,7 +187,9 @@ export class Retention {
         await changes.discard(kept);
         throw e;
       }
+      reached("extraction:written");
       await changes.retire([live], kept);
+      reached("extraction:committed");
       this.#report([drop], kept);
     });
   }
@@ -216,7 +220,9 @@ export class Retention {
       }
     }
     if (deleted.length > 0) {
+      reached("deletion:all-gone");
       await catalog.forget(deleted);
+      reached("deletion:forgotten");
       metrics.deleted(deleted.length);
     }
     if (failures.length > 0) {
