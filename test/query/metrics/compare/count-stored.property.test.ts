@@ -50,7 +50,7 @@ describe("counting from pages", () => {
     { timeout: 240_000 },
     async (kind) => {
       const r = new Random(SEED);
-      for (let round = 0; round < 4; round++) {
+      for (let round = 0; round < 2; round++) {
         const traces = randomSpans(r, 25);
         const placed = traces.map((span): Placed => {
           const trace = Number.parseInt(span.traceId.slice(-4), 16);
