@@ -85,8 +85,7 @@ export async function startApp(parts: AppParts): Promise<App> {
       retentionReport: (tenants) => opening.retention.report(tenants),
       openRedactions: (findTraces) => {
         const { nowUnixMs: nowMs } = systemClock;
-        const { catalog } = storage;
-        const opened = followRedactions(opening, catalog, findTraces, settings.retention, {
+        const opened = followRedactions(opening, storage, findTraces, settings.retention, {
           ...{ log, nowMs },
         });
         stopRedactions = opened.stop;

@@ -9,6 +9,7 @@ import { BucketHealth } from "../storage/bucket/bucket-health.ts";
 import { BucketOwner } from "../storage/bucket/bucket-owner.ts";
 import { catalogId } from "../storage/bucket/catalog-id.ts";
 import { segmentKey } from "../storage/bucket/object-keys.ts";
+import { StoredRedactions } from "../storage/bucket/stored-redactions.ts";
 import type { BucketSettings } from "../storage/settings.ts";
 import { walExtent } from "../storage/wal/wal-extent.ts";
 import type { Logger } from "../telemetry/logger.ts";
@@ -37,6 +38,7 @@ export class Bucket {
   readonly settings: BucketSettings;
   readonly health: BucketHealth;
   readonly owner: BucketOwner;
+  readonly redactions: StoredRedactions;
   /** Aborted when the process stops. */
   readonly signal: AbortSignal;
   readonly #parts: BucketParts;
@@ -93,6 +95,12 @@ export class Bucket {
       log: parts.log,
       nowMs: systemClock.nowUnixMs,
       monotonicMs: systemClock.monotonicMs,
+      signal: this.signal,
+    });
+    this.redactions = new StoredRedactions({
+      store,
+      health: this.health,
+      isOwner: () => this.owner.check(),
       signal: this.signal,
     });
   }

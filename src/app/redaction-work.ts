@@ -2,13 +2,13 @@ import { PintailError } from "../errors.ts";
 import { compileSearch } from "../query/compile-search.ts";
 import { matchingTraceIds } from "../query/matching-traces.ts";
 import type { QueryEngine } from "../query/query-context.ts";
-import type { Catalog } from "../storage/catalog/catalog.ts";
 import { type RedactionParts, Redactions } from "../storage/redaction/redactions.ts";
 import type { RetentionSettings } from "../storage/settings.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import { parseQuery } from "../traceql/parser.ts";
 import { ulidSource } from "../util/ulid.ts";
 import type { Core } from "./core.ts";
+import type { Storage } from "./storage.ts";
 
 /** Traces by queries that wait behind those of users. */
 export function redactedTracesWith(engine: QueryEngine): RedactionParts["findTraces"] {
@@ -39,7 +39,7 @@ const TICK_MS = 5000;
 /** Redactions that are followed until `stop`, which comes before the core's end. */
 export function followRedactions(
   core: Core,
-  catalog: Catalog,
+  { catalog, bucket }: Pick<Storage, "catalog" | "bucket">,
   findTraces: RedactionParts["findTraces"],
   retention: RetentionSettings,
   { log, nowMs }: { readonly log: Logger; readonly nowMs: () => number },
@@ -47,6 +47,7 @@ export function followRedactions(
   const redactions = new Redactions(
     {
       catalog,
+      keep: bucket && ((all) => bucket.redactions.write(all)),
       cutHead: (signal) => cutAll(core, signal),
       findTraces,
       mayHold: (segment) => core.compactor.hiddenChecks.mayHold(segment),

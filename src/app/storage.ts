@@ -160,6 +160,7 @@ async function openOrRebuild(
           bucket: bucket && {
             store: bucket.store,
             signal: bucket.signal,
+            readRedactions: () => bucket.redactions.read(),
             onBadObject: (key, reason) => {
               const object = `${bucket.store.location}${key}`;
               log.error("object in the bucket is no segment: left alone", { object, reason });

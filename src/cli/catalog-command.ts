@@ -121,7 +121,7 @@ function openBucket(
 }
 
 function readsOf(
-  { store, signal }: Bucket,
+  { store, signal, redactions }: Bucket,
   progress: ProgressLine,
   terminal: ProgressTerminal,
   print: (line: string) => void,
@@ -129,6 +129,7 @@ function readsOf(
   return {
     store,
     signal,
+    readRedactions: () => redactions.read(),
     onBadObject(key, reason) {
       progress.clear();
       print(`no segment, left alone: ${store.location}${key}: ${reason}`);

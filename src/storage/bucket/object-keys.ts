@@ -2,6 +2,8 @@
 export const SEGMENTS_PREFIX = "segments/";
 /** Which catalog writes into the bucket. */
 export const OWNER_KEY = "owner.json";
+/** What was redacted and may still be in segments. */
+export const REDACTIONS_KEY = "redactions.json";
 
 const SUFFIX = ".parquet";
 /** Names of a key have 200 characters at most; a tenant of signs alone would have more. */

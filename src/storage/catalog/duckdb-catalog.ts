@@ -23,7 +23,7 @@ import {
   updateWalPositions,
 } from "./catalog-tables.ts";
 import { HiddenTraces } from "./hidden-traces.ts";
-import type { Redaction } from "./redaction.ts";
+import { joinRedactions, parseRedactions, type Redaction, redactionsJson } from "./redaction.ts";
 import { type DetailsSettings, SegmentDetails } from "./segment-details.ts";
 
 export type CatalogParts = {
@@ -45,6 +45,8 @@ export type RebuiltCatalog = {
   /** Whose files are to be deleted after the grace period. */
   readonly removed: readonly { readonly id: string; readonly tenant: string }[];
   readonly walPositions: WalPositions;
+  /** Known elsewhere than in the data folder. */
+  readonly redactions?: readonly Redaction[];
 };
 
 export type RebuildEvent = {
@@ -168,14 +170,16 @@ class DuckdbCatalog implements Catalog {
         "CREATE TABLE meta (schema_version INTEGER NOT NULL)",
         ...MIGRATIONS.flat(),
       ]);
-      const { segments, removed, walPositions } = await parts.rebuild(hint);
+      const { segments, removed, walPositions, redactions = [] } = await parts.rebuild(hint);
+      const redacted = joinRedactions(await readRedactions(parts), redactions);
+      if (redacted.length > 0) await writeRedactions(parts, redacted);
       for await (const batch of segments) {
         await database.transaction(insertSegments(batch.map(packed)));
         reached("rebuild:half-written");
       }
       await database.transaction([
         ...insertRemoved(removed, parts.nowMs()),
-        ...replaceRedactions(await readRedactions(parts)),
+        ...replaceRedactions(redacted),
         updateWalPositions(walPositions),
         // Last: a catalog without it is unfinished.
         `INSERT INTO meta VALUES (${MIGRATIONS.length})`,
@@ -415,9 +419,7 @@ class DuckdbCatalog implements Catalog {
   async #saveRedactions(changed: readonly Redaction[]): Promise<void> {
     if (changed.length === 0) return;
     const all = new Map([...this.#state.redactions(), ...changed].map((one) => [one.id, one]));
-    const path = joinPath(this.#parts.dataDir, REDACTIONS_FILE);
-    const json = JSON.stringify([...all.values()]);
-    await this.#parts.files.writeFileAtomic(path, new TextEncoder().encode(json));
+    await writeRedactions(this.#parts, [...all.values()]);
     reached("catalog:redactions-saved");
   }
 
@@ -469,6 +471,13 @@ async function readPositions({ files, dataDir }: CatalogParts): Promise<WalPosit
 async function readRedactions({ files, dataDir }: CatalogParts): Promise<Redaction[]> {
   const path = joinPath(dataDir, REDACTIONS_FILE);
   if ((await files.stat(path)) === undefined) return [];
-  const bytes = await files.readFile(path, MAX_REDACTIONS_BYTES);
-  return JSON.parse(new TextDecoder().decode(bytes)) as Redaction[];
+  return parseRedactions(await files.readFile(path, MAX_REDACTIONS_BYTES), path);
+}
+
+async function writeRedactions(
+  { files, dataDir }: CatalogParts,
+  redactions: readonly Redaction[],
+): Promise<void> {
+  const bytes = new TextEncoder().encode(redactionsJson(redactions));
+  await files.writeFileAtomic(joinPath(dataDir, REDACTIONS_FILE), bytes);
 }

@@ -11,6 +11,7 @@ import {
 } from "../bucket/stored-footers.ts";
 import type { WalPositions } from "./catalog.ts";
 import type { RebuiltCatalog } from "./duckdb-catalog.ts";
+import type { Redaction } from "./redaction.ts";
 
 export type RebuildParts = {
   readonly files: Files;
@@ -28,6 +29,8 @@ export type RebuildParts = {
 export type RebuildBucket = {
   readonly store: ObjectStore;
   readonly signal: AbortSignal;
+  /** What the bucket knows of redactions. */
+  readonly readRedactions: () => Promise<readonly Redaction[]>;
   /** Told of each object that is no segment; it stays where it is. */
   readonly onBadObject: (key: string, reason: string) => void;
   /** Told how many objects were listed and how many of them were read. */
@@ -59,7 +62,13 @@ export async function rebuildCatalog(
   const { live, walPositions } = chooseLive(found, hint, parts.walRange);
   const liveIds = new Set(live.map(({ id }) => id));
   const removed = found.filter(({ id }) => !liveIds.has(id));
-  return { segments: readAgain(parts, live, remote), removed, walPositions };
+  const redactions = await parts.bucket?.readRedactions();
+  return {
+    segments: readAgain(parts, live, remote),
+    removed,
+    walPositions,
+    ...(redactions && { redactions }),
+  };
 }
 
 /** By id. */

@@ -23,6 +23,11 @@ export type RedactionParts = {
     Catalog,
     "segments" | "redactions" | "commit" | "walPositions" | "deletable"
   >;
+  /**
+   * Keeps all redactions where they outlive the data folder: the bucket. Rejects with `unavailable`
+   * while that is away. `undefined`: the catalog's own file is enough.
+   */
+  readonly keep?: ((all: readonly Redaction[]) => Promise<void>) | undefined;
   /** Puts everything acknowledged before the call into committed segments; rejects when it cannot. */
   readonly cutHead: (signal: AbortSignal) => Promise<void>;
   /**
@@ -103,6 +108,10 @@ export class Redactions {
   /** By redaction; not in the catalog yet. */
   readonly #removedSpans = new Map<string, number>();
   #savedMs: number;
+  /** Settles when the last change is committed; never rejects. */
+  #lastCommit: Promise<void> = Promise.resolve();
+  /** What the catalog knew at the start is kept as well: the bucket may be new. */
+  #isKept = false;
   #applying = false;
   #checking: Promise<void> | undefined;
 
@@ -189,7 +198,7 @@ export class Redactions {
       removedSpans: 0,
     };
     if (signal.aborted) throw new PintailError("canceled", "redaction canceled");
-    await catalog.commit({ redactions: [redaction] });
+    await this.#commit([redaction]);
     reached("redaction:hiding");
     // Not the query, which may name what must not be known.
     const { id, traceCount, spanCount } = redaction;
@@ -261,6 +270,7 @@ export class Redactions {
   }
 
   async #check(): Promise<void> {
+    if (!this.#isKept) await this.#commit([]);
     const hiding = this.#hiding();
     for (const redaction of hiding) {
       if (await this.#isGone(redaction)) await this.#finish(redaction);
@@ -306,12 +316,12 @@ export class Redactions {
   }
 
   async #finish(redaction: Redaction): Promise<void> {
-    const { catalog, nowMs, log } = this.#parts;
+    const { nowMs, log } = this.#parts;
     const { id, tenant, traceCount } = redaction;
     const removedSpans = redaction.removedSpans + (this.#removedSpans.get(id) ?? 0);
     const done = { state: "done", doneUnixMs: nowMs(), traceIds: [], removedSpans } as const;
-    await catalog.commit({ redactions: [{ ...redaction, ...done }] });
-    reached("redaction:done");
+    await this.#commit([{ ...redaction, ...done }]);
+    reached("redaction:hiding");
     this.#removedSpans.delete(id);
     this.#walTargets.delete(id);
     this.#goneSince.delete(id);
@@ -327,12 +337,25 @@ export class Redactions {
     });
     this.#savedMs = this.#parts.nowMs();
     if (changed.length === 0) return;
-    await this.#parts.catalog.commit({ redactions: changed.map(({ counted: _, ...one }) => one) });
+    await this.#commit(changed.map(({ counted: _, ...one }) => one));
     for (const { id, counted } of changed) {
       const left = (this.#removedSpans.get(id) ?? 0) - counted;
       if (left > 0) this.#removedSpans.set(id, left);
       else this.#removedSpans.delete(id);
     }
+  }
+
+  /** Kept first: what is committed must be hidden also by whoever builds the catalog again. */
+  #commit(changed: readonly Redaction[]): Promise<void> {
+    const { catalog, keep } = this.#parts;
+    const done = this.#lastCommit.then(async () => {
+      const all = new Map([...catalog.redactions(), ...changed].map((one) => [one.id, one]));
+      if (all.size > 0) await keep?.([...all.values()]);
+      if (changed.length > 0) await catalog.commit({ redactions: changed });
+      this.#isKept = true;
+    });
+    this.#lastCommit = done.catch(() => {});
+    return done;
   }
 
   #hiding(): readonly Redaction[] {

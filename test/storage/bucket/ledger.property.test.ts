@@ -36,7 +36,12 @@ async function rebuilt(store: ObjectStore): Promise<SegmentMeta[]> {
       segmentDir: temporaryFolder(),
       readMeta: readSegmentMeta,
       walRange: undefined,
-      bucket: { store, signal, onBadObject: (key) => void bad.push(key) },
+      bucket: {
+        store,
+        signal,
+        readRedactions: async () => [],
+        onBadObject: (key) => void bad.push(key),
+      },
     },
     { cutTo: 0, releasedTo: 0 },
   );

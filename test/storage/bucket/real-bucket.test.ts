@@ -50,7 +50,12 @@ test.skipIf(!isGiven)(
           segmentDir: temporaryFolder(),
           readMeta: readSegmentMeta,
           walRange: undefined,
-          bucket: { store, signal, onBadObject: (key) => void bad.push(key) },
+          bucket: {
+            store,
+            signal,
+            readRedactions: async () => [],
+            onBadObject: (key) => void bad.push(key),
+          },
         },
         { cutTo: 0, releasedTo: 0 },
       );

@@ -24,6 +24,7 @@ async function rebuild(bucket: Bucket, segmentDir = bucket.segmentDir) {
       bucket: {
         store: bucket.plain,
         signal,
+        readRedactions: async () => [],
         onBadObject: (key) => void bad.push(key),
         onProgress: (listed, read) => void progress.push([listed, read]),
       },
