@@ -62,7 +62,7 @@ export class IngestChannel {
     const reply = await this.#ask((id) => ({ type: "cut", id, walRange }), []);
     if (reply.type === "cut") return reply.metas;
     if (reply.type !== "failed") throw new Error(`unexpected reply ${reply.type} to a cut`);
-    throw new PintailError(reply.kind, reply.message);
+    throw new PintailError(reply.kind, reply.message, { retryAfterMs: reply.retryAfterMs });
   }
 
   #ask(

@@ -121,8 +121,10 @@ export class IngestWorker {
       this.#send({ type: "cut", id, metas });
     } catch (e) {
       await this.#parts.segments.remove(metas).catch(() => {});
-      const kind = isPintailError(e) ? e.kind : "internal";
-      this.#send({ type: "failed", id, kind, message: messageOf(e) });
+      const { kind, retryAfterMs } = isPintailError(e)
+        ? e
+        : { kind: "internal" as const, retryAfterMs: undefined };
+      this.#send({ type: "failed", id, kind, message: messageOf(e), retryAfterMs });
     }
   }
 }

@@ -49,4 +49,5 @@ export type FromIngestWorkerReply =
       readonly id: number;
       readonly kind: ErrorKind;
       readonly message: string;
+      readonly retryAfterMs?: number | undefined;
     };
