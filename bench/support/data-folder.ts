@@ -3,7 +3,7 @@ import type { Database } from "../../src/drivers/duckdb/database.ts";
 import { openDatabase } from "../../src/drivers/duckdb/node-database.ts";
 import { sqlList } from "../../src/drivers/duckdb/sql-literal.ts";
 import { nodeFiles } from "../../src/drivers/files/node-files.ts";
-import type { SegmentMeta } from "../../src/schema/segment-meta.ts";
+import type { SegmentSummary } from "../../src/schema/segment-meta.ts";
 import type { Catalog } from "../../src/storage/catalog/catalog.ts";
 import { openCatalog } from "../../src/storage/catalog/duckdb-catalog.ts";
 import { segmentPath } from "../../src/storage/segments/segment-writer.ts";
@@ -42,7 +42,7 @@ export function openCatalogOf(dir: string): Promise<Catalog> {
 /** Runs `work` with DuckDB and the SQL text that stands for all rows of `segments`. */
 export async function withStoredSpans<T>(
   dir: string,
-  segments: readonly SegmentMeta[],
+  segments: readonly SegmentSummary[],
   work: (database: Database, spans: string) => Promise<T>,
 ): Promise<T> {
   const database = await openDatabase({
@@ -62,7 +62,7 @@ export async function withStoredSpans<T>(
 /** What the catalog's files hold, counted by DuckDB. */
 export async function countStored(dir: string): Promise<{ spans: number; traces: number }> {
   const catalog = await openCatalogOf(dir);
-  let segments: readonly SegmentMeta[];
+  let segments: readonly SegmentSummary[];
   try {
     segments = catalog.segments(TENANT);
   } finally {

@@ -20,7 +20,7 @@ import { Tails } from "../query/tail/tails.ts";
 import { systemClock } from "../runtime/clock.ts";
 import type { GrpcService } from "../runtime/grpc/service.ts";
 import { availableCores, platformInfo } from "../runtime/process-stats.ts";
-import type { SegmentMeta } from "../schema/segment-meta.ts";
+import type { SegmentSummary } from "../schema/segment-meta.ts";
 import type { AdminTokens } from "../server/admin-token.ts";
 import { connectHandlers, connectRoutes, lazyConnectHandlers } from "../server/connect.ts";
 import type { Readiness } from "../server/readiness.ts";
@@ -43,7 +43,7 @@ export type ApiParts = {
   readonly storage: Storage;
   readonly cutHead: (signal: AbortSignal) => Promise<void>;
   /** Calls back with segments when queries find them. */
-  readonly onCommitted: (listener: (segments: readonly SegmentMeta[]) => void) => void;
+  readonly onCommitted: (listener: (segments: readonly SegmentSummary[]) => void) => void;
   readonly recordKeys: (columns: readonly string[]) => void;
   readonly retentionReport: RetentionRouteParts["report"];
   /** Opens the redactions, once their queries can run. */

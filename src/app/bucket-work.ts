@@ -1,7 +1,7 @@
 import type { Files } from "../drivers/files/files.ts";
 import type { PintailError } from "../errors.ts";
 import type { Clock } from "../runtime/clock.ts";
-import type { SegmentMeta } from "../schema/segment-meta.ts";
+import type { SegmentSummary } from "../schema/segment-meta.ts";
 import { Backlog } from "../storage/bucket/backlog.ts";
 import { ObjectRemover, type SegmentName } from "../storage/bucket/object-remover.ts";
 import { SpillGate } from "../storage/bucket/spill-gate.ts";
@@ -30,7 +30,7 @@ export type BucketWorkParts = {
 /** Local copies of what the bucket has: the segment cache. */
 export interface LocalCopies {
   /** The segment's local file is a copy from now on. */
-  adopt(segment: SegmentMeta): void;
+  adopt(segment: SegmentSummary): void;
   /** Deletes all copies. */
   forget(id: string): Promise<void> | void;
 }

@@ -4,7 +4,7 @@ import type { ObjectStore } from "../drivers/objects/object-store.ts";
 import { openObjectStore } from "../drivers/objects/open-object-store.ts";
 import { isPintailError, PintailError } from "../errors.ts";
 import { systemClock } from "../runtime/clock.ts";
-import type { SegmentMeta, StoredObject } from "../schema/segment-meta.ts";
+import type { SegmentSummary, StoredObject } from "../schema/segment-meta.ts";
 import { BucketHealth } from "../storage/bucket/bucket-health.ts";
 import { BucketOwner } from "../storage/bucket/bucket-owner.ts";
 import { catalogId } from "../storage/bucket/catalog-id.ts";
@@ -149,7 +149,7 @@ export class Bucket {
   }
 
   /** The object of a segment, if the bucket has it whole. */
-  async findObject(segment: SegmentMeta): Promise<StoredObject | undefined> {
+  async findObject(segment: SegmentSummary): Promise<StoredObject | undefined> {
     const limit = AbortSignal.any([this.signal, AbortSignal.timeout(START_CHECK_MS)]);
     const look = () => this.store.head(segmentKey(segment), { signal: limit });
     try {

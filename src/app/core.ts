@@ -10,7 +10,7 @@ import { replay } from "../ingest/replay.ts";
 import type { IngestSettings } from "../ingest/settings.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { spawnWorker, workerOnDemand } from "../runtime/worker.ts";
-import type { SegmentMeta } from "../schema/segment-meta.ts";
+import type { SegmentSummary } from "../schema/segment-meta.ts";
 import type { Catalog } from "../storage/catalog/catalog.ts";
 import {
   type CompactionMetrics,
@@ -92,7 +92,7 @@ export class Core {
   readonly #bucketWork: BucketWork | undefined;
   readonly #stopWorkers: () => Promise<void>;
   /** Told the segments of each cut once queries find them. Set it when all is connected. */
-  onCommitted: (segments: readonly SegmentMeta[]) => void = () => {};
+  onCommitted: (segments: readonly SegmentSummary[]) => void = () => {};
   /** Told what compaction found out about redacted traces. Set it when all is connected. */
   onChecked: (check: HiddenCheck) => void = () => {};
   /** Finds the traces of retention classes. Set it when all is connected; till then none of them goes. */

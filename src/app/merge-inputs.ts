@@ -1,4 +1,4 @@
-import type { SegmentMeta } from "../schema/segment-meta.ts";
+import type { SegmentSummary } from "../schema/segment-meta.ts";
 import type { SegmentFiles } from "../storage/segment-cache/segment-files.ts";
 import { segmentPath } from "../storage/segments/segment-writer.ts";
 
@@ -10,7 +10,7 @@ import { segmentPath } from "../storage/segments/segment-writer.ts";
 export async function mergeInputs(
   segmentDir: string,
   remote: SegmentFiles | undefined,
-  inputs: readonly SegmentMeta[],
+  inputs: readonly SegmentSummary[],
   signal: AbortSignal,
 ): Promise<Disposable & { pathOf(id: string): string }> {
   const stored = remote === undefined ? [] : inputs.filter((meta) => meta.object !== undefined);

@@ -1,6 +1,6 @@
 import { PintailError } from "../errors.ts";
 import type { FixedColumnName } from "../schema/columns.ts";
-import type { SegmentMeta } from "../schema/segment-meta.ts";
+import type { SegmentSummary, SegmentWithKeys } from "../schema/segment-meta.ts";
 import type { FieldRef, IntrinsicName } from "../traceql/ast.ts";
 import { checkQuery } from "../traceql/check/check.ts";
 import { foldConstants } from "../traceql/fold.ts";
@@ -102,12 +102,17 @@ export function compilePipeline({
     readonly possible: readonly boolean[];
     readonly possibleWhole: readonly boolean[];
   };
-  const prepared = new WeakMap<SegmentMeta, Prepared>();
-  const prepare = (meta: SegmentMeta): Prepared => {
-    let known = prepared.get(meta);
-    if (known === undefined) {
+  const prepared = new WeakMap<SegmentSummary, Prepared>();
+  const preparedFor = (meta: SegmentSummary): Prepared => {
+    const known = prepared.get(meta);
+    if (known === undefined) throw new Error(`segment ${meta.id} was not prepared for the search`);
+    return known;
+  };
+  const prepare = (meta: SegmentWithKeys): void => {
+    if (!prepared.has(meta)) {
       // A segment has hundreds of keys, and there may be thousands of segments.
-      const slim = { ...meta, keys: meta.keys.filter(({ key }) => usedKeys.has(key)) };
+      const { optionalColumns } = meta;
+      const slim = { optionalColumns, keys: meta.keys.filter(({ key }) => usedKeys.has(key)) };
       const shape = compiledFor(shapeOf(slim, used));
       const possible = leaves.map((leaf, i) => shape.leaves[i] !== "FALSE" && mayMatch(leaf, slim));
       // What the segment says of roots and holds of parents is not all that there is.
@@ -118,19 +123,19 @@ export function compilePipeline({
         const hasParent = wide.some(({ type }) => type === "parent-attribute");
         return (hasParent || shape.leaves[i] !== "FALSE") && mayMatch(leaf, open);
       });
-      known = { shape, possible, possibleWhole };
-      prepared.set(meta, known);
+      prepared.set(meta, { shape, possible, possibleWhole });
     }
-    return known;
   };
   return {
     pipeline,
     echo: echoed.map(echoField),
     showsName: fields.some((field) => field.type === "intrinsic" && field.name === "name"),
-    shape: (meta) => prepare(meta).shape,
+    isPrepared: (meta) => prepared.has(meta),
+    prepare,
+    shape: (meta) => preparedFor(meta).shape,
     shapeOf: compiledFor,
-    mayMatch: (leaf, meta) => prepare(meta).possible[leaf] ?? false,
-    mayMatchWhole: (leaf, meta) => prepare(meta).possibleWhole[leaf] ?? false,
+    mayMatch: (leaf, meta) => preparedFor(meta).possible[leaf] ?? false,
+    mayMatchWhole: (leaf, meta) => preparedFor(meta).possibleWhole[leaf] ?? false,
     duration,
     wantsSpans,
   };

@@ -1,4 +1,4 @@
-import type { SegmentMeta } from "../schema/segment-meta.ts";
+import type { SegmentSummary } from "../schema/segment-meta.ts";
 import type { FieldExpr, FieldRef, Static } from "../traceql/ast.ts";
 import { formatDuration } from "../traceql/duration.ts";
 import { extractTagFilter, fixedValue } from "../traceql/lenient.ts";
@@ -47,6 +47,8 @@ export function compileTagFilter(
 }
 
 const NOTHING: TagFilter = {
+  isPrepared: () => true,
+  prepare: () => {},
   shape: () => ({ key: "", sql: "false" }),
   mayMatch: () => false,
 };
@@ -58,7 +60,9 @@ function filterOf(expr: FieldExpr): TagFilter {
     duration: undefined,
   });
   return {
-    shape: (meta: SegmentMeta) => {
+    isPrepared: compiled.isPrepared,
+    prepare: compiled.prepare,
+    shape: (meta: SegmentSummary) => {
       const { key, leaves } = compiled.shape(meta);
       return { key, sql: leaves[0] ?? "false" };
     },

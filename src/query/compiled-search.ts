@@ -1,5 +1,5 @@
 import type { SqlValue } from "../drivers/duckdb/database.ts";
-import type { SegmentMeta } from "../schema/segment-meta.ts";
+import type { SegmentSummary, SegmentWithKeys } from "../schema/segment-meta.ts";
 import type { Pipeline } from "../traceql/plan/pipeline.ts";
 import type { AnyValueLike } from "../traceql/sql/field.ts";
 import type { SegmentShape } from "../traceql/sql/segment-shape.ts";
@@ -11,14 +11,18 @@ export type CompiledSearch = {
   readonly echo: readonly EchoField[];
   /** Result spans show their name. */
   readonly showsName: boolean;
+  /** Whether `prepare` has seen the segment. */
+  isPrepared(meta: SegmentSummary): boolean;
+  /** Finds out what the segment holds; before that, nothing below may be asked about it. */
+  prepare(meta: SegmentWithKeys): void;
   /** Conditions and values for a segment; equal for all segments with the same key. */
-  shape(meta: SegmentMeta): SearchShape;
+  shape(meta: SegmentSummary): SearchShape;
   /** The same for rows of any shape that knows the pipeline's fields. */
   shapeOf(shape: SegmentShape): SearchShape;
   /** False when no span of the segment can match the leaf, judged by what the segment holds. */
-  mayMatch(leaf: number, meta: SegmentMeta): boolean;
+  mayMatch(leaf: number, meta: SegmentSummary): boolean;
   /** The same where traces lie in several segments and their spans are judged as of whole traces. */
-  mayMatchWhole(leaf: number, meta: SegmentMeta): boolean;
+  mayMatchWhole(leaf: number, meta: SegmentSummary): boolean;
   /** Bounds on the whole trace's duration, inclusive. */
   readonly duration: DurationBounds | undefined;
   /** False: only the traces are asked for, not which spans match (the legacy search). */

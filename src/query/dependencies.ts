@@ -1,4 +1,4 @@
-import type { SegmentMeta } from "../schema/segment-meta.ts";
+import type { SegmentSummary } from "../schema/segment-meta.ts";
 import type { FieldRef } from "../traceql/ast.ts";
 import { fieldToSql } from "../traceql/sql/field.ts";
 import { shapeOf } from "../traceql/sql/segment-shape.ts";
@@ -76,11 +76,11 @@ async function ofTenant(run: QueryRun, tenant: string, range: TimeRange): Promis
 /** A SELECT of what the statement needs of each span; one part for each home of `peer.service`. */
 async function spanRows(
   run: QueryRun,
-  segments: readonly SegmentMeta[],
+  segments: readonly SegmentSummary[],
   { startUnixNano, endUnixNano }: TimeRange,
 ): Promise<string> {
-  const groups = new Map<string, SegmentMeta[]>();
-  await run.forEach(segments, (meta) => {
+  const groups = new Map<string, SegmentSummary[]>();
+  await run.withKeys(segments, (meta) => {
     const peer = fieldToSql(PEER_SERVICE, shapeOf(meta, [PEER_SERVICE]));
     const text = peer === undefined ? "NULL::VARCHAR" : `(${peer.text}).s`;
     groups.set(text, [...(groups.get(text) ?? []), meta]);

@@ -1,4 +1,4 @@
-import type { SegmentMeta } from "../schema/segment-meta.ts";
+import type { SegmentSummary } from "../schema/segment-meta.ts";
 import type { Catalog } from "../storage/catalog/catalog.ts";
 
 /**
@@ -20,7 +20,7 @@ const MARKER = new RegExp(`'${TOKEN}/([^']+)'`, "g");
  */
 export function withoutHiddenSql(
   source: string,
-  segments: readonly SegmentMeta[],
+  segments: readonly SegmentSummary[],
   virtual: readonly string[],
 ): string {
   if (!segments.some(hidesTraces)) return source;
@@ -43,13 +43,13 @@ export function withoutHiddenSql(
   return `(SELECT ${columns} FROM ${source} ${joins.join(" ")})`;
 }
 
-function idsSql(segments: readonly SegmentMeta[]): string {
+function idsSql(segments: readonly SegmentSummary[]): string {
   const ids = segments.filter(hidesTraces).map(({ id }) => id);
   return `unnest(['${TOKEN}/${ids.join("/")}'])::UUID`;
 }
 
 /** The text to run: with the ids in place of what stands for them. */
-export function withHiddenIds(sql: string, metaOf: (segmentId: string) => SegmentMeta): string {
+export function withHiddenIds(sql: string, metaOf: (segmentId: string) => SegmentSummary): string {
   if (!sql.includes(TOKEN)) return sql;
   return sql.replace(MARKER, (_, list: string) => {
     const ids = new Set(list.split("/").flatMap((id) => metaOf(id).hiddenTraces ?? []));
@@ -58,19 +58,19 @@ export function withHiddenIds(sql: string, metaOf: (segmentId: string) => Segmen
 }
 
 /** The same as an expression that gives the ids one by one: a literal for text that is run as it is. */
-export function hiddenIdsSql(segments: readonly SegmentMeta[]): string {
+export function hiddenIdsSql(segments: readonly SegmentSummary[]): string {
   const byId = new Map(segments.map((meta) => [meta.id, meta]));
   return withHiddenIds(idsSql(segments), (id) => byId.get(id)!);
 }
 
-export function hidesTraces({ hiddenTraces }: Pick<SegmentMeta, "hiddenTraces">): boolean {
+export function hidesTraces({ hiddenTraces }: Pick<SegmentSummary, "hiddenTraces">): boolean {
   return hiddenTraces !== undefined && hiddenTraces.length > 0;
 }
 
 const sets = new WeakMap<readonly string[], ReadonlySet<string>>();
 
 /** `traceId` has 32 hex digits. */
-export function isHidden({ hiddenTraces }: SegmentMeta, traceId: string): boolean {
+export function isHidden({ hiddenTraces }: SegmentSummary, traceId: string): boolean {
   if (hiddenTraces === undefined) return false;
   let set = sets.get(hiddenTraces);
   if (set === undefined) {
@@ -86,9 +86,9 @@ export function isHidden({ hiddenTraces }: SegmentMeta, traceId: string): boolea
  */
 export function asItIsNow(
   catalog: Pick<Catalog, "redactions">,
-  known: readonly SegmentMeta[],
-  meta: SegmentMeta,
-): SegmentMeta | undefined {
+  known: readonly SegmentSummary[],
+  meta: SegmentSummary,
+): SegmentSummary | undefined {
   const current = known.find(({ id }) => id === meta.id);
   if (current !== undefined) return current;
   const isTouched = catalog

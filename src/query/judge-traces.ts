@@ -1,4 +1,4 @@
-import type { SegmentMeta } from "../schema/segment-meta.ts";
+import type { SegmentSummary } from "../schema/segment-meta.ts";
 import { AnswerBudget } from "./answer-budget.ts";
 import type { CompiledSearch } from "./compiled-search.ts";
 import type { Judge } from "./newest-traces.ts";
@@ -11,7 +11,7 @@ import { findTraceParts, type WholeTrace } from "./trace-parts.ts";
 
 export type JudgeSettings = {
   /** Of the tenant: those that may hold a part of a trace. */
-  readonly segments: readonly SegmentMeta[];
+  readonly segments: readonly SegmentSummary[];
   readonly search: CompiledSearch;
   readonly range: TimeRange | undefined;
   /** Spans shown of each spanset, 0 = all. */

@@ -6,8 +6,8 @@ import type {
 } from "../drivers/duckdb/database.ts";
 import type { ScratchColumn, ScratchTable } from "../drivers/duckdb/scratch-table.ts";
 import { isPintailError, PintailError } from "../errors.ts";
-import type { SegmentMeta } from "../schema/segment-meta.ts";
-import type { Catalog } from "../storage/catalog/catalog.ts";
+import type { SegmentSummary, SegmentWithFilter, SegmentWithKeys } from "../schema/segment-meta.ts";
+import { type Catalog, DETAILS_PORTION } from "../storage/catalog/catalog.ts";
 import type { SegmentFiles } from "../storage/segment-cache/segment-files.ts";
 import type { CountRequest, SegmentCounts } from "../storage/segments/count/count-values.ts";
 import type { ValueCounter } from "../storage/segments/count/counting-threads.ts";
@@ -25,7 +25,7 @@ export type QueryContext = {
   readonly catalog: Catalog;
   readonly database: ScratchDatabase;
   /** Path of a segment's file as DuckDB opens it. */
-  segmentPath(meta: SegmentMeta): string;
+  segmentPath(meta: SegmentSummary): string;
   /** Brings segments that rest in a bucket; without it, all are local files. */
   readonly segmentFiles?: SegmentFiles | undefined;
   /** Reads few rows faster than the database; without it, the database reads them all. */
@@ -63,14 +63,14 @@ export interface QueryRun {
   readonly signal: AbortSignal;
   readonly recorder: QueryRecorder | undefined;
   /** The tenant's segments in this view, newest first. */
-  segments(tenant: string): readonly SegmentMeta[];
+  segments(tenant: string): readonly SegmentSummary[];
   rows(sql: string, options?: { maxRows?: number }): Promise<SqlValue[][]>;
   chunks(sql: string, onChunk: OnChunk): Promise<void>;
   /**
    * Counts of a segment's columns, without the database; `undefined` when that is not possible.
    * Rows are numbered as in the stored file.
    */
-  countValues(meta: SegmentMeta, request: CountRequest): Promise<SegmentCounts | undefined>;
+  countValues(meta: SegmentSummary, request: CountRequest): Promise<SegmentCounts | undefined>;
   /** A table for the run's own queries; whoever makes it disposes of it. */
   scratchTable(columns: readonly ScratchColumn[]): Promise<ScratchTable>;
   /** The same of the rows of a SELECT. */
@@ -79,6 +79,19 @@ export interface QueryRun {
   throwIfOver(): void;
   /** Calls `visit` for each item; lets other requests have the thread now and then. */
   forEach<T>(items: readonly T[], visit: (item: T) => void): Promise<void>;
+  /**
+   * The same for segments of the view, of which `visit` may read the key statistics: a portion of
+   * them is in memory at a time, so it keeps what it needs and no more.
+   */
+  withKeys(
+    segments: readonly SegmentSummary[],
+    visit: (meta: SegmentWithKeys) => void,
+  ): Promise<void>;
+  /** The same for their trace filters. */
+  withFilters(
+    segments: readonly SegmentSummary[],
+    visit: (meta: SegmentWithFilter) => void,
+  ): Promise<void>;
 }
 
 /** No tenant's name. */
@@ -168,8 +181,8 @@ class Attempt implements QueryRun {
   readonly signal: AbortSignal;
   readonly recorder: QueryRecorder | undefined;
   readonly #deadlineMs: number | undefined;
-  readonly #segments: ReadonlyMap<string, readonly SegmentMeta[]>;
-  #byId: Map<string, SegmentMeta> | undefined;
+  readonly #segments: ReadonlyMap<string, readonly SegmentSummary[]>;
+  #byId: Map<string, SegmentSummary> | undefined;
 
   constructor(
     context: QueryContext,
@@ -185,7 +198,7 @@ class Attempt implements QueryRun {
     this.#segments = new Map(tenants.map((tenant) => [tenant, context.catalog.segments(tenant)]));
   }
 
-  segments(tenant: string): readonly SegmentMeta[] {
+  segments(tenant: string): readonly SegmentSummary[] {
     return this.#segments.get(tenant) ?? [];
   }
 
@@ -236,7 +249,7 @@ class Attempt implements QueryRun {
   /** Brings what a statement needs of segments in a bucket; its text names the files then. */
   async #files(sql: string): Promise<Disposable & { readonly text: string }> {
     const { segmentFiles } = this.context;
-    const metaOf = (id: string): SegmentMeta => this.#segmentOf(id);
+    const metaOf = (id: string): SegmentSummary => this.#segmentOf(id);
     if (segmentFiles === undefined || !hasMarkers(sql)) {
       return { text: withHiddenIds(sql, metaOf), [Symbol.dispose]: () => {} };
     }
@@ -254,7 +267,10 @@ class Attempt implements QueryRun {
     }
   }
 
-  async countValues(meta: SegmentMeta, request: CountRequest): Promise<SegmentCounts | undefined> {
+  async countValues(
+    meta: SegmentSummary,
+    request: CountRequest,
+  ): Promise<SegmentCounts | undefined> {
     const { valueCounter, segmentPath } = this.context;
     if (valueCounter === undefined) return undefined;
     const signal = this.#limit();
@@ -279,7 +295,7 @@ class Attempt implements QueryRun {
 
   /** A copy of a segment in a bucket, with the columns to count. */
   async #localFile(
-    meta: SegmentMeta,
+    meta: SegmentSummary,
     { columns }: CountRequest,
     signal: AbortSignal,
   ): Promise<(Disposable & { readonly path: string }) | undefined> {
@@ -299,7 +315,7 @@ class Attempt implements QueryRun {
     return AbortSignal.any(limits);
   }
 
-  #segmentOf(id: string): SegmentMeta {
+  #segmentOf(id: string): SegmentSummary {
     this.#byId ??= new Map(
       [...this.#segments.values()].flatMap((segments) => segments.map((meta) => [meta.id, meta])),
     );
@@ -334,6 +350,32 @@ class Attempt implements QueryRun {
       await new Promise((resolve) => setTimeout(resolve));
       this.#bounds();
       began = performance.now();
+    }
+  }
+
+  async withKeys(
+    segments: readonly SegmentSummary[],
+    visit: (meta: SegmentWithKeys) => void,
+  ): Promise<void> {
+    const { catalog } = this.context;
+    for (let at = 0; at < segments.length; at += DETAILS_PORTION) {
+      const portion = segments.slice(at, at + DETAILS_PORTION);
+      using loaded = await catalog.loadKeys(portion, this.signal);
+      await this.forEach(loaded.segments, visit);
+      this.#bounds();
+    }
+  }
+
+  async withFilters(
+    segments: readonly SegmentSummary[],
+    visit: (meta: SegmentWithFilter) => void,
+  ): Promise<void> {
+    const { catalog } = this.context;
+    for (let at = 0; at < segments.length; at += DETAILS_PORTION) {
+      const portion = segments.slice(at, at + DETAILS_PORTION);
+      using loaded = await catalog.loadFilters(portion, this.signal);
+      await this.forEach(loaded.segments, visit);
+      this.#bounds();
     }
   }
 

@@ -1,4 +1,4 @@
-import type { SegmentMeta } from "../schema/segment-meta.ts";
+import type { SegmentSummary } from "../schema/segment-meta.ts";
 
 export type RecordedStatement = {
   readonly sql: string;
@@ -13,13 +13,13 @@ export type RecordedStatement = {
 export type RecordedSegments = {
   readonly tenant: string;
   /** In the view of the catalog. */
-  readonly known: readonly SegmentMeta[];
+  readonly known: readonly SegmentSummary[];
   /** Overlap the time range. */
-  readonly inRange: readonly SegmentMeta[];
+  readonly inRange: readonly SegmentSummary[];
   /** May hold a match, as far as the catalog tells; the others were pruned. */
-  readonly possible: readonly SegmentMeta[];
+  readonly possible: readonly SegmentSummary[];
   /** Looked for matches; the others hold older traces than were needed. */
-  readonly read: readonly SegmentMeta[];
+  readonly read: readonly SegmentSummary[];
 };
 
 /** A query of thousands of statements is explained by its first ones. */

@@ -1,6 +1,6 @@
 import type { ResultChunk, SqlValue } from "../drivers/duckdb/database.ts";
 import { FIXED_COLUMNS, type FixedColumnName } from "../schema/columns.ts";
-import type { SegmentMeta } from "../schema/segment-meta.ts";
+import type { SegmentSummary } from "../schema/segment-meta.ts";
 import type {
   Attribute,
   AttributeValue,
@@ -12,7 +12,7 @@ import type {
 } from "./trace.ts";
 
 /** All stored columns of a segment: what `RowsToSpans` must be given, in this order. */
-export function storedColumns(meta: Pick<SegmentMeta, "optionalColumns">): readonly string[] {
+export function storedColumns(meta: Pick<SegmentSummary, "optionalColumns">): readonly string[] {
   return [...FIXED_COLUMNS.map((column) => column.name), ...meta.optionalColumns];
 }
 

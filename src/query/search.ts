@@ -1,4 +1,4 @@
-import type { SegmentMeta } from "../schema/segment-meta.ts";
+import type { SegmentSummary } from "../schema/segment-meta.ts";
 import { findCandidates } from "./candidates/find-candidates.ts";
 import { FIRST_SLICE_ROWS } from "./candidates/newest-slices.ts";
 import { type CompiledSearch, leafNumbers } from "./compiled-search.ts";
@@ -6,6 +6,7 @@ import { judgeOf } from "./judge-traces.ts";
 import { mergeTenants } from "./merge-tenants.ts";
 import { namedKeys } from "./named-keys.ts";
 import { newestTraces } from "./newest-traces.ts";
+import { prepareSegments } from "./prepare-segments.ts";
 import type { QueryEngine, QueryRun } from "./query-context.ts";
 import type { QueryRecorder } from "./query-recorder.ts";
 import type { FoundTrace, SearchResult, SearchStats } from "./search-result.ts";
@@ -82,12 +83,12 @@ async function searchTenant(
   const all = run.segments(tenant);
   const inRange = segmentsOverlapping(all, range);
   // What this finds out is kept; with many filters and segments it takes seconds.
-  await run.forEach(inRange, (meta) => search.mayMatch(0, meta));
+  await prepareSegments(run, search, inRange);
   const segments = possible(search, inRange);
   // No more than there are: a client may ask for 2^32.
   const traceCount = sum(segments, (meta) => meta.traceCount);
   const limit = Math.max(1, Math.min(request.limit, traceCount));
-  const read = new Set<SegmentMeta>();
+  const read = new Set<SegmentSummary>();
   const stats = (completedJobs: number): SearchStats => ({
     segmentCount: inRange.length,
     segmentBytes: sum(inRange, (meta) => meta.byteSize),
@@ -120,7 +121,7 @@ async function searchTenant(
 }
 
 /** Segments that may hold spans for the pipeline; none when what there is cannot satisfy it. */
-function possible(search: CompiledSearch, segments: readonly SegmentMeta[]): SegmentMeta[] {
+function possible(search: CompiledSearch, segments: readonly SegmentSummary[]): SegmentSummary[] {
   const { stages, seeds } = search.pipeline;
   const somewhere = leafNumbers(search).map((leaf) =>
     segments.some((meta) => search.mayMatchWhole(leaf, meta)),

@@ -1,6 +1,6 @@
 import type { ReadFile } from "../drivers/files/files.ts";
 import { isPintailError, PintailError } from "../errors.ts";
-import type { SegmentMeta } from "../schema/segment-meta.ts";
+import type { SegmentSummary } from "../schema/segment-meta.ts";
 import { SegmentLayout, SegmentReader } from "../storage/segments/read/segment-reader.ts";
 
 export type SegmentReadersLimits = {
@@ -12,9 +12,9 @@ export type SegmentReadersLimits = {
 const DEFAULT_LIMITS: SegmentReadersLimits = { maxLayouts: 256, maxLayoutBytes: 64 << 20 };
 
 export type SegmentReadersParts = {
-  readonly openFile: (meta: SegmentMeta, signal: AbortSignal) => Promise<ReadFile>;
+  readonly openFile: (meta: SegmentSummary, signal: AbortSignal) => Promise<ReadFile>;
   /** Told that the local bytes of a segment are damaged; whether it may be better the next time. */
-  readonly onDamaged?: (meta: SegmentMeta) => Promise<boolean>;
+  readonly onDamaged?: (meta: SegmentSummary) => Promise<boolean>;
 };
 
 /**
@@ -39,7 +39,7 @@ export class SegmentReaders {
    * segment, when it is damaged, which the database would not notice. Other errors pass through.
    */
   async attempt<T>(
-    meta: SegmentMeta,
+    meta: SegmentSummary,
     work: (reader: SegmentReader) => Promise<T>,
     signal: AbortSignal = NEVER,
   ): Promise<{ readonly result: T } | undefined> {
@@ -57,7 +57,7 @@ export class SegmentReaders {
   }
 
   async #attempt<T>(
-    meta: SegmentMeta,
+    meta: SegmentSummary,
     work: (reader: SegmentReader) => Promise<T>,
     signal: AbortSignal,
   ): Promise<{ readonly result: T } | undefined> {
@@ -77,7 +77,7 @@ export class SegmentReaders {
     }
   }
 
-  async #reader(meta: SegmentMeta, file: ReadFile): Promise<SegmentReader> {
+  async #reader(meta: SegmentSummary, file: ReadFile): Promise<SegmentReader> {
     const readAt = async (offset: number, length: number): Promise<Uint8Array> => {
       const target = new Uint8Array(length);
       const count = await file.read(target, offset);
@@ -104,13 +104,13 @@ export class SegmentReaders {
   }
 }
 
-export function damaged({ id, tenant }: SegmentMeta, cause: PintailError): PintailError {
+export function damaged({ id, tenant }: SegmentSummary, cause: PintailError): PintailError {
   return new PintailError("corrupt", `segment ${id} (tenant ${tenant}) is damaged`, { cause });
 }
 
 const NEVER = new AbortController().signal;
 
 /** A segment's file never changes. */
-function keyOf(meta: SegmentMeta): string {
+function keyOf(meta: SegmentSummary): string {
   return `${meta.tenant}/${meta.id}`;
 }

@@ -1,4 +1,4 @@
-import type { SegmentMeta } from "../schema/segment-meta.ts";
+import type { SegmentSummary } from "../schema/segment-meta.ts";
 import { quoteIdentifier, quoteLiteral } from "../traceql/sql/sql.ts";
 import { maxOf, minOf } from "./bigint-bounds.ts";
 import { withoutHiddenSql } from "./hidden-traces.ts";
@@ -22,7 +22,7 @@ export type ReadOptions = {
  */
 export function readSegments(
   context: Pick<QueryContext, "segmentPath" | "segmentFiles">,
-  segments: readonly SegmentMeta[],
+  segments: readonly SegmentSummary[],
   options: ReadOptions = {},
 ): string {
   const paths = segments.map((meta) =>
@@ -36,7 +36,10 @@ export function readSegments(
 }
 
 /** Whether the segment's local file, if there is one, is only a copy. */
-export function isRemote(context: Pick<QueryContext, "segmentFiles">, meta: SegmentMeta): boolean {
+export function isRemote(
+  context: Pick<QueryContext, "segmentFiles">,
+  meta: SegmentSummary,
+): boolean {
   return meta.object !== undefined && context.segmentFiles !== undefined;
 }
 

@@ -1,9 +1,9 @@
-import type { SegmentMeta } from "../schema/segment-meta.ts";
+import type { SegmentSummary } from "../schema/segment-meta.ts";
 import type { QueryRun } from "./query-context.ts";
 import { readSegments } from "./segment-sql.ts";
 
 /** Whether a segment holds some span twice, once that was found out: its file never changes. */
-const known = new WeakMap<SegmentMeta, boolean>();
+const known = new WeakMap<SegmentSummary, boolean>();
 
 /** Bounds the groups of one statement: 36 bytes and more a row. */
 const MAX_ROWS = 2_000_000;
@@ -14,11 +14,11 @@ const MAX_ROWS = 2_000_000;
  */
 export async function segmentsWithCopies(
   run: QueryRun,
-  segments: readonly SegmentMeta[],
-): Promise<ReadonlySet<SegmentMeta>> {
+  segments: readonly SegmentSummary[],
+): Promise<ReadonlySet<SegmentSummary>> {
   const open = segments.filter((meta) => !known.has(meta));
   for (let at = 0; at < open.length; ) {
-    const batch: SegmentMeta[] = [];
+    const batch: SegmentSummary[] = [];
     for (let rows = 0; at < open.length && rows < MAX_ROWS; at++) {
       batch.push(open[at]!);
       rows += open[at]!.rowCount;
@@ -28,7 +28,7 @@ export async function segmentsWithCopies(
   return new Set(segments.filter((meta) => known.get(meta)));
 }
 
-async function findOut(run: QueryRun, segments: readonly SegmentMeta[]): Promise<void> {
+async function findOut(run: QueryRun, segments: readonly SegmentSummary[]): Promise<void> {
   const rows = await run.rows(
     `SELECT DISTINCT file FROM (SELECT file_index AS file FROM ${readSegments(run.context, segments)}
       GROUP BY file_index, trace_id, span_id, kind HAVING count(*) > 1)`,

@@ -1,4 +1,4 @@
-import type { SegmentMeta } from "../schema/segment-meta.ts";
+import type { SegmentSummary } from "../schema/segment-meta.ts";
 import type { AnswerBudget } from "./answer-budget.ts";
 import type { QueryRun } from "./query-context.ts";
 import { startsAt } from "./remote/row-groups.ts";
@@ -38,14 +38,14 @@ export async function fetchServiceStats(
 }
 
 /** Segments that hold parts of the traces, each once. */
-function segmentsOf(traces: readonly WholeTrace[]): SegmentMeta[] {
-  const segments = new Set<SegmentMeta>();
+function segmentsOf(traces: readonly WholeTrace[]): SegmentSummary[] {
+  const segments = new Set<SegmentSummary>();
   for (const trace of traces) for (const { meta } of trace.parts) segments.add(meta);
   return [...segments];
 }
 
 /** The parts of the traces that rest in these segments. */
-function keysIn(traces: readonly WholeTrace[], segments: readonly SegmentMeta[]): TraceKey[] {
+function keysIn(traces: readonly WholeTrace[], segments: readonly SegmentSummary[]): TraceKey[] {
   const wanted = new Set(segments);
   return traces.flatMap(({ traceId, parts }) =>
     parts

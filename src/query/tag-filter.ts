@@ -1,21 +1,22 @@
-import type { SegmentMeta } from "../schema/segment-meta.ts";
+import type { SegmentSummary } from "../schema/segment-meta.ts";
+import type { PreparedBySegment } from "./prepare-segments.ts";
 
 /** Which spans count in a tags query, as SQL over a segment's columns. */
-export type TagFilter = {
+export type TagFilter = PreparedBySegment & {
   /** Equal keys have equal SQL. */
-  shape(meta: SegmentMeta): { readonly key: string; readonly sql: string };
+  shape(meta: SegmentSummary): { readonly key: string; readonly sql: string };
   /** False when no span of the segment can pass. */
-  mayMatch(meta: SegmentMeta): boolean;
+  mayMatch(meta: SegmentSummary): boolean;
 };
 
 /** Segments that one SELECT can read, with the condition to put on them. */
-export type FilteredSegments = { readonly segments: SegmentMeta[]; readonly where: string };
+export type FilteredSegments = { readonly segments: SegmentSummary[]; readonly where: string };
 
 /** Groups by the filter's shape and by what `columnsOf` says the SELECT needs of the segment. */
 export function groupForFilter(
-  segments: readonly SegmentMeta[],
+  segments: readonly SegmentSummary[],
   filter: TagFilter | undefined,
-  columnsOf: (meta: SegmentMeta) => string,
+  columnsOf: (meta: SegmentSummary) => string,
 ): FilteredSegments[] {
   const groups = new Map<string, FilteredSegments>();
   for (const meta of segments) {

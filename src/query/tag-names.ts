@@ -5,9 +5,10 @@ import {
   overflowColumn,
   type StoredAttributeType,
 } from "../schema/columns.ts";
-import type { SegmentMeta } from "../schema/segment-meta.ts";
+import type { SegmentSummary, SegmentWithKeys } from "../schema/segment-meta.ts";
 import { quoteIdentifier, quoteLiteral } from "../traceql/sql/sql.ts";
 import { hidesTraces } from "./hidden-traces.ts";
+import { prepareSegments } from "./prepare-segments.ts";
 import type { QueryEngine, QueryRun } from "./query-context.ts";
 import { readSegments } from "./segment-sql.ts";
 import { groupForFilter, type TagFilter } from "./tag-filter.ts";
@@ -48,14 +49,14 @@ export function tagNames(engine: QueryEngine, request: TagNamesRequest): Promise
     const { filter } = request;
     if (filter === undefined) {
       const names: ReadonlyMap<string, Set<string>> = found;
-      await run.forEach(segments, (meta) => {
-        if (hidesTraces(meta)) return;
+      const sure = segments.filter((meta) => !hidesTraces(meta));
+      await run.withKeys(sure, (meta) => {
         for (const { scope, key } of meta.keys) names.get(scope)?.add(key);
       });
       const unsure = segments.filter(hidesTraces);
       if (unsure.length > 0) await addFromSegments(run, unsure, undefined, found);
     } else {
-      await run.forEach(segments, (meta) => filter.mayMatch(meta));
+      await prepareSegments(run, filter, segments);
       await addFromSegments(run, segments, filter, found);
     }
     return { names: cut(found, request), stats: inspect(segments, filter) };
@@ -64,13 +65,14 @@ export function tagNames(engine: QueryEngine, request: TagNamesRequest): Promise
 
 async function addFromSegments(
   run: QueryRun,
-  segments: readonly SegmentMeta[],
+  segments: readonly SegmentSummary[],
   filter: TagFilter | undefined,
   found: ReadonlyMap<TagScope, Set<string>>,
 ): Promise<void> {
   const groups = groupForFilter(segments, filter, (meta) => meta.optionalColumns.join());
   for (const group of groups) {
-    const meta = group.segments[0]!;
+    using loaded = await run.context.catalog.loadKeys(group.segments.slice(0, 1), run.signal);
+    const meta = loaded.segments[0]!;
     const source = `${readSegments(run.context, group.segments)} WHERE (${group.where})`;
     for (const [scope, names] of found) {
       const selects = namesSql(scope, meta, source, names);
@@ -91,7 +93,7 @@ const TYPES: readonly StoredAttributeType[] = ["string", "int", "double", "bool"
 /** SELECTs of one column `tag`; names in `known` need not be looked for. */
 function namesSql(
   scope: TagScope,
-  meta: SegmentMeta,
+  meta: SegmentWithKeys,
   source: string,
   known: ReadonlySet<string>,
 ): string[] {

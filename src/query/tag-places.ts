@@ -7,7 +7,7 @@ import {
   overflowColumn,
   type StoredAttributeType,
 } from "../schema/columns.ts";
-import type { KeyStats, SegmentMeta } from "../schema/segment-meta.ts";
+import type { KeyStats, SegmentWithKeys } from "../schema/segment-meta.ts";
 import { quoteIdentifier, quoteLiteral } from "../traceql/sql/sql.ts";
 import type { TagScope } from "./tag-names.ts";
 
@@ -32,7 +32,7 @@ export type ValuePlace = {
 
 /** The places of a field in a segment, with what the catalog knows of each. */
 export function attributePlaces(
-  meta: SegmentMeta,
+  meta: SegmentWithKeys,
   field: TagField,
 ): { readonly place: ValuePlace; readonly stats: KeyStats | undefined }[] {
   switch (field.type) {
@@ -61,7 +61,7 @@ const EVENT_NAME_PLACE: ValuePlace = {
 };
 
 function placesInScope(
-  meta: SegmentMeta,
+  meta: SegmentWithKeys,
   scope: TagScope,
   key: string,
 ): { place: ValuePlace; stats: KeyStats | undefined }[] {
@@ -81,7 +81,7 @@ function placesInScope(
 }
 
 function placeOf(
-  meta: SegmentMeta,
+  meta: SegmentWithKeys,
   scope: TagScope,
   key: string,
   { type, dedicated }: KeyStats,
@@ -105,7 +105,7 @@ function placeOf(
 }
 
 function overflowPlace(
-  meta: SegmentMeta,
+  meta: SegmentWithKeys,
   scope: AttributeScopeName,
   key: string,
   type: StoredAttributeType,
@@ -136,6 +136,10 @@ function columnPlace(type: StoredAttributeType, column: string): ValuePlace {
 }
 
 /** By a walk over the list: an index kept for each segment would outweigh the catalog. */
-function statsOf(meta: SegmentMeta, scope: KeyStats["scope"], key: string): readonly KeyStats[] {
+function statsOf(
+  meta: SegmentWithKeys,
+  scope: KeyStats["scope"],
+  key: string,
+): readonly KeyStats[] {
   return meta.keys.filter((stats) => stats.key === key && stats.scope === scope);
 }

@@ -1,4 +1,4 @@
-import type { SegmentMeta } from "../schema/segment-meta.ts";
+import type { SegmentSummary } from "../schema/segment-meta.ts";
 import type { TagFilter } from "./tag-filter.ts";
 
 export type TagStats = {
@@ -8,7 +8,10 @@ export type TagStats = {
   readonly inspectedBytes: number;
 };
 
-export function inspect(segments: readonly SegmentMeta[], filter: TagFilter | undefined): TagStats {
+export function inspect(
+  segments: readonly SegmentSummary[],
+  filter: TagFilter | undefined,
+): TagStats {
   let segmentBytes = 0;
   let inspectedBytes = 0;
   for (const meta of segments) {

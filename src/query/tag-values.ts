@@ -1,4 +1,4 @@
-import type { KeyStats, SegmentMeta } from "../schema/segment-meta.ts";
+import type { KeyStats, SegmentSummary } from "../schema/segment-meta.ts";
 import { hidesTraces } from "./hidden-traces.ts";
 import type { QueryEngine, QueryRun } from "./query-context.ts";
 import { readSegments } from "./segment-sql.ts";
@@ -56,9 +56,10 @@ export function tagValues(
     const { field } = request.source;
     if (field === undefined)
       return { values: cut(found, request), stats: inspect(segments, undefined) };
-    const unanswered = new Map<string, { place: ValuePlace; segments: SegmentMeta[] }>();
+    const unanswered = new Map<string, { place: ValuePlace; segments: SegmentSummary[] }>();
     const { filter } = request;
-    await run.forEach(segments, (meta) => {
+    await run.withKeys(segments, (meta) => {
+      filter?.prepare(meta);
       if (filter !== undefined && !filter.mayMatch(meta)) return;
       for (const { place, stats } of attributePlaces(meta, field)) {
         if (filter === undefined && stats?.complete && !hidesTraces(meta)) addListed(stats, add);

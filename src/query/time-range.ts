@@ -1,4 +1,4 @@
-import type { SegmentMeta } from "../schema/segment-meta.ts";
+import type { SegmentSummary } from "../schema/segment-meta.ts";
 import { segmentsIn } from "../storage/catalog/time-index.ts";
 
 /** Both ends inclusive, nanoseconds since 1970. */
@@ -6,14 +6,14 @@ export type TimeRange = { readonly startUnixNano: bigint; readonly endUnixNano: 
 
 /** The segments of which some trace may overlap the range, in their order; no range = all of time. */
 export function segmentsOverlapping(
-  segments: readonly SegmentMeta[],
+  segments: readonly SegmentSummary[],
   range: TimeRange | undefined,
-): readonly SegmentMeta[] {
+): readonly SegmentSummary[] {
   return range === undefined ? segments : segmentsIn(segments, range);
 }
 
 /** Whether every trace of the segment starts in the range, so that no row needs to be asked. */
-export function segmentInside(meta: SegmentMeta, range: TimeRange | undefined): boolean {
+export function segmentInside(meta: SegmentSummary, range: TimeRange | undefined): boolean {
   if (range === undefined) return true;
   return meta.minTraceStart >= range.startUnixNano && meta.maxTraceStart <= range.endUnixNano;
 }

@@ -1,5 +1,5 @@
 import type { ResultChunk } from "../drivers/duckdb/database.ts";
-import type { SegmentMeta } from "../schema/segment-meta.ts";
+import type { SegmentSummary } from "../schema/segment-meta.ts";
 import { mayContainHash, traceIdHash } from "../storage/segments/trace-filter.ts";
 import { minOf } from "./bigint-bounds.ts";
 import { combineTrace } from "./combine-trace.ts";
@@ -53,9 +53,10 @@ async function findTrace(run: QueryRun, request: TraceByIdRequest): Promise<Trac
   for (const tenant of request.tenants) {
     const maxBytes = run.context.limitsFor(tenant).maxBytesPerTrace;
     const hash = traceIdHash(request.traceId);
-    const candidates = segmentsOverlapping(run.segments(tenant), rangeOf(request)).filter(
-      (meta) => mayContainHash(meta.traceFilter, hash) && !isHidden(meta, traceId),
-    );
+    const candidates: SegmentSummary[] = [];
+    await run.withFilters(segmentsOverlapping(run.segments(tenant), rangeOf(request)), (meta) => {
+      if (mayContainHash(meta.traceFilter, hash) && !isHidden(meta, traceId)) candidates.push(meta);
+    });
     for (const meta of candidates) inspectedBytes += meta.byteSize;
     const budget: TraceBudget = { maxBytes, usedBytes: 0, owners: new Set() };
     for (const part of await locate(run, candidates, request.traceId)) {
@@ -76,7 +77,7 @@ function rangeOf({ startUnixNano, endUnixNano }: TraceByIdRequest): TimeRange | 
 
 /** Rows `[firstRow, lastRow]` of a segment: a trace's rows are adjacent. */
 type TracePart = {
-  readonly meta: SegmentMeta;
+  readonly meta: SegmentSummary;
   readonly firstRow: bigint;
   readonly lastRow: bigint;
 };
@@ -84,11 +85,11 @@ type TracePart = {
 /** Parts in the order of `candidates`. */
 async function locate(
   run: QueryRun,
-  candidates: readonly SegmentMeta[],
+  candidates: readonly SegmentSummary[],
   traceId: Uint8Array,
 ): Promise<TracePart[]> {
-  const parts = new Map<SegmentMeta, TracePart>();
-  const unread: SegmentMeta[] = [];
+  const parts = new Map<SegmentSummary, TracePart>();
+  const unread: SegmentSummary[] = [];
   for (const meta of candidates) {
     run.throwIfOver();
     const found = await run.context.segmentReaders?.attempt(
@@ -108,7 +109,7 @@ async function locate(
 
 async function locateByDatabase(
   run: QueryRun,
-  candidates: readonly SegmentMeta[],
+  candidates: readonly SegmentSummary[],
   traceId: Uint8Array,
 ): Promise<TracePart[]> {
   if (candidates.length === 0) return [];

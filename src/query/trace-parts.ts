@@ -1,5 +1,5 @@
 import type { SqlValue } from "../drivers/duckdb/database.ts";
-import type { SegmentMeta } from "../schema/segment-meta.ts";
+import type { SegmentSummary } from "../schema/segment-meta.ts";
 import { segmentsIn } from "../storage/catalog/time-index.ts";
 import { mayContainHash, traceIdHash } from "../storage/segments/trace-filter.ts";
 import { maxOf, minOf } from "./bigint-bounds.ts";
@@ -12,7 +12,7 @@ import { groupByNarrowColumns, isRootSql } from "./whole-traces/narrow-columns.t
 
 /** What one segment holds of a trace. */
 export type TracePart = {
-  readonly meta: SegmentMeta;
+  readonly meta: SegmentSummary;
   readonly startUnixNano: bigint;
 };
 
@@ -42,11 +42,11 @@ const MAX_GAP_NANOS = 3_600_000_000_000n;
  */
 export async function findTraceParts(
   run: QueryRun,
-  segments: readonly SegmentMeta[],
+  segments: readonly SegmentSummary[],
   candidates: readonly TraceKey[],
 ): Promise<Map<string, WholeTrace>> {
   const traces = new Map<string, WholeTrace>();
-  const tried = new Map<SegmentMeta, Set<string>>();
+  const tried = new Map<SegmentSummary, Set<string>>();
   const open = await openPairs(run, segments, candidates, traces, tried);
   // First the parts that start where a candidate says: row groups are skipped by their start.
   const atStart = open.filter(({ meta, key }) => mayStartIn(meta, key));
@@ -73,13 +73,13 @@ export async function findTraceParts(
   return traces;
 }
 
-function isFound(traces: ReadonlyMap<string, WholeTrace>, meta: SegmentMeta, key: TraceKey) {
+function isFound(traces: ReadonlyMap<string, WholeTrace>, meta: SegmentSummary, key: TraceKey) {
   return traces.get(key.traceId)?.parts.some((part) => part.meta === meta) ?? false;
 }
 
 /** Each segment for the ids that its filter lets pass. */
-function searchWhole(run: QueryRun, pairs: readonly Pair[]): [SegmentMeta[], string] {
-  const ids = new Map<SegmentMeta, string[]>();
+function searchWhole(run: QueryRun, pairs: readonly Pair[]): [SegmentSummary[], string] {
+  const ids = new Map<SegmentSummary, string[]>();
   for (const { meta, key } of pairs) {
     const known = ids.get(meta);
     if (known === undefined) ids.set(meta, [traceIdSql(key.traceId)]);
@@ -93,34 +93,46 @@ function searchWhole(run: QueryRun, pairs: readonly Pair[]): [SegmentMeta[], str
   return [[...ids.keys()], selects.join(" UNION ALL ")];
 }
 
-type Pair = { readonly meta: SegmentMeta; readonly key: TraceKey };
+type Pair = { readonly meta: SegmentSummary; readonly key: TraceKey };
 
 /** Which segment may hold which trace, as far as it is near and not in `tried`, which it enters. */
 async function openPairs(
   run: QueryRun,
-  segments: readonly SegmentMeta[],
+  segments: readonly SegmentSummary[],
   candidates: readonly TraceKey[],
   traces: ReadonlyMap<string, WholeTrace>,
-  tried: Map<SegmentMeta, Set<string>>,
+  tried: Map<SegmentSummary, Set<string>>,
 ): Promise<Pair[]> {
-  const pairs: Pair[] = [];
+  const asked = new Map<SegmentSummary, TraceKey[]>();
   await run.forEach(candidates, (key) => {
-    const hash = traceIdHash(traceIdFromHex(key.traceId));
     const known = traces.get(key.traceId);
     const from = (known?.startUnixNano ?? key.startUnixNano) - MAX_GAP_NANOS;
     const to = (known?.endUnixNano ?? key.startUnixNano) + MAX_GAP_NANOS;
     for (const meta of segmentsIn(segments, { startUnixNano: from, endUnixNano: to })) {
-      if (!mayContainHash(meta.traceFilter, hash)) continue;
       const ids = tried.get(meta) ?? new Set();
       if (ids.has(key.traceId)) continue;
       tried.set(meta, ids.add(key.traceId));
-      pairs.push({ meta, key });
+      const keys = asked.get(meta);
+      if (keys === undefined) asked.set(meta, [key]);
+      else keys.push(key);
+    }
+  });
+  const hashes = new Map<TraceKey, Uint32Array>();
+  const hashOf = (key: TraceKey): Uint32Array => {
+    const hash = hashes.get(key) ?? traceIdHash(traceIdFromHex(key.traceId));
+    hashes.set(key, hash);
+    return hash;
+  };
+  const pairs: Pair[] = [];
+  await run.withFilters([...asked.keys()], (meta) => {
+    for (const key of asked.get(meta) ?? []) {
+      if (mayContainHash(meta.traceFilter, hashOf(key))) pairs.push({ meta, key });
     }
   });
   return pairs;
 }
 
-function mayStartIn(meta: SegmentMeta, { startUnixNano }: TraceKey): boolean {
+function mayStartIn(meta: SegmentSummary, { startUnixNano }: TraceKey): boolean {
   return meta.minTraceStart <= startUnixNano && startUnixNano <= meta.maxTraceStart;
 }
 
@@ -130,7 +142,7 @@ const COLUMNS =
 async function addParts(
   run: QueryRun,
   traces: Map<string, WholeTrace>,
-  segments: readonly SegmentMeta[],
+  segments: readonly SegmentSummary[],
   select: string,
 ): Promise<void> {
   const byId = new Map(segments.map((meta) => [meta.id, meta]));
@@ -150,7 +162,7 @@ async function addParts(
 /** The id that the name of each of a segment's files begins with. */
 const SEGMENT_OF_FILE = /([^/\\]{26})[^/\\]*$/;
 
-function readPart(row: readonly SqlValue[], byId: ReadonlyMap<string, SegmentMeta>): WholeTrace {
+function readPart(row: readonly SqlValue[], byId: ReadonlyMap<string, SegmentSummary>): WholeTrace {
   const [traceId, path, start, duration, serviceName, spanName] = row as [
     string,
     string,

@@ -1,6 +1,7 @@
-import type { SegmentMeta } from "../schema/segment-meta.ts";
+import type { SegmentSummary } from "../schema/segment-meta.ts";
 import type { SpanSource } from "./base-spans.ts";
 import type { CompiledSearch } from "./compiled-search.ts";
+import { prepareSegments } from "./prepare-segments.ts";
 import type { QueryRun } from "./query-context.ts";
 import { startsAt } from "./remote/row-groups.ts";
 import { ofTracesSql, readSegments } from "./segment-sql.ts";
@@ -20,9 +21,14 @@ export async function withTraceSources<T>(
   work: (sources: readonly SpanSource[]) => Promise<T>,
 ): Promise<T> {
   const { needsWholeTraces } = search.pipeline;
-  if (!needsWholeTraces) return await work(storedSources(run, search, traces));
+  if (!needsWholeTraces) {
+    const metas = new Set(traces.flatMap(({ parts }) => parts.map(({ meta }) => meta)));
+    await prepareSegments(run, search, [...metas]);
+    return await work(storedSources(run, search, traces));
+  }
   const overlay = await overlayTraces(run, traces);
   try {
+    await prepareSegments(run, search, overlay.segments);
     return await work(wholeSources(search, overlay));
   } finally {
     await overlay[Symbol.asyncDispose]();
@@ -34,7 +40,7 @@ function storedSources(
   search: CompiledSearch,
   traces: readonly WholeTrace[],
 ): SpanSource[] {
-  const keys = new Map<SegmentMeta, TraceKey[]>();
+  const keys = new Map<SegmentSummary, TraceKey[]>();
   for (const { traceId, parts } of traces) {
     for (const { meta, startUnixNano } of parts) {
       const known = keys.get(meta);
@@ -49,7 +55,7 @@ function storedSources(
   return Array.from(groups.values(), (segments) => {
     const rowId = `((file_index::BIGINT + ${files}) << 32) + file_row_number`;
     files += segments.length;
-    const [first] = segments as [SegmentMeta, ...SegmentMeta[]];
+    const [first] = segments as [SegmentSummary, ...SegmentSummary[]];
     const ofThese = segments.flatMap((meta) => keys.get(meta) ?? []);
     const rowGroups = startsAt(ofThese.map(({ startUnixNano }) => startUnixNano));
     return {
@@ -67,7 +73,7 @@ function wholeSources(search: CompiledSearch, overlay: TraceOverlay): SpanSource
     JSON.stringify([search.shape(meta).key, hasExactTimes(meta), overlay.isOverlaid(meta)]),
   );
   return Array.from(groups.values(), (segments) => {
-    const [first] = segments as [SegmentMeta, ...SegmentMeta[]];
+    const [first] = segments as [SegmentSummary, ...SegmentSummary[]];
     const mayMatch = overlay.isOverlaid(first) ? search.mayMatchWhole : search.mayMatch;
     return {
       from: overlay.from(segments),
@@ -79,11 +85,11 @@ function wholeSources(search: CompiledSearch, overlay: TraceOverlay): SpanSource
   });
 }
 
-function startSql(meta: SegmentMeta): string {
+function startSql(meta: SegmentSummary): string {
   const stored = "epoch_ns(start_time)::UBIGINT";
   return hasExactTimes(meta) ? `coalesce(start_unix_nano, ${stored})` : stored;
 }
 
-function hasExactTimes(meta: SegmentMeta): boolean {
+function hasExactTimes(meta: SegmentSummary): boolean {
   return meta.optionalColumns.includes("start_unix_nano");
 }

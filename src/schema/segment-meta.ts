@@ -87,3 +87,8 @@ export type SegmentMeta = {
    */
   readonly hiddenTraces?: readonly string[] | undefined;
 };
+
+/** Without the large parts, which the catalog brings when they are asked for. */
+export type SegmentSummary = Omit<SegmentMeta, "keys" | "traceFilter">;
+export type SegmentWithKeys = SegmentSummary & Pick<SegmentMeta, "keys">;
+export type SegmentWithFilter = SegmentSummary & Pick<SegmentMeta, "traceFilter">;

@@ -1,6 +1,6 @@
 import { type Files, joinPath } from "../drivers/files/files.ts";
 import { isPintailError } from "../errors.ts";
-import type { SegmentMeta, StoredObject, WalRange } from "../schema/segment-meta.ts";
+import type { SegmentSummary, StoredObject, WalRange } from "../schema/segment-meta.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Catalog } from "./catalog/catalog.ts";
 import { type RebuildParts, readSegmentFile } from "./catalog/rebuild.ts";
@@ -14,7 +14,9 @@ export type ReconcileParts = {
   /** The LSNs that the WAL still has, if any. */
   readonly walRange: WalRange | undefined;
   /** The segment's object, asked of the bucket if there is one; rejects when it cannot be reached. */
-  readonly findObject?: ((segment: SegmentMeta) => Promise<StoredObject | undefined>) | undefined;
+  readonly findObject?:
+    | ((segment: SegmentSummary) => Promise<StoredObject | undefined>)
+    | undefined;
   readonly log: Logger;
 };
 
@@ -62,7 +64,7 @@ export async function reconcile(parts: ReconcileParts): Promise<ReconcileResult>
   const absent = all.filter((s) => s.level > 0 && s.object === undefined && !found.known.has(s.id));
   const { stored, missing } = await askBucket(parts, absent);
   const l0 = all.filter((s) => s.level === 0);
-  const broken: SegmentMeta[] = [];
+  const broken: SegmentSummary[] = [];
   for (const segment of l0) if (await isBroken(files, segmentDir, segment)) broken.push(segment);
   const redo = broken.length > 0 && walHasCuts(parts);
   const lost = redo ? missing : [...missing, ...broken];
@@ -90,14 +92,14 @@ export async function reconcile(parts: ReconcileParts): Promise<ReconcileResult>
  */
 async function askBucket(
   { findObject, log }: ReconcileParts,
-  absent: readonly SegmentMeta[],
+  absent: readonly SegmentSummary[],
 ): Promise<{
   readonly stored: readonly { readonly id: string; readonly object: StoredObject }[];
-  readonly missing: readonly SegmentMeta[];
+  readonly missing: readonly SegmentSummary[];
 }> {
   if (findObject === undefined) return { stored: [], missing: absent };
   const stored: { id: string; object: StoredObject }[] = [];
-  const missing: SegmentMeta[] = [];
+  const missing: SegmentSummary[] = [];
   for (const segment of absent) {
     try {
       const object = await findObject(segment);
@@ -160,7 +162,7 @@ async function namesIn(parts: ReconcileParts, folder: string): Promise<string[]>
 /** Whether what the file holds is surely in other segments, or will be made again from the WAL. */
 async function isElsewhere(parts: ReconcileParts, path: string): Promise<boolean> {
   const { catalog, walRange: wal } = parts;
-  let meta: SegmentMeta;
+  let meta: SegmentSummary;
   try {
     meta = await readSegmentFile(parts, path);
   } catch (e) {
@@ -190,7 +192,7 @@ function covers(wal: WalRange | undefined, { from, to }: WalRange): boolean {
   return wal !== undefined && wal.from <= from && wal.to >= to;
 }
 
-async function isBroken(files: Files, segmentDir: string, meta: SegmentMeta): Promise<boolean> {
+async function isBroken(files: Files, segmentDir: string, meta: SegmentSummary): Promise<boolean> {
   const stat = await files.stat(segmentPath(segmentDir, meta));
   return stat === undefined || stat.sizeBytes !== meta.byteSize;
 }

@@ -20,8 +20,8 @@ import { mayContain } from "../../src/storage/segments/trace-filter.ts";
 import { writeSegment } from "../../src/storage/segments/write-segment.ts";
 import { silentLogger } from "../../src/telemetry/logger.ts";
 import { hexToBytes } from "../../src/util/hex.ts";
-
 import { counterOnThisThread } from "../storage/segments/count/counter-on-this-thread.ts";
+import { WHOLE_SEGMENTS } from "../support/loaded-segments.ts";
 
 export type RequestInit = MessageInitShape<typeof ExportTraceServiceRequestSchema>;
 
@@ -168,7 +168,7 @@ export class SegmentStore {
     return new QueryEngine(this.#context());
   }
 
-  #path(meta: SegmentMeta): string {
+  #path(meta: Pick<SegmentMeta, "id" | "tenant">): string {
     return join(this.dir, meta.tenant, `${meta.id}.parquet`);
   }
 
@@ -224,6 +224,7 @@ export class SegmentStore {
                 : 1,
           );
       },
+      ...WHOLE_SEGMENTS,
       segment: unused,
       tenants: unused,
       redactions: () => [],

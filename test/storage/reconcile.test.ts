@@ -181,7 +181,8 @@ test("a missing file of a segment that the bucket has is no loss, also when only
   };
   expect(await run(away)).toEqual(NOTHING);
   expect(catalog.segments("acme")).toHaveLength(3);
-  const find = async ({ id }: SegmentMeta) => (id === uploaded.id ? { version: "2" } : undefined);
+  const find = async ({ id }: Pick<SegmentMeta, "id">) =>
+    id === uploaded.id ? { version: "2" } : undefined;
   expect(await run(find)).toEqual({ ...NOTHING, lost: 1, found: 1 });
   expect(catalog.segment(uploaded.id)?.object).toEqual({ version: "2" });
   expect(catalog.segment(cached.id)?.object).toEqual({ version: "1" });

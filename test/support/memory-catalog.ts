@@ -2,6 +2,7 @@ import type { SegmentMeta } from "../../src/schema/segment-meta.ts";
 import type { Catalog, CatalogChange, WalPositions } from "../../src/storage/catalog/catalog.ts";
 import type { Redaction } from "../../src/storage/catalog/redaction.ts";
 import { mayContain } from "../../src/storage/segments/trace-filter.ts";
+import { WHOLE_SEGMENTS } from "./loaded-segments.ts";
 
 /** The simplest catalog there can be: a model for the real one, and a fake for others' tests. */
 export class MemoryCatalog implements Catalog {
@@ -27,6 +28,9 @@ export class MemoryCatalog implements Catalog {
   segment(id: string): SegmentMeta | undefined {
     return this.#segments.find((segment) => segment.id === id);
   }
+
+  readonly loadKeys = WHOLE_SEGMENTS.loadKeys;
+  readonly loadFilters = WHOLE_SEGMENTS.loadFilters;
 
   tenants(): readonly string[] {
     return [...new Set(this.#segments.map(({ tenant }) => tenant))].sort();

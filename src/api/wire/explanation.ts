@@ -1,5 +1,5 @@
 import type { QueryRecorder, RecordedSegments } from "../../query/query-recorder.ts";
-import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import type { SegmentSummary } from "../../schema/segment-meta.ts";
 
 /** What a query did, for people and tools; the JSON of `explain=true`. */
 export type Explanation = {
@@ -78,7 +78,7 @@ const FATES: readonly SegmentFate[] = ["read", "not needed", "pruned", "out of r
 
 function segmentsOf({ tenant, known, inRange, possible, read }: RecordedSegments) {
   const [inRangeSet, possibleSet, readSet] = [new Set(inRange), new Set(possible), new Set(read)];
-  const fateOf = (meta: SegmentMeta): SegmentFate => {
+  const fateOf = (meta: SegmentSummary): SegmentFate => {
     if (readSet.has(meta)) return "read";
     if (possibleSet.has(meta)) return "not needed";
     return inRangeSet.has(meta) ? "pruned" : "out of range";
@@ -99,7 +99,7 @@ function segmentsOf({ tenant, known, inRange, possible, read }: RecordedSegments
   };
 }
 
-function segmentOf(meta: SegmentMeta, fate: SegmentFate): ExplainedSegment {
+function segmentOf(meta: SegmentSummary, fate: SegmentFate): ExplainedSegment {
   return {
     id: meta.id,
     fate,

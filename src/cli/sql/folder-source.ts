@@ -9,7 +9,7 @@ import { nodeFiles } from "../../drivers/files/node-files.ts";
 import { isPintailError, PintailError } from "../../errors.ts";
 import { DEFAULT_SQL_SETTINGS } from "../../query/sql/settings.ts";
 import { SqlQuery } from "../../query/sql/sql-query.ts";
-import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import type { SegmentSummary, SegmentWithKeys } from "../../schema/segment-meta.ts";
 import { SINGLE_TENANT } from "../../server/tenant.ts";
 import { openCatalog } from "../../storage/catalog/duckdb-catalog.ts";
 import { segmentPath } from "../../storage/segments/segment-writer.ts";
@@ -34,7 +34,10 @@ export function folderSource(location: FolderLocation): SqlSource {
       const segments = await segmentsOf(dataDir, segmentDir, tenant);
       const query = new SqlQuery(
         {
-          catalog: { segments: () => segments },
+          catalog: {
+            segments: () => segments,
+            loadKeys: async () => ({ segments, [Symbol.dispose]: () => {} }),
+          },
           isolated: new ProcessSql({
             memoryLimitBytes,
             threads: availableParallelism(),
@@ -73,7 +76,7 @@ async function segmentsOf(
   dataDir: string,
   segmentDir: string,
   tenant: string,
-): Promise<readonly SegmentMeta[]> {
+): Promise<readonly SegmentWithKeys[]> {
   const files = nodeFiles();
   if ((await files.stat(joinPath(dataDir, "catalog.duckdb"))) === undefined) {
     throw new Error(
@@ -108,8 +111,14 @@ async function segmentsOf(
         );
       }
       await refuseMissing(files, segments, segmentDir);
-      // Whole copies: keys may be read late, and the catalog is closed then.
-      return segments.map((segment) => ({ ...segment, keys: [...segment.keys] }));
+      // Whole copies: the catalog is closed when they are read.
+      using loaded = await catalog.loadKeys(segments);
+      return loaded.segments.map((segment) => ({
+        ...segment,
+        rowGroups: segment.rowGroups,
+        replaces: segment.replaces,
+        keys: segment.keys,
+      }));
     } finally {
       await catalog[Symbol.asyncDispose]();
     }
@@ -124,7 +133,7 @@ async function segmentsOf(
 /** A command without a server does not fetch from a bucket. */
 async function refuseMissing(
   files: Files,
-  segments: readonly SegmentMeta[],
+  segments: readonly SegmentSummary[],
   segmentDir: string,
 ): Promise<void> {
   const inBucket = segments.filter(({ object }) => object !== undefined);

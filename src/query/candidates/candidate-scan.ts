@@ -1,5 +1,5 @@
 import type { SqlValue } from "../../drivers/duckdb/database.ts";
-import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import type { SegmentSummary } from "../../schema/segment-meta.ts";
 import { type CompiledSearch, leafNumbers, type SearchShape } from "../compiled-search.ts";
 import type { QueryRun } from "../query-context.ts";
 import { timestampSql } from "../segment-sql.ts";
@@ -23,21 +23,21 @@ export type CandidateScan = {
   readonly run: QueryRun;
   readonly search: CompiledSearch;
   /** Newest first; those that may hold a match. */
-  readonly segments: readonly SegmentMeta[];
+  readonly segments: readonly SegmentSummary[];
   /** All of the tenant's, that may hold further parts of traces. */
-  readonly all: readonly SegmentMeta[];
+  readonly all: readonly SegmentSummary[];
   readonly range: TimeRange | undefined;
   readonly limit: number;
   readonly firstSliceRows: number;
   /** Called with the segments that a statement reads. */
-  readonly onRead: (segments: readonly SegmentMeta[]) => void;
+  readonly onRead: (segments: readonly SegmentSummary[]) => void;
 };
 
 /** Bounds the rows of a search for very many traces. */
 export const MAX_EXTRA_ROWS = 5000;
 
 export type ShapeGroup = {
-  readonly segments: SegmentMeta[];
+  readonly segments: SegmentSummary[];
   readonly shape: SearchShape;
   /** One condition for each leaf; `false` where the segments cannot match it. */
   readonly leaves: readonly string[];
@@ -46,7 +46,10 @@ export type ShapeGroup = {
 };
 
 /** Segments that one SELECT can read: same columns, same leaves possible, same need of the range. */
-export function groupByShape(scan: CandidateScan, segments: readonly SegmentMeta[]): ShapeGroup[] {
+export function groupByShape(
+  scan: CandidateScan,
+  segments: readonly SegmentSummary[],
+): ShapeGroup[] {
   const groups = new Map<string, ShapeGroup>();
   for (const meta of segments) {
     const shape = scan.search.shape(meta);

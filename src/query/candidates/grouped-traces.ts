@@ -1,4 +1,4 @@
-import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import type { SegmentSummary } from "../../schema/segment-meta.ts";
 import type { SpansetNode } from "../../traceql/plan/pipeline.ts";
 import { leafNumbers } from "../compiled-search.ts";
 import { startsWithin } from "../remote/row-groups.ts";
@@ -12,7 +12,7 @@ export function groupedTracesSql(
   scan: CandidateScan,
   tree: SpansetNode,
   slice: Slice,
-  read: readonly SegmentMeta[],
+  read: readonly SegmentSummary[],
   traceLimit: number,
 ): string {
   const { search, range } = scan;

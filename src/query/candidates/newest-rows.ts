@@ -1,4 +1,5 @@
-import type { RowGroupMeta, SegmentMeta } from "../../schema/segment-meta.ts";
+import type { SegmentSummary } from "../../schema/segment-meta.ts";
+import type { RowGroupFilter } from "../remote/row-groups.ts";
 import { isRemote, readSegments } from "../segment-sql.ts";
 import { compareTraces, earlierOf, type TraceKey } from "../trace-key.ts";
 import {
@@ -51,7 +52,11 @@ export async function* newestRows(
 }
 
 function newestRowsSql(scan: CandidateScan, slice: readonly Piece[], rowLimit: number): string {
-  const wanted = new Set(slice.flatMap(({ rowGroups }) => rowGroups));
+  const wanted = new Map<SegmentSummary, Set<number>>();
+  for (const { meta, rowGroup } of slice) {
+    if (rowGroup === undefined) continue;
+    wanted.set(meta, (wanted.get(meta) ?? new Set()).add(rowGroup));
+  }
   const latest = scan.range?.endUnixNano;
   const metas = [...new Set(slice.map(({ meta }) => meta))];
   const selects = groupByShape(scan, metas).map(({ segments, leaves, inside }) => {
@@ -59,8 +64,8 @@ function newestRowsSql(scan: CandidateScan, slice: readonly Piece[], rowLimit: n
     if (!inside && scan.range !== undefined) {
       conditions.push(startsBeforeEndSql(scan.range), endsAfterStartSql(scan.range));
     }
-    const rowGroups = (group: RowGroupMeta) =>
-      wanted.has(group) && (latest === undefined || group.minTraceStart <= latest);
+    const rowGroups: RowGroupFilter = ({ minTraceStart }, { meta, index }) =>
+      wanted.get(meta)?.has(index) !== false && (latest === undefined || minTraceStart <= latest);
     return `SELECT trace_id, trace_start FROM ${readSegments(scan.run.context, segments, { rowGroups })}
       WHERE ${conditions.map((sql) => `(${sql})`).join(" AND ")}`;
   });
@@ -70,21 +75,19 @@ function newestRowsSql(scan: CandidateScan, slice: readonly Piece[], rowLimit: n
 
 /** What is read at once: a local segment, or a row group of one that has to be fetched. */
 type Piece = {
-  readonly meta: SegmentMeta;
-  readonly rowGroups: readonly RowGroupMeta[];
+  readonly meta: SegmentSummary;
+  /** `undefined`: all. */
+  readonly rowGroup: number | undefined;
   readonly maxTraceStart: bigint;
 };
 
 /** Newest first. */
 function piecesOf({ segments, run }: CandidateScan): readonly Piece[] {
   const pieces = segments.flatMap((meta): Piece[] => {
-    const { rowGroups, maxTraceStart } = meta;
-    if (!isRemote(run.context, meta)) return [{ meta, rowGroups, maxTraceStart }];
-    return rowGroups.map((group) => ({
-      meta,
-      rowGroups: [group],
-      maxTraceStart: group.maxTraceStart,
-    }));
+    if (!isRemote(run.context, meta)) {
+      return [{ meta, rowGroup: undefined, maxTraceStart: meta.maxTraceStart }];
+    }
+    return meta.rowGroups.map(({ maxTraceStart }, rowGroup) => ({ meta, rowGroup, maxTraceStart }));
   });
   if (pieces.length === segments.length) return pieces;
   return pieces.sort((a, b) =>

@@ -1,4 +1,4 @@
-import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import type { SegmentSummary } from "../../schema/segment-meta.ts";
 import type { TimeRange } from "../time-range.ts";
 
 /** Traces, or parts of them, that start in a window: `from` included, `before` not. */
@@ -25,7 +25,7 @@ const SLICE_GROWTH = 4;
  * overlap.
  */
 export function* newestSlices(
-  segments: readonly SegmentMeta[],
+  segments: readonly SegmentSummary[],
   range: TimeRange | undefined,
   { firstRows, maxRows }: SliceSizes,
 ): Generator<Slice, void, void> {
@@ -51,9 +51,9 @@ export function* newestSlices(
 
 /** The segments that hold parts of traces that start in the slice. */
 export function segmentsOfSlice(
-  segments: readonly SegmentMeta[],
+  segments: readonly SegmentSummary[],
   { fromUnixNano, beforeUnixNano }: Slice,
-): SegmentMeta[] {
+): SegmentSummary[] {
   return segments.filter(
     ({ minTraceStart, maxTraceStart }) =>
       (fromUnixNano === undefined || maxTraceStart >= fromUnixNano) &&

@@ -1,7 +1,8 @@
-import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import type { SegmentSummary } from "../../schema/segment-meta.ts";
 import { pipelineToSql } from "../../traceql/sql/pipeline-to-sql.ts";
 import { baseSpansSql, type SpanSource } from "../base-spans.ts";
 import { leafNumbers } from "../compiled-search.ts";
+import { prepareSegments } from "../prepare-segments.ts";
 import { timestampSql } from "../segment-sql.ts";
 import { segmentsWithCopies } from "../segments-with-copies.ts";
 import { countsSpans } from "../spanset-tree.ts";
@@ -40,6 +41,7 @@ export async function* pipelineTraces(scan: CandidateScan): CandidateSource {
     const whole = await overlaySlice(run, segmentsOfSlice(near, slice), scan.all);
     try {
       const overlay = whole.sliced(segments);
+      await prepareSegments(run, search, overlay.segments);
       const copies = distinct ? await segmentsWithCopies(run, overlay.segments) : NO_SEGMENTS;
       const sources = await neededTraces(scan, sourcesOf(scan, { slice, overlay, copies }));
       yield* pages.of(slice, (limit) => pipelineTracesSql(scan, sources, limit));
@@ -49,13 +51,13 @@ export async function* pipelineTraces(scan: CandidateScan): CandidateSource {
   }
 }
 
-const NO_SEGMENTS: ReadonlySet<SegmentMeta> = new Set();
+const NO_SEGMENTS: ReadonlySet<SegmentSummary> = new Set();
 
 type SliceSource = {
   readonly slice: Slice;
   readonly overlay: OverlaySlice;
   /** Segments whose spans may be there twice where that matters. */
-  readonly copies: ReadonlySet<SegmentMeta>;
+  readonly copies: ReadonlySet<SegmentSummary>;
 };
 
 /** `undefined`: no span can come into the pipeline. */
@@ -102,7 +104,7 @@ function sourcesOf(scan: CandidateScan, { slice, overlay, copies }: SliceSource)
 }
 
 type Group = {
-  readonly segments: SegmentMeta[];
+  readonly segments: SegmentSummary[];
   readonly mayMatch: readonly boolean[];
   readonly inside: boolean;
   readonly hasCopies: boolean;
@@ -115,7 +117,7 @@ type Group = {
 function groupsOf(
   { search, range }: CandidateScan,
   overlay: OverlaySlice,
-  copies: ReadonlySet<SegmentMeta>,
+  copies: ReadonlySet<SegmentSummary>,
 ): Group[] {
   const hasParents = search.pipeline.fields.some(({ type }) => type === "parent-attribute");
   const groups = new Map<string, Group>();

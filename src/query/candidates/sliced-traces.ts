@@ -1,4 +1,4 @@
-import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import type { SegmentSummary } from "../../schema/segment-meta.ts";
 import { earlierOf, type TraceKey } from "../trace-key.ts";
 import {
   type CandidatePage,
@@ -12,7 +12,7 @@ import { newestSlices, type Slice, segmentsOfSlice } from "./newest-slices.ts";
 /** A statement for the first traces of a slice that match, each row with its id and start. */
 export type SliceSql = (
   slice: Slice,
-  segments: readonly SegmentMeta[],
+  segments: readonly SegmentSummary[],
   traceLimit: number,
 ) => string;
 

@@ -1,4 +1,4 @@
-import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import type { SegmentSummary } from "../../schema/segment-meta.ts";
 import { combineStored } from "../combine-trace.ts";
 import { spanCountOf } from "../matching-traces.ts";
 import type { QueryEngine, QueryRun, RunOptions } from "../query-context.ts";
@@ -65,7 +65,7 @@ function readOptions(engine: QueryEngine, tenant: string, signal: AbortSignal): 
 
 async function spansOf(
   run: QueryRun,
-  segments: readonly SegmentMeta[],
+  segments: readonly SegmentSummary[],
   traces: readonly TraceKey[],
 ): Promise<StoredSpan[] | undefined> {
   const whole = [...(await findTraceParts(run, segments, traces)).values()];

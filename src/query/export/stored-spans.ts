@@ -1,4 +1,4 @@
-import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import type { SegmentSummary } from "../../schema/segment-meta.ts";
 import type { QueryRun } from "../query-context.ts";
 import { RowsToSpans, storedColumns } from "../rows-to-spans.ts";
 import { columnListSql, readSegments } from "../segment-sql.ts";
@@ -11,7 +11,7 @@ import type { InstrumentationScope, Resource, StoredSpan } from "../trace.ts";
  */
 export async function storedSpans(
   run: QueryRun,
-  segments: readonly SegmentMeta[],
+  segments: readonly SegmentSummary[],
   where: string,
   maxBytes: number,
 ): Promise<StoredSpan[] | undefined> {

@@ -21,7 +21,8 @@ export async function labelHashes(
   by: readonly FieldRef[],
   sources: readonly RowSource[],
 ): Promise<(LabelHashes | undefined)[]> {
-  const texts = by.map((field) => textsOf(field, sources));
+  const texts: (Set<string> | undefined)[] = [];
+  for (const field of by) texts.push(await textsOf(run, field, sources));
   const all = [...new Set(texts.flatMap((some) => (some === undefined ? [] : [...some])))];
   if (all.length === 0) return by.map(() => undefined);
   const list = all.map((text) => quoteLiteral(text)).join(", ");
@@ -38,17 +39,22 @@ export async function labelHashes(
 }
 
 /** Undefined when some text may be missing, or there are none or too many. */
-function textsOf(field: FieldRef, sources: readonly RowSource[]): Set<string> | undefined {
+async function textsOf(
+  run: QueryRun,
+  field: FieldRef,
+  sources: readonly RowSource[],
+): Promise<Set<string> | undefined> {
   const texts = new Set<string>();
   for (const { segments, shape, isStored } of sources) {
     if (!labelColumns(field, shape).some(({ type }) => type === "string")) continue;
     if (!isStored) return undefined;
-    for (const meta of segments) {
-      const listed = listedTexts(field, meta);
-      if (listed === undefined) return undefined;
-      for (const text of listed) texts.add(text);
-      if (texts.size > MAX_TEXTS) return undefined;
-    }
+    let isKnown = true;
+    await run.withKeys(segments, (meta) => {
+      const listed = isKnown ? listedTexts(field, meta) : undefined;
+      for (const text of listed ?? []) texts.add(text);
+      isKnown = listed !== undefined && texts.size <= MAX_TEXTS;
+    });
+    if (!isKnown) return undefined;
   }
   return texts.size === 0 ? undefined : texts;
 }

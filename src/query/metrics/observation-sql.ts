@@ -1,4 +1,4 @@
-import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import type { SegmentSummary } from "../../schema/segment-meta.ts";
 import type { FieldRef, MetricsStage } from "../../traceql/ast.ts";
 import {
   EXACT_LOG2,
@@ -89,7 +89,7 @@ export function observationStatement(
 
 /** Segments of which the same is known: conditions that hold for all rows still cost. */
 type RowSet = {
-  readonly segments: readonly SegmentMeta[];
+  readonly segments: readonly SegmentSummary[];
   /** All rows start in the grid. */
   readonly inGrid: boolean;
   /** What is measured is at most `EXACT_LOG2` on all rows. */

@@ -1,4 +1,4 @@
-import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import type { SegmentSummary, SegmentWithKeys } from "../../schema/segment-meta.ts";
 import type { FieldExpr, FieldRef } from "../../traceql/ast.ts";
 import { filterToSql } from "../../traceql/sql/filter.ts";
 import { keysOf, mayMatch } from "../../traceql/sql/prune.ts";
@@ -6,7 +6,7 @@ import { type SegmentShape, shapeOf } from "../../traceql/sql/segment-shape.ts";
 import { checkSqlLength } from "../../traceql/sql/sql.ts";
 
 export type PreparedSegment = {
-  readonly meta: SegmentMeta;
+  readonly meta: SegmentSummary;
   readonly shape: SegmentShape;
   /** Whether some span may match the leaf. */
   readonly possible: readonly boolean[];
@@ -32,9 +32,10 @@ export class SegmentPreparer {
   }
 
   /** `exact`: the rows are as the catalog knows them, so that it can tell what is not there. */
-  prepare(meta: SegmentMeta, exact: boolean): PreparedSegment {
+  prepare(meta: SegmentWithKeys, exact: boolean): PreparedSegment {
     // A segment has hundreds of keys, and there may be thousands of segments.
-    const slim = { ...meta, keys: meta.keys.filter(({ key }) => this.#keys.has(key)) };
+    const { optionalColumns } = meta;
+    const slim = { optionalColumns, keys: meta.keys.filter(({ key }) => this.#keys.has(key)) };
     const shape = shapeOf(slim, this.#fields);
     const written = this.conditions(shape);
     const possible = this.#leaves.map(

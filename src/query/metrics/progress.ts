@@ -1,13 +1,13 @@
-import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import type { SegmentSummary } from "../../schema/segment-meta.ts";
 import type { QueryRun } from "../query-context.ts";
 import type { RecordedSegments } from "../query-recorder.ts";
 import type { MetricsStats } from "./metrics-result.ts";
 
 /** Which segments a query has to do with, and which of them it has read. */
 export class MetricsProgress {
-  readonly #inRange = new Set<SegmentMeta>();
-  readonly #wanted = new Set<SegmentMeta>();
-  readonly #read = new Set<SegmentMeta>();
+  readonly #inRange = new Set<SegmentSummary>();
+  readonly #wanted = new Set<SegmentSummary>();
+  readonly #read = new Set<SegmentSummary>();
 
   /** What a query found of one tenant's segments. */
   add(run: QueryRun, found: Omit<RecordedSegments, "read">): void {
@@ -16,7 +16,7 @@ export class MetricsProgress {
     run.recorder?.addSegments({ ...found, read: found.possible });
   }
 
-  addRead(segments: readonly SegmentMeta[]): void {
+  addRead(segments: readonly SegmentSummary[]): void {
     for (const meta of segments) this.#read.add(meta);
   }
 
@@ -32,7 +32,7 @@ export class MetricsProgress {
   }
 }
 
-function sum(metas: Iterable<SegmentMeta>, size: (meta: SegmentMeta) => number): number {
+function sum(metas: Iterable<SegmentSummary>, size: (meta: SegmentSummary) => number): number {
   let total = 0;
   for (const meta of metas) total += size(meta);
   return total;

@@ -1,4 +1,4 @@
-import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import type { SegmentSummary } from "../../schema/segment-meta.ts";
 import { endOfSegment } from "../../storage/catalog/time-index.ts";
 import type { FieldRef } from "../../traceql/ast.ts";
 import type { Pipeline } from "../../traceql/plan/pipeline.ts";
@@ -23,12 +23,12 @@ import { needsWholeTraces } from "./whole-trace-need.ts";
 
 /** Rows of one shape to take observations from. */
 export type RowSource = {
-  readonly segments: readonly SegmentMeta[];
+  readonly segments: readonly SegmentSummary[];
   /**
    * Text that may follow FROM: stored columns of these of the segments. `whole`: also rows of traces
    * that no span of which starts in the grid, for segments where there are none.
    */
-  from(segments: readonly SegmentMeta[], whole?: boolean): string;
+  from(segments: readonly SegmentSummary[], whole?: boolean): string;
   /** Whether the rows are the segments' own, so that what is known of the segments holds for them. */
   readonly isStored: boolean;
   /** The condition on a row; of the grid it says nothing. */
@@ -111,7 +111,7 @@ async function visitSpans(
     const known = run.segments(tenant);
     const inRange = segmentsInGrid(known, grid);
     const possible: PreparedSegment[] = [];
-    await run.forEach(inRange, (meta) => {
+    await run.withKeys(inRange, (meta) => {
       const segment = preparer.prepare(meta, true);
       if (conditionPossible(condition, (leaf) => segment.possible[leaf]!)) possible.push(segment);
     });
@@ -129,7 +129,7 @@ async function visitSpans(
       const { shape, conditions } = first!;
       const segments = [first!, ...others].map(({ meta }) => meta);
       const where = conditionSql(condition, (leaf) => conditions[leaf]!);
-      const from = (some: readonly SegmentMeta[]): string => readSegments(run.context, some);
+      const from = (some: readonly SegmentSummary[]): string => readSegments(run.context, some);
       return { segments, isStored: true, from, where, shape };
     });
     const restUntil = next === undefined ? undefined : endOfSegment(next.meta);
@@ -165,7 +165,7 @@ async function visitTraces(
   const overlay = await overlaySlice(run, inRange, known);
   try {
     const segments: PreparedSegment[] = [];
-    await run.forEach(overlay.segments, (meta) => {
+    await run.withKeys(overlay.segments, (meta) => {
       segments.push(preparer.prepare(meta, !overlay.isOverlaid(meta)));
     });
     const { condition, pipeline, fields } = request;
@@ -202,7 +202,7 @@ function traceSources(
   const groups = groupByKey(possible).map(([first, ...others]): TraceGroup => {
     const { shape, conditions } = first!;
     const segments = [first!, ...others].map(({ meta }) => meta);
-    const from = (some: readonly SegmentMeta[], whole = false): string =>
+    const from = (some: readonly SegmentSummary[], whole = false): string =>
       whole
         ? overlay.from(some)
         : `(SELECT * FROM ${overlay.from(some)} WHERE ${overlapsGridSql(grid)})`;
@@ -221,7 +221,7 @@ function traceSources(
     isStored: false,
     shape,
     numbering,
-    from: (some: readonly SegmentMeta[], all?: boolean) =>
+    from: (some: readonly SegmentSummary[], all?: boolean) =>
       `(SELECT * FROM ${from(some, all)} SEMI JOIN ${HITS} USING (row_id))`,
     where: "TRUE",
   }));

@@ -1,5 +1,5 @@
 import { TIME_MAX_UNIX_NANO } from "../../schema/columns.ts";
-import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import type { SegmentSummary } from "../../schema/segment-meta.ts";
 import { endOfSegment, segmentsIn } from "../../storage/catalog/time-index.ts";
 import { minOf } from "../bigint-bounds.ts";
 import { timestampSql } from "../segment-sql.ts";
@@ -7,20 +7,20 @@ import { endOfGrid, type MetricsGrid } from "./grid.ts";
 
 /** The segments of which some span may start in the grid, in their order. */
 export function segmentsInGrid(
-  segments: readonly SegmentMeta[],
+  segments: readonly SegmentSummary[],
   grid: MetricsGrid,
-): readonly SegmentMeta[] {
+): readonly SegmentSummary[] {
   const startUnixNano = grid.startUnixNano + 1n;
   return segmentsIn(segments, { startUnixNano, endUnixNano: endOfGrid(grid) });
 }
 
 /** Whether all spans of the segment start in the grid, as far as its description tells. */
-export function startsInGrid(meta: SegmentMeta, grid: MetricsGrid): boolean {
+export function startsInGrid(meta: SegmentSummary, grid: MetricsGrid): boolean {
   return meta.minTraceStart > grid.startUnixNano && endOfSegment(meta) <= endOfGrid(grid);
 }
 
 /** No span of the segment is longer, as far as its description tells; undefined: one may be. */
-export function longestSpanNanos(meta: SegmentMeta): bigint | undefined {
+export function longestSpanNanos(meta: SegmentSummary): bigint | undefined {
   // Where times are clamped, durations are not those between them.
   return meta.maxEnd < TIME_MAX_UNIX_NANO ? meta.maxEnd - meta.minTraceStart : undefined;
 }

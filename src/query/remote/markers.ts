@@ -1,4 +1,4 @@
-import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import type { SegmentSummary } from "../../schema/segment-meta.ts";
 
 /**
  * Statements over segments that rest in a bucket name no files yet: which columns and row groups they
@@ -14,7 +14,7 @@ const CLOSE = `/*${TOKEN}-*/`;
 export type RowGroups = readonly number[] | "all";
 
 /** A string literal in the place of the path of the segment's file. */
-export function fileMarker(meta: SegmentMeta, rowGroups: RowGroups): string {
+export function fileMarker(meta: SegmentSummary, rowGroups: RowGroups): string {
   return `'${TOKEN}/${meta.id}/${rowGroups === "all" ? "all" : rowGroups.join(",")}'`;
 }
 

@@ -1,5 +1,5 @@
 import { FIXED_COLUMNS } from "../../schema/columns.ts";
-import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import type { SegmentSummary } from "../../schema/segment-meta.ts";
 import type { PinnedFiles, SegmentNeed } from "../../storage/segment-cache/segment-files.ts";
 import { quoteLiteral } from "../../traceql/sql/sql.ts";
 import { globOf } from "../segment-sql.ts";
@@ -23,7 +23,7 @@ const ANY_COLUMN = "trace_start";
  */
 export function remoteStatement(
   sql: string,
-  metaOf: (segmentId: string) => SegmentMeta,
+  metaOf: (segmentId: string) => SegmentSummary,
 ): RemoteStatement {
   const groups = new Map<string, RowGroups>();
   const names = namesIn(
@@ -47,7 +47,7 @@ export function remoteStatement(
   };
 }
 
-function columnsOf(meta: SegmentMeta, names: ReadonlySet<string>): Set<string> {
+function columnsOf(meta: SegmentSummary, names: ReadonlySet<string>): Set<string> {
   const columns = new Set<string>();
   for (const { name } of FIXED_COLUMNS) if (names.has(name)) columns.add(name);
   for (const name of meta.optionalColumns) if (names.has(name.toLowerCase())) columns.add(name);

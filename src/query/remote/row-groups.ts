@@ -1,8 +1,9 @@
-import type { RowGroupMeta, SegmentMeta } from "../../schema/segment-meta.ts";
+import type { RowGroupMeta, SegmentSummary } from "../../schema/segment-meta.ts";
 import type { RowGroups } from "./markers.ts";
 
 /** Whether a row group may hold rows that the statement's own conditions let pass; never wrongly no. */
-export type RowGroupFilter = (group: RowGroupMeta) => boolean;
+export type RowGroupFilter = (group: RowGroupMeta, of: GroupPlace) => boolean;
+export type GroupPlace = { readonly meta: SegmentSummary; readonly index: number };
 
 /** For rows whose trace starts from `from` to `to`, both included; `undefined`: without a bound. */
 export function startsWithin(from: bigint | undefined, to: bigint | undefined): RowGroupFilter {
@@ -35,17 +36,19 @@ export function startsInRanges(
 
 /** For rows that both let pass. */
 export function both(a: RowGroupFilter, b: RowGroupFilter): RowGroupFilter {
-  return (group) => a(group) && b(group);
+  return (group, of) => a(group, of) && b(group, of);
 }
 
 /**
  * Those of the segment that pass. One at least, as a statement counts its files: where none passes,
  * the smallest.
  */
-export function rowGroupsOf(meta: SegmentMeta, filter: RowGroupFilter | undefined): RowGroups {
+export function rowGroupsOf(meta: SegmentSummary, filter: RowGroupFilter | undefined): RowGroups {
   if (filter === undefined) return "all";
   const { rowGroups } = meta;
-  const wanted = rowGroups.flatMap((group, i) => (filter(group) ? [i] : []));
+  const wanted = rowGroups.flatMap((group, index) =>
+    filter(group, { meta, index }) ? [index] : [],
+  );
   if (wanted.length === rowGroups.length) return "all";
   if (wanted.length > 0) return wanted;
   let smallest = 0;

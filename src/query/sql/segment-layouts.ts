@@ -3,7 +3,7 @@ import {
   dedicatedColumn,
   OVERFLOW_VALUE_TYPE,
 } from "../../schema/columns.ts";
-import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import type { SegmentWithKeys } from "../../schema/segment-meta.ts";
 
 export type DedicatedHome = {
   readonly column: string;
@@ -21,7 +21,7 @@ export interface SegmentLayout {
 /** Files that one `read_parquet` reads. */
 export type LayoutGroup = {
   readonly layout: SegmentLayout;
-  readonly segments: readonly SegmentMeta[];
+  readonly segments: readonly SegmentWithKeys[];
   /** False when the files' columns differ: DuckDB then reads each file's footer while it plans. */
   readonly uniform: boolean;
 };
@@ -34,10 +34,10 @@ const MAX_GROUPS = 48;
  * share groups with others that they do not contradict, so the number may stay above the bound.
  */
 export function groupByLayout(
-  segments: readonly SegmentMeta[],
+  segments: readonly SegmentWithKeys[],
   maxGroups = MAX_GROUPS,
 ): LayoutGroup[] {
-  const groups = new Map<string, { columns: Columns; segments: SegmentMeta[]; rows: number }>();
+  const groups = new Map<string, { columns: Columns; segments: SegmentWithKeys[]; rows: number }>();
   for (const segment of segments) {
     const columns = columnsOf(segment);
     const key = JSON.stringify(
@@ -50,7 +50,7 @@ export function groupByLayout(
   }
   const bySize = [...groups.values()].sort((a, b) => b.rows - a.rows);
   const kept = bySize.slice(0, maxGroups - 1);
-  const shared: { columns: Columns; segments: SegmentMeta[]; sets: number }[] = [];
+  const shared: { columns: Columns; segments: SegmentWithKeys[]; sets: number }[] = [];
   for (const group of bySize.slice(maxGroups - 1)) {
     const fit = shared.find(({ columns }) => agree(columns, group.columns));
     if (fit === undefined) {
@@ -79,7 +79,7 @@ type Column = {
   readonly home: (DedicatedHome & { readonly scope: "span" | "resource" }) | undefined;
 };
 
-function columnsOf(segment: SegmentMeta): Columns {
+function columnsOf(segment: SegmentWithKeys): Columns {
   const homes = new Map<string, Column["home"]>();
   for (const { scope, key, type, dedicated } of segment.keys) {
     if (!dedicated || (scope !== "span" && scope !== "resource")) continue;

@@ -1,4 +1,4 @@
-import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import type { SegmentWithKeys } from "../../schema/segment-meta.ts";
 import { quoteIdentifier } from "../../traceql/sql/sql.ts";
 import { hiddenIdsSql, hidesTraces } from "../hidden-traces.ts";
 import type { AttributeLookup } from "./attribute-lookups.ts";
@@ -10,9 +10,9 @@ import { lookupSpansColumn, SPANS_COLUMNS, type SpansColumn } from "./spans-colu
  * count costs nothing of the attributes. Segments that hide traces have branches of their own.
  */
 export function spansView(
-  segments: readonly SegmentMeta[],
+  segments: readonly SegmentWithKeys[],
   /** A SQL string literal: the segment's file. */
-  fileOf: (segment: SegmentMeta) => string,
+  fileOf: (segment: SegmentWithKeys) => string,
   lookups: readonly AttributeLookup[] = [],
   /** Columns that are not asked for are left out. */
   isNamed: (column: string) => boolean = () => true,
@@ -37,7 +37,7 @@ function byWhatIsHidden(group: LayoutGroup): LayoutGroup[] {
 function branch(
   { layout, segments, uniform }: LayoutGroup,
   columns: readonly SpansColumn[],
-  fileOf: (segment: SegmentMeta) => string,
+  fileOf: (segment: SegmentWithKeys) => string,
 ): string {
   const paths = segments.map(fileOf).join(", ");
   const options = uniform ? "" : ", union_by_name = true";

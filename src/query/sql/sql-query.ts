@@ -4,7 +4,7 @@ import type {
   SqlFormat,
 } from "../../drivers/duckdb/isolated/isolated-sql.ts";
 import { isPintailError, PintailError } from "../../errors.ts";
-import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import type { SegmentSummary } from "../../schema/segment-meta.ts";
 import type { Catalog } from "../../storage/catalog/catalog.ts";
 import type { SegmentFiles } from "../../storage/segment-cache/segment-files.ts";
 import { quoteLiteral } from "../../traceql/sql/sql.ts";
@@ -19,9 +19,9 @@ import type { SqlSettings } from "./settings.ts";
 import { spansView } from "./spans-view.ts";
 
 export type SqlQueryParts = {
-  readonly catalog: Pick<Catalog, "segments">;
+  readonly catalog: Pick<Catalog, "segments" | "loadKeys">;
   readonly isolated: IsolatedSql;
-  segmentPath(segment: SegmentMeta): string;
+  segmentPath(segment: SegmentSummary): string;
   /** Brings segments that rest in a bucket; without it, all are local files. */
   readonly segmentFiles?: SegmentFiles | undefined;
   /** Makes everything acknowledged before the call visible in the catalog. */
@@ -133,10 +133,14 @@ export class SqlQuery {
     signal: AbortSignal,
   ): Promise<View> {
     const { catalog, segmentPath, segmentFiles } = this.#parts;
-    const segments = request.tenants.flatMap((tenant) => catalog.segments(tenant));
+    using loaded = await catalog.loadKeys(
+      request.tenants.flatMap((tenant) => catalog.segments(tenant)),
+      signal,
+    );
+    const { segments } = loaded;
     const remote = segments.filter((segment) => isRemote(this.#parts, segment));
     if (segmentFiles === undefined || remote.length === 0) {
-      const fileOf = (segment: SegmentMeta) => quoteLiteral(segmentPath(segment));
+      const fileOf = (segment: SegmentSummary) => quoteLiteral(segmentPath(segment));
       const sql = spansView(segments, fileOf, plan?.lookups);
       return {
         sql,

@@ -1,7 +1,8 @@
 import type { SqlValue } from "../../drivers/duckdb/database.ts";
 import { EXACT_TIME_COLUMNS } from "../../schema/columns.ts";
-import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import type { SegmentSummary } from "../../schema/segment-meta.ts";
 import type { CompiledSearch } from "../compiled-search.ts";
+import { prepareSegments } from "../prepare-segments.ts";
 import type { QueryRun } from "../query-context.ts";
 import type { FoundAttribute } from "../search-result.ts";
 import { readSegments } from "../segment-sql.ts";
@@ -41,10 +42,11 @@ const COLUMN_COUNT = 9;
 /** The matching spans of one segment, in no order. Throws as `QueryRun` does. */
 export async function tailSpans(
   run: QueryRun,
-  meta: SegmentMeta,
+  meta: SegmentSummary,
   search: CompiledSearch,
   { maxSpans, maxBytes }: TailBounds,
 ): Promise<TailBatch> {
+  await prepareSegments(run, search, [meta]);
   if (!search.mayMatch(0, meta)) return { spans: [], dropped: 0 };
   const { leaves, echo } = search.shape(meta);
   const [exactStart] = EXACT_TIME_COLUMNS;

@@ -1,5 +1,5 @@
 import { PintailError } from "../../errors.ts";
-import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import type { SegmentSummary } from "../../schema/segment-meta.ts";
 import type { Logger } from "../../telemetry/logger.ts";
 import { asItIsNow } from "../hidden-traces.ts";
 import type { QueryEngine } from "../query-context.ts";
@@ -29,7 +29,7 @@ type Group = {
   readonly filter: TailFilter;
   readonly inboxes: Set<TailInbox>;
   /** Oldest first. */
-  waiting: SegmentMeta[];
+  waiting: SegmentSummary[];
   /** Aborts when no tail is left. */
   readonly over: AbortController;
 };
@@ -68,7 +68,7 @@ export class Tails {
   }
 
   /** These segments are in the catalog now. */
-  onCommit(segments: readonly SegmentMeta[]): void {
+  onCommit(segments: readonly SegmentSummary[]): void {
     for (const meta of segments) {
       // What is merged was shown before.
       if (meta.level !== 0) continue;
@@ -123,7 +123,7 @@ export class Tails {
     }
   }
 
-  #queue(group: Group, meta: SegmentMeta): void {
+  #queue(group: Group, meta: SegmentSummary): void {
     if (group.filter.search === undefined) return;
     group.waiting.push(meta);
     if (group.waiting.length <= this.#settings.maxWaitingSegments) return;

@@ -1,4 +1,4 @@
-import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import type { SegmentSummary } from "../../schema/segment-meta.ts";
 import { endOfSegment, segmentsIn } from "../../storage/catalog/time-index.ts";
 import { maxOf, minOf } from "../bigint-bounds.ts";
 import { joinRanges, type StartRange } from "./start-ranges.ts";
@@ -10,22 +10,22 @@ export const LONG_NANOS = 10_000_000_000n;
 const ZONE_NANOS = SLACK_NANOS + LONG_NANOS;
 
 /** Two segments that may have a trace in common; `first` begins first. */
-export type NearPair = { readonly first: SegmentMeta; readonly second: SegmentMeta };
+export type NearPair = { readonly first: SegmentSummary; readonly second: SegmentSummary };
 
 /** Where the parts of traces that two segments have in common start, long parts excepted. */
 export type BorderZones = {
   /** Segments in which they may start anywhere. */
-  readonly whole: readonly SegmentMeta[];
+  readonly whole: readonly SegmentSummary[];
   /** Segments in which they start in one of `ranges`, if at all. */
-  readonly partial: readonly SegmentMeta[];
+  readonly partial: readonly SegmentSummary[];
   readonly ranges: readonly StartRange[];
 };
 
 /** Those of the slice and those that come within the slack of one of them, by their first start. */
 export function nearSegments(
-  slice: readonly SegmentMeta[],
-  all: readonly SegmentMeta[],
-): readonly SegmentMeta[] {
+  slice: readonly SegmentSummary[],
+  all: readonly SegmentSummary[],
+): readonly SegmentSummary[] {
   const around = joinRanges(
     slice.map((meta) => ({
       from: meta.minTraceStart - SLACK_NANOS,
@@ -47,8 +47,8 @@ export function nearSegments(
  * `undefined` when there are more than `maxPairs`.
  */
 export function nearPairs(
-  near: readonly SegmentMeta[],
-  slice: ReadonlySet<SegmentMeta>,
+  near: readonly SegmentSummary[],
+  slice: ReadonlySet<SegmentSummary>,
   maxPairs: number,
 ): readonly NearPair[] | undefined {
   const pairs: NearPair[] = [];
@@ -74,8 +74,8 @@ export function nearPairs(
  * the second begins; the part in the second starts before the slack after the first's is over.
  */
 export function zonesOfPairs(pairs: readonly NearPair[]): BorderZones {
-  const heads = new Map<SegmentMeta, bigint>();
-  const tails = new Map<SegmentMeta, bigint>();
+  const heads = new Map<SegmentSummary, bigint>();
+  const tails = new Map<SegmentSummary, bigint>();
   for (const { first, second } of pairs) {
     const tailFrom = second.minTraceStart - ZONE_NANOS;
     const headTo = first.maxTraceStart + ZONE_NANOS;
@@ -88,11 +88,11 @@ export function zonesOfPairs(pairs: readonly NearPair[]): BorderZones {
 
 /** The same for all such pairs of `near`, without looking at each. */
 export function zonesOfAll(
-  near: readonly SegmentMeta[],
-  slice: ReadonlySet<SegmentMeta>,
+  near: readonly SegmentSummary[],
+  slice: ReadonlySet<SegmentSummary>,
 ): BorderZones {
-  const heads = new Map<SegmentMeta, bigint>();
-  const tails = new Map<SegmentMeta, bigint>();
+  const heads = new Map<SegmentSummary, bigint>();
+  const tails = new Map<SegmentSummary, bigint>();
   let latest: bigint | undefined;
   let latestOfSlice: bigint | undefined;
   for (const meta of near) {
@@ -102,8 +102,8 @@ export function zonesOfAll(
     latest = maxOf(latest ?? maxTraceStart, maxTraceStart);
     if (slice.has(meta)) latestOfSlice = maxOf(latestOfSlice ?? maxTraceStart, maxTraceStart);
   }
-  let next: SegmentMeta | undefined;
-  let nextOfSlice: SegmentMeta | undefined;
+  let next: SegmentSummary | undefined;
+  let nextOfSlice: SegmentSummary | undefined;
   for (const meta of near.toReversed()) {
     const other = slice.has(meta) ? next : nextOfSlice;
     if (other !== undefined) tails.set(meta, other.minTraceStart - ZONE_NANOS);
@@ -114,12 +114,12 @@ export function zonesOfAll(
 }
 
 function zonesOf(
-  segments: readonly SegmentMeta[],
-  heads: ReadonlyMap<SegmentMeta, bigint>,
-  tails: ReadonlyMap<SegmentMeta, bigint>,
+  segments: readonly SegmentSummary[],
+  heads: ReadonlyMap<SegmentSummary, bigint>,
+  tails: ReadonlyMap<SegmentSummary, bigint>,
 ): BorderZones {
-  const whole: SegmentMeta[] = [];
-  const partial: SegmentMeta[] = [];
+  const whole: SegmentSummary[] = [];
+  const partial: SegmentSummary[] = [];
   const ranges: StartRange[] = [];
   for (const meta of segments) {
     const { minTraceStart: from, maxTraceStart: to } = meta;

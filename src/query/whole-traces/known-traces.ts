@@ -1,8 +1,8 @@
-import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import type { SegmentSummary } from "../../schema/segment-meta.ts";
 
 /** When a trace's part starts and ends, as its segment stores it. */
 export type PartTimes = { readonly startUnixNano: bigint; readonly endUnixNano: bigint };
-export type KnownPart = PartTimes & { readonly meta: SegmentMeta };
+export type KnownPart = PartTimes & { readonly meta: SegmentSummary };
 
 /** A trace as far as its parts are known, and where it was looked for, in vain or not. */
 export type KnownTrace = {
@@ -10,7 +10,7 @@ export type KnownTrace = {
   readonly parts: KnownPart[];
   /** Of its id, for trace filters, once it is needed. */
   hash: Uint32Array | undefined;
-  tried: Set<SegmentMeta> | undefined;
+  tried: Set<SegmentSummary> | undefined;
 };
 
 export class KnownTraces {
@@ -28,6 +28,6 @@ export class KnownTraces {
   }
 }
 
-export function hasPart({ parts }: KnownTrace, meta: SegmentMeta): boolean {
+export function hasPart({ parts }: KnownTrace, meta: SegmentSummary): boolean {
   return parts.some((part) => part.meta === meta);
 }

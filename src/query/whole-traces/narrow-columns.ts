@@ -1,8 +1,8 @@
 import { EXACT_TIME_COLUMNS, LINKS_COLUMN } from "../../schema/columns.ts";
-import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import type { SegmentSummary } from "../../schema/segment-meta.ts";
 
 /** What a trace's columns follow from, in this order; never NULL but the names. */
-export function narrowColumnsSql(meta: SegmentMeta): string {
+export function narrowColumnsSql(meta: SegmentSummary): string {
   const isRoot = isRootSql(meta);
   // Names only of roots: nothing that is not needed is sorted and copied.
   return `file_row_number::INTEGER AS row_number, span_id,
@@ -13,7 +13,7 @@ export function narrowColumnsSql(meta: SegmentMeta): string {
 }
 
 /** Segments that one SELECT of `narrowColumnsSql` can read. */
-export function groupByNarrowColumns<T extends { readonly meta: SegmentMeta }>(
+export function groupByNarrowColumns<T extends { readonly meta: SegmentSummary }>(
   segments: readonly T[],
 ): T[][] {
   const groups = new Map<string, T[]>();
@@ -26,27 +26,27 @@ export function groupByNarrowColumns<T extends { readonly meta: SegmentMeta }>(
   return [...groups.values()];
 }
 
-function hasExactTimes(meta: SegmentMeta): boolean {
+function hasExactTimes(meta: SegmentSummary): boolean {
   return meta.optionalColumns.includes(EXACT_TIME_COLUMNS[0]);
 }
 
-function hasLinks(meta: SegmentMeta): boolean {
+function hasLinks(meta: SegmentSummary): boolean {
   return meta.optionalColumns.includes(LINKS_COLUMN);
 }
 
-function startSql(meta: SegmentMeta): string {
+function startSql(meta: SegmentSummary): string {
   const stored = "epoch_ns(start_time)::UBIGINT";
   return hasExactTimes(meta) ? `coalesce(${EXACT_TIME_COLUMNS[0]}, ${stored})` : stored;
 }
 
 /** The sum may exceed a BIGINT. */
-function endSql(meta: SegmentMeta): string {
+function endSql(meta: SegmentSummary): string {
   const stored = "(epoch_ns(start_time)::HUGEINT + duration_ns)::UBIGINT";
   return hasExactTimes(meta) ? `coalesce(${EXACT_TIME_COLUMNS[1]}, ${stored})` : stored;
 }
 
 /** The rule that segments are written by, see `traceColumns`; the same for all `groupByNarrowColumns`. */
-export function isRootSql(meta: SegmentMeta): string {
+export function isRootSql(meta: SegmentSummary): string {
   const noParent = "parent_span_id IS NULL";
   if (!hasLinks(meta)) return noParent;
   const type = `list_filter(link.attributes, lambda entry: entry.key = 'opentracing.ref_type')[1].str`;

@@ -1,6 +1,6 @@
 import type { ScratchTable } from "../../drivers/duckdb/scratch-table.ts";
 import { PintailError } from "../../errors.ts";
-import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import type { SegmentSummary } from "../../schema/segment-meta.ts";
 import type { QueryRun } from "../query-context.ts";
 import type { TraceKey } from "../trace-key.ts";
 import type { WholeTrace } from "../trace-parts.ts";
@@ -18,8 +18,8 @@ import { TraceOverlay } from "./trace-overlay.ts";
  */
 export async function overlaySlice(
   run: QueryRun,
-  slice: readonly SegmentMeta[],
-  all: readonly SegmentMeta[],
+  slice: readonly SegmentSummary[],
+  all: readonly SegmentSummary[],
   limits: OverlayLimits = OVERLAY_LIMITS,
 ): Promise<TraceOverlay> {
   const split = await findSplitTraces(run, slice, all, limits.maxTraces);
@@ -37,7 +37,7 @@ export async function overlayTraces(
   limits: OverlayLimits = OVERLAY_LIMITS,
 ): Promise<TraceOverlay> {
   const split = traces.filter(({ parts }) => parts.length > 1);
-  const keys = new Map<SegmentMeta, TraceKey[]>();
+  const keys = new Map<SegmentSummary, TraceKey[]>();
   for (const { traceId, parts } of traces) {
     const [part, ...more] = parts;
     if (part === undefined || more.length > 0) continue;
@@ -52,7 +52,7 @@ export async function overlayTraces(
 
 async function openOverlay(
   run: QueryRun,
-  slice: readonly SegmentMeta[],
+  slice: readonly SegmentSummary[],
   { traces: split, resident }: SplitTraces,
   others: ConstructorParameters<typeof TraceOverlay>[0]["others"],
   limits: OverlayLimits,
@@ -99,8 +99,8 @@ async function openOverlay(
 async function startsBySegment(
   run: QueryRun,
   split: readonly SplitTrace[],
-): Promise<Map<SegmentMeta, StartRange[]>> {
-  const starts = new Map<SegmentMeta, bigint[]>();
+): Promise<Map<SegmentSummary, StartRange[]>> {
+  const starts = new Map<SegmentSummary, bigint[]>();
   await run.forEach(split, ({ parts }) => {
     for (const { meta, startUnixNano } of parts) {
       const known = starts.get(meta);
@@ -108,7 +108,7 @@ async function startsBySegment(
       else known.push(startUnixNano);
     }
   });
-  const ranges = new Map<SegmentMeta, StartRange[]>();
+  const ranges = new Map<SegmentSummary, StartRange[]>();
   await run.forEach([...starts], ([meta, list]) => ranges.set(meta, rangesOfStarts(list)));
   return ranges;
 }

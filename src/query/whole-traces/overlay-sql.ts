@@ -1,12 +1,12 @@
 import { FIXED_COLUMNS } from "../../schema/columns.ts";
-import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import type { SegmentSummary } from "../../schema/segment-meta.ts";
 import { quoteIdentifier } from "../../traceql/sql/sql.ts";
 import type { QueryContext } from "../query-context.ts";
 import { columnsMarker } from "../remote/markers.ts";
 import { readSegments } from "../segment-sql.ts";
 
 /** A segment, and the number that its rows' ids begin with. */
-export type NumberedSegment = { readonly meta: SegmentMeta; readonly number: number };
+export type NumberedSegment = { readonly meta: SegmentSummary; readonly number: number };
 
 /** A file's row count fits 31 bits. */
 const ROW_BITS = 32n;
@@ -39,17 +39,17 @@ export function perFileSql(numbers: readonly number[]): string {
 }
 
 /** Columns that all of these segments have, in one order. */
-export function storedColumnsSql(segments: readonly SegmentMeta[]): string {
+export function storedColumnsSql(segments: readonly SegmentSummary[]): string {
   return listed(segments, (name) => name);
 }
 
 /** The same of `stored`, but those of the trace from `trace`, those of its tree from `tree`. */
-export function overlaidColumnsSql(segments: readonly SegmentMeta[]): string {
+export function overlaidColumnsSql(segments: readonly SegmentSummary[]): string {
   return listed(segments, (name) => `${SOURCE.get(name) ?? "stored"}.${name}`);
 }
 
 /** Each with a comma behind it. Of segments in a bucket, those that are named elsewhere are enough. */
-function listed(segments: readonly SegmentMeta[], textOf: (quoted: string) => string): string {
+function listed(segments: readonly SegmentSummary[], textOf: (quoted: string) => string): string {
   const columns = commonColumns(segments).map((name) => {
     const quoted = quoteIdentifier(name).text;
     return { name, text: textOf(quoted) };
@@ -69,7 +69,7 @@ const SOURCE: ReadonlyMap<string, "trace" | "tree"> = new Map([
   ['"child_count"', "tree"],
 ]);
 
-function commonColumns(segments: readonly SegmentMeta[]): string[] {
+function commonColumns(segments: readonly SegmentSummary[]): string[] {
   const [first, ...rest] = segments.map((meta) => new Set(meta.optionalColumns));
   const common = [...(first ?? [])].filter((name) => rest.every((names) => names.has(name)));
   return [...FIXED_COLUMNS.map(({ name }) => name), ...common];

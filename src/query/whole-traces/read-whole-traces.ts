@@ -1,6 +1,6 @@
 import type { ScratchColumn, ScratchTable } from "../../drivers/duckdb/scratch-table.ts";
 import { PintailError } from "../../errors.ts";
-import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import type { SegmentSummary } from "../../schema/segment-meta.ts";
 import type { QueryRun } from "../query-context.ts";
 import { readSegments } from "../segment-sql.ts";
 import { groupByNarrowColumns, narrowColumnsSql } from "./narrow-columns.ts";
@@ -13,16 +13,16 @@ import { WholeTraceColumns } from "./whole-trace-columns.ts";
 
 export type WholeTraceRead = {
   /** A segment's place gives its rows' ids. */
-  readonly segments: readonly SegmentMeta[];
-  readonly partStarts: ReadonlyMap<SegmentMeta, readonly StartRange[]>;
+  readonly segments: readonly SegmentSummary[];
+  readonly partStarts: ReadonlyMap<SegmentSummary, readonly StartRange[]>;
   /** The traces' ids and numbers. */
   readonly ids: ScratchTable;
   readonly split: readonly SplitTrace[];
   /** Those that need not be read. */
-  readonly resident: ReadonlyMap<SegmentMeta, ResidentSegment>;
+  readonly resident: ReadonlyMap<SegmentSummary, ResidentSegment>;
 };
 
-type RankedSegment = { readonly meta: SegmentMeta; readonly rank: number };
+type RankedSegment = { readonly meta: SegmentSummary; readonly rank: number };
 type RowRange = { readonly from: number; to: number };
 
 /**

@@ -1,4 +1,4 @@
-import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import type { SegmentSummary } from "../../schema/segment-meta.ts";
 import { traceIdHash } from "../../storage/segments/trace-filter.ts";
 import type { QueryContext, QueryRun } from "../query-context.ts";
 import { readSegments } from "../segment-sql.ts";
@@ -40,9 +40,9 @@ const DEFAULT_LIMITS: ResidentLimits = { maxRows: 300_000, maxReadRows: 40_000 }
 export class ResidentSegments {
   readonly #limits: ResidentLimits;
   /** By the catalog's description, so that they go with it. */
-  readonly #segments = new WeakMap<SegmentMeta, ResidentSegment>();
+  readonly #segments = new WeakMap<SegmentSummary, ResidentSegment>();
   /** What `#segments` holds, least recently used first. */
-  readonly #held = new Map<WeakRef<SegmentMeta>, number>();
+  readonly #held = new Map<WeakRef<SegmentSummary>, number>();
   #rowCount = 0;
 
   constructor(limits: ResidentLimits = DEFAULT_LIMITS) {
@@ -52,14 +52,14 @@ export class ResidentSegments {
   /** Those of level 0 that are here, and those that can be read within the limits, latest first. */
   async load(
     run: QueryRun,
-    segments: readonly SegmentMeta[],
-  ): Promise<ReadonlyMap<SegmentMeta, ResidentSegment>> {
+    segments: readonly SegmentSummary[],
+  ): Promise<ReadonlyMap<SegmentSummary, ResidentSegment>> {
     const wanted = this.#wanted(segments);
     const read = await readResidents(
       run,
       wanted.filter((meta) => !this.#segments.has(meta)),
     );
-    const found = new Map<SegmentMeta, ResidentSegment>();
+    const found = new Map<SegmentSummary, ResidentSegment>();
     for (const meta of wanted) {
       const segment = read.get(meta) ?? this.#segments.get(meta);
       // Absent: given up for another query's while this one was reading.
@@ -69,7 +69,7 @@ export class ResidentSegments {
     return found;
   }
 
-  #wanted(segments: readonly SegmentMeta[]): SegmentMeta[] {
+  #wanted(segments: readonly SegmentSummary[]): SegmentSummary[] {
     const latest = segments.filter(({ level }) => level === 0);
     latest.sort((a, b) => (a.id > b.id ? -1 : 1));
     const { maxRows, maxReadRows } = this.#limits;
@@ -82,7 +82,7 @@ export class ResidentSegments {
     });
   }
 
-  #keep(used: ReadonlyMap<SegmentMeta, ResidentSegment>): void {
+  #keep(used: ReadonlyMap<SegmentSummary, ResidentSegment>): void {
     for (const [ref, rowCount] of this.#held) {
       const meta = ref.deref();
       if (meta !== undefined && !used.has(meta)) continue;
@@ -106,8 +106,8 @@ export class ResidentSegments {
 
 async function readResidents(
   run: QueryRun,
-  metas: readonly SegmentMeta[],
-): Promise<ReadonlyMap<SegmentMeta, ResidentSegment>> {
+  metas: readonly SegmentSummary[],
+): Promise<ReadonlyMap<SegmentSummary, ResidentSegment>> {
   const read = metas.map((meta) => ({
     meta,
     traces: new Map<string, ResidentTrace>(),

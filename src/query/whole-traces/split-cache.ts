@@ -1,4 +1,4 @@
-import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import type { SegmentSummary } from "../../schema/segment-meta.ts";
 import { hidesTraces, isHidden } from "../hidden-traces.ts";
 import type { QueryContext } from "../query-context.ts";
 import type { NearPair } from "./border-zones.ts";
@@ -66,7 +66,7 @@ export function isWorthKeeping({ first, second }: NearPair): boolean {
 }
 
 /** Ids are never used twice, so the tenants need not be named. */
-function keyOf(first: SegmentMeta, second: SegmentMeta): string {
+function keyOf(first: SegmentSummary, second: SegmentSummary): string {
   return `${first.id} ${second.id}`;
 }
 

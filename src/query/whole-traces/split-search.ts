@@ -1,6 +1,7 @@
 import type { SqlValue } from "../../drivers/duckdb/database.ts";
 import { PintailError } from "../../errors.ts";
-import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import type { SegmentSummary, SegmentWithFilter } from "../../schema/segment-meta.ts";
+import { DETAILS_PORTION } from "../../storage/catalog/catalog.ts";
 import { endOfSegment, segmentsIn } from "../../storage/catalog/time-index.ts";
 import { mayContainHash, traceIdHash } from "../../storage/segments/trace-filter.ts";
 import { maxOf, minOf } from "../bigint-bounds.ts";
@@ -35,12 +36,12 @@ const MAX_PAIRS = 20_000;
 const MAX_ZONE_RANGES = 256;
 
 /** A segment to look for further parts in: of any trace with a part near to it, or of long parts only. */
-type Target = { readonly meta: SegmentMeta; readonly onlyOfLong: boolean };
+type Target = { readonly meta: SegmentSummary; readonly onlyOfLong: boolean };
 
 export type SplitSearchParts = {
-  readonly slice: ReadonlySet<SegmentMeta>;
+  readonly slice: ReadonlySet<SegmentSummary>;
   readonly cache: SplitCache;
-  readonly resident: ReadonlyMap<SegmentMeta, ResidentSegment>;
+  readonly resident: ReadonlyMap<SegmentSummary, ResidentSegment>;
   readonly maxTraces: number;
 };
 
@@ -48,19 +49,19 @@ export type SplitSearchParts = {
 export class SplitSearch {
   readonly known = new KnownTraces();
   readonly #run: QueryRun;
-  readonly #all: readonly SegmentMeta[];
-  readonly #slice: ReadonlySet<SegmentMeta>;
+  readonly #all: readonly SegmentSummary[];
+  readonly #slice: ReadonlySet<SegmentSummary>;
   readonly #cache: SplitCache;
-  readonly #resident: ReadonlyMap<SegmentMeta, ResidentSegment>;
+  readonly #resident: ReadonlyMap<SegmentSummary, ResidentSegment>;
   readonly #maxTraces: number;
   /** Pairs whose zones are read; `undefined`: all pairs, too many to be listed. */
   readonly #open: readonly NearPair[] | undefined;
   readonly #zones: BorderZones;
   /** What the cache knows all of. */
-  readonly #cached = new Map<SegmentMeta, Set<SegmentMeta>>();
-  readonly #read: ReadonlySet<SegmentMeta>;
-  readonly #readWhole: ReadonlySet<SegmentMeta>;
-  readonly #targets = new Map<SegmentMeta, readonly Target[]>();
+  readonly #cached = new Map<SegmentSummary, Set<SegmentSummary>>();
+  readonly #read: ReadonlySet<SegmentSummary>;
+  readonly #readWhole: ReadonlySet<SegmentSummary>;
+  readonly #targets = new Map<SegmentSummary, readonly Target[]>();
 
   /**
    * `near` in order of first starts; each of `all` may hold further parts. All traces of `resident`
@@ -68,8 +69,8 @@ export class SplitSearch {
    */
   constructor(
     run: QueryRun,
-    near: readonly SegmentMeta[],
-    all: readonly SegmentMeta[],
+    near: readonly SegmentSummary[],
+    all: readonly SegmentSummary[],
     { slice, cache, resident, maxTraces }: SplitSearchParts,
   ) {
     this.#slice = slice;
@@ -114,11 +115,19 @@ export class SplitSearch {
   /** Looks for parts outside of what was read, as long as what is found brings more segments near. */
   async followParts(): Promise<void> {
     for (;;) {
-      const ids: string[] = [];
-      const ranges = new Map<SegmentMeta, StartRange>();
-      await this.#run.forEach(this.known.all(), (trace) => {
-        if (this.#openTargets(trace, ranges)) ids.push(trace.traceId);
-      });
+      const ranges = new Map<SegmentSummary, StartRange>();
+      const open = new Set<string>();
+      const targets = this.#allTargets();
+      for (let at = 0; at < targets.length; at += DETAILS_PORTION) {
+        const portion = targets.slice(at, at + DETAILS_PORTION);
+        using loaded = await this.#run.context.catalog.loadFilters(portion, this.#run.signal);
+        const filters = new Map<SegmentSummary, SegmentWithFilter>();
+        for (const meta of loaded.segments) filters.set(meta, meta);
+        await this.#run.forEach(this.known.all(), (trace) => {
+          if (this.#openTargets(trace, filters, ranges)) open.add(trace.traceId);
+        });
+      }
+      const ids = [...open];
       if (ids.length === 0) return;
       const metas = [...ranges.keys()];
       const table = await idTable(this.#run, ids);
@@ -140,9 +149,9 @@ export class SplitSearch {
   keep(): void {
     const kept = this.#open?.filter(isWorthKeeping) ?? [];
     if (kept.length === 0) return;
-    const shared = new Map<SegmentMeta, Map<SegmentMeta, SharedTrace[]>>();
+    const shared = new Map<SegmentSummary, Map<SegmentSummary, SharedTrace[]>>();
     for (const { first, second } of kept) {
-      const others = shared.get(first) ?? new Map<SegmentMeta, SharedTrace[]>();
+      const others = shared.get(first) ?? new Map<SegmentSummary, SharedTrace[]>();
       shared.set(first, others.set(second, []));
     }
     for (const { traceId, parts } of this.known.all()) {
@@ -175,16 +184,29 @@ export class SplitSearch {
     return true;
   }
 
-  /** Enters the segments that may hold more of the trace, and where; whether there are any. */
-  #openTargets(trace: KnownTrace, ranges: Map<SegmentMeta, StartRange>): boolean {
+  /** Segments that may hold further parts of any trace that is known. */
+  #allTargets(): SegmentSummary[] {
+    const from = new Set(this.known.all().flatMap(({ parts }) => parts.map(({ meta }) => meta)));
+    const targets = new Set<SegmentSummary>();
+    for (const one of from) for (const { meta } of this.#targetsFrom(one)) targets.add(meta);
+    return [...targets];
+  }
+
+  /** Enters those of `filters` that may hold more of the trace, and where; whether there are any. */
+  #openTargets(
+    trace: KnownTrace,
+    filters: ReadonlyMap<SegmentSummary, SegmentWithFilter>,
+    ranges: Map<SegmentSummary, StartRange>,
+  ): boolean {
     let some = false;
     for (const part of trace.parts) {
       const isLong = part.endUnixNano - part.startUnixNano >= LONG_NANOS;
       for (const { meta, onlyOfLong } of this.#targetsFrom(part.meta)) {
-        if ((onlyOfLong && !isLong) || !isNearPart(meta, part)) continue;
+        const filter = filters.get(meta);
+        if (filter === undefined || (onlyOfLong && !isLong) || !isNearPart(meta, part)) continue;
         if (trace.tried?.has(meta) === true || hasPart(trace, meta)) continue;
         trace.hash ??= traceIdHash(traceIdFromHex(trace.traceId));
-        if (!mayContainHash(meta.traceFilter, trace.hash)) continue;
+        if (!mayContainHash(filter.traceFilter, trace.hash)) continue;
         trace.tried = (trace.tried ?? new Set()).add(meta);
         const range = rangeAround(part);
         const other = ranges.get(meta) ?? range;
@@ -196,7 +218,7 @@ export class SplitSearch {
   }
 
   /** The segments near this one that may hold parts which are neither cached nor read. */
-  #targetsFrom(from: SegmentMeta): readonly Target[] {
+  #targetsFrom(from: SegmentSummary): readonly Target[] {
     const known = this.#targets.get(from);
     if (known !== undefined) return known;
     const targets: Target[] = [];
@@ -217,14 +239,18 @@ export class SplitSearch {
     return targets;
   }
 
-  #rowsSql(segments: readonly SegmentMeta[], firstNumber: number, where: string): string {
+  #rowsSql(segments: readonly SegmentSummary[], firstNumber: number, where: string): string {
     const number = perFileSql(segments.map((_, i) => firstNumber + i));
     return `SELECT trace_id, trace_start, trace_duration_ns, ${number} AS segment
       FROM ${readSegments(this.#run.context, segments)} WHERE ${where}`;
   }
 
   /** Enters the parts that the rows tell of, for the traces for which `wanted` holds. */
-  async #addParts(segments: readonly SegmentMeta[], rows: string, wanted: string): Promise<void> {
+  async #addParts(
+    segments: readonly SegmentSummary[],
+    rows: string,
+    wanted: string,
+  ): Promise<void> {
     const max = this.#maxTraces;
     const found =
       await this.#run.rows(`SELECT trace_id, list(segment), list(start), list(duration) FROM (
@@ -241,7 +267,7 @@ export class SplitSearch {
     await this.#run.forEach(found, (row) => this.#addRow(row, segments));
   }
 
-  #addRow(row: readonly SqlValue[], segments: readonly SegmentMeta[]): void {
+  #addRow(row: readonly SqlValue[], segments: readonly SegmentSummary[]): void {
     const [traceId, numbers, starts, durations] = row as [string, bigint[], bigint[], bigint[]];
     for (const [i, number] of numbers.entries()) {
       const meta = segments[Number(number)]!;
@@ -264,7 +290,7 @@ function timesOf({ startUnixNano, endUnixNano }: KnownPart): PartTimes {
   return { startUnixNano, endUnixNano };
 }
 
-function isNearPart(meta: SegmentMeta, part: KnownPart): boolean {
+function isNearPart(meta: SegmentSummary, part: KnownPart): boolean {
   return (
     meta.minTraceStart <= part.endUnixNano + SLACK_NANOS &&
     endOfSegment(meta) >= part.startUnixNano - SLACK_NANOS

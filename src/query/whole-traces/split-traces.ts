@@ -1,4 +1,4 @@
-import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import type { SegmentSummary } from "../../schema/segment-meta.ts";
 import type { QueryRun } from "../query-context.ts";
 import type { TracePart } from "../trace-parts.ts";
 import { nearSegments } from "./border-zones.ts";
@@ -12,7 +12,7 @@ export type SplitTrace = { readonly traceId: string; readonly parts: readonly Tr
 export type SplitTraces = {
   readonly traces: readonly SplitTrace[];
   /** Segments of which all that matters is at hand. */
-  readonly resident: ReadonlyMap<SegmentMeta, ResidentSegment>;
+  readonly resident: ReadonlyMap<SegmentSummary, ResidentSegment>;
 };
 
 /**
@@ -27,8 +27,8 @@ export type SplitTraces = {
  */
 export async function findSplitTraces(
   run: QueryRun,
-  slice: readonly SegmentMeta[],
-  all: readonly SegmentMeta[],
+  slice: readonly SegmentSummary[],
+  all: readonly SegmentSummary[],
   maxTraces: number,
 ): Promise<SplitTraces> {
   const near = nearSegments(slice, all);

@@ -1,5 +1,5 @@
 import type { ScratchTable } from "../../drivers/duckdb/scratch-table.ts";
-import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import type { SegmentSummary } from "../../schema/segment-meta.ts";
 import type { QueryContext } from "../query-context.ts";
 import { ofTracesSql } from "../segment-sql.ts";
 import type { TraceKey } from "../trace-key.ts";
@@ -33,15 +33,15 @@ export type OverlayTables = {
 export type OverlayParts = {
   readonly context: Pick<QueryContext, "segmentPath" | "segmentFiles">;
   /** All that are to be read. */
-  readonly segments: readonly SegmentMeta[];
+  readonly segments: readonly SegmentSummary[];
   /** What the ids of a segment's rows begin with. */
-  readonly numberOf: ReadonlyMap<SegmentMeta, number>;
+  readonly numberOf: ReadonlyMap<SegmentSummary, number>;
   /** Whose rows of other traces are wanted too: all of them, or only of the traces with these keys. */
   readonly others:
-    | { readonly type: "all"; readonly of: ReadonlySet<SegmentMeta> }
-    | { readonly type: "traces"; readonly keys: ReadonlyMap<SegmentMeta, readonly TraceKey[]> };
+    | { readonly type: "all"; readonly of: ReadonlySet<SegmentSummary> }
+    | { readonly type: "traces"; readonly keys: ReadonlyMap<SegmentSummary, readonly TraceKey[]> };
   /** Where the parts that split traces have in a segment start, as stored there. */
-  readonly partStarts: ReadonlyMap<SegmentMeta, readonly StartRange[]>;
+  readonly partStarts: ReadonlyMap<SegmentSummary, readonly StartRange[]>;
   readonly splitTraceCount: number;
   readonly tables: OverlayTables | undefined;
 };
@@ -68,7 +68,7 @@ export class TraceOverlay implements AsyncDisposable {
    * The segments that the overlay was made for, in their order, then those that hold further parts
    * of their traces: of the latter `from` gives nothing but these parts.
    */
-  get segments(): readonly SegmentMeta[] {
+  get segments(): readonly SegmentSummary[] {
     return this.#parts.segments;
   }
 
@@ -82,7 +82,7 @@ export class TraceOverlay implements AsyncDisposable {
    * values of trace columns (`TRACE_COLUMNS`, `TREE_COLUMNS`) does not hold for these, so that no
    * condition on them rules the segment out.
    */
-  isOverlaid(meta: SegmentMeta): boolean {
+  isOverlaid(meta: SegmentSummary): boolean {
     return this.#parts.partStarts.has(meta);
   }
 
@@ -92,7 +92,7 @@ export class TraceOverlay implements AsyncDisposable {
    * other row of the overlay's segments has (upper half: the segment, lower half: the file's row).
    * A column costs nothing when it is not asked for. Throws for a segment that is not the overlay's.
    */
-  from(segments: readonly SegmentMeta[]): string {
+  from(segments: readonly SegmentSummary[]): string {
     const { context, others, tables } = this.#parts;
     const numbered = segments
       .map((meta) => ({ meta, number: this.numberOf(meta) }))
@@ -133,7 +133,7 @@ export class TraceOverlay implements AsyncDisposable {
    * another slice. For queries that go through their segments slice by slice: made once, an overlay
    * serves them all. Row ids stay what they are; it lasts as long as this overlay.
    */
-  sliced(segments: readonly SegmentMeta[]): OverlaySlice {
+  sliced(segments: readonly SegmentSummary[]): OverlaySlice {
     const { others } = this.#parts;
     if (others.type !== "all") throw new Error("an overlay of chosen traces has no slices");
     const slice = new Set(segments);
@@ -154,13 +154,13 @@ export class TraceOverlay implements AsyncDisposable {
     await Promise.all([ids, traces, rows].map((table) => table[Symbol.asyncDispose]()));
   }
 
-  #hasOthers(meta: SegmentMeta): boolean {
+  #hasOthers(meta: SegmentSummary): boolean {
     const { others } = this.#parts;
     return others.type === "all" ? others.of.has(meta) : others.keys.has(meta);
   }
 
   /** The upper half of the ids of the segment's rows. Throws for one that is not the overlay's. */
-  numberOf(meta: SegmentMeta): number {
+  numberOf(meta: SegmentSummary): number {
     const number = this.#parts.numberOf.get(meta);
     if (number === undefined) throw new Error(`segment ${meta.id} is not of this overlay`);
     return number;

@@ -1,4 +1,4 @@
-import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import type { SegmentSummary } from "../../schema/segment-meta.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 
 export type Waiting = {
@@ -14,14 +14,14 @@ export type Waiting = {
  */
 export class Backlog {
   readonly #catalog: Pick<Catalog, "segments" | "tenants">;
-  readonly #seen = new WeakMap<readonly SegmentMeta[], readonly SegmentMeta[]>();
+  readonly #seen = new WeakMap<readonly SegmentSummary[], readonly SegmentSummary[]>();
 
   constructor(catalog: Pick<Catalog, "segments" | "tenants">) {
     this.#catalog = catalog;
   }
 
   /** L0 are not among them: they are made again from the write-ahead log. */
-  segments(): SegmentMeta[] {
+  segments(): SegmentSummary[] {
     return this.#catalog.tenants().flatMap((tenant) => {
       const list = this.#catalog.segments(tenant);
       let waiting = this.#seen.get(list);

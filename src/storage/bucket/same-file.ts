@@ -1,7 +1,7 @@
 import type { ReadFile } from "../../drivers/files/files.ts";
 import type { RangesContent } from "../../drivers/objects/object-store.ts";
 import { isPintailError, PintailError } from "../../errors.ts";
-import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import type { SegmentSummary } from "../../schema/segment-meta.ts";
 import { checkSegment } from "../segments/read/check-segment.ts";
 import { readSegmentMeta } from "../segments/segment-footer.ts";
 
@@ -12,7 +12,7 @@ const TAIL_BYTES = 256 * 1024;
  * Throws `corrupt` when the file is not the segment's, or not as it was written: the bucket would keep
  * the damage, and the local copy would go. Reads all of it, in portions.
  */
-export async function checkLocalFile(file: ReadFile, segment: SegmentMeta): Promise<void> {
+export async function checkLocalFile(file: ReadFile, segment: SegmentSummary): Promise<void> {
   const name = `the file of segment ${segment.id} (tenant ${segment.tenant})`;
   if (file.sizeBytes !== segment.byteSize) {
     throw new PintailError(

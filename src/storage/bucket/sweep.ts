@@ -1,7 +1,7 @@
 import type { ObjectStore } from "../../drivers/objects/object-store.ts";
 import { PintailError } from "../../errors.ts";
 import { reached } from "../../runtime/failpoints.ts";
-import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import type { SegmentSummary } from "../../schema/segment-meta.ts";
 import type { Logger } from "../../telemetry/logger.ts";
 import { orAborted } from "../../util/or-aborted.ts";
 import { sleep } from "../../util/sleep.ts";
@@ -178,7 +178,7 @@ export class Sweep {
     return new Set(this.#stored().flatMap(({ replaces }) => replaces));
   }
 
-  #stored(): SegmentMeta[] {
+  #stored(): SegmentSummary[] {
     const { catalog } = this.#parts;
     const all = catalog.tenants().flatMap((tenant) => catalog.segments(tenant));
     return all.filter(({ object }) => object !== undefined);

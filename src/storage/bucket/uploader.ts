@@ -2,7 +2,7 @@ import type { Files, ReadFile } from "../../drivers/files/files.ts";
 import type { ObjectInfo, ObjectStore } from "../../drivers/objects/object-store.ts";
 import { isPintailError } from "../../errors.ts";
 import { reached } from "../../runtime/failpoints.ts";
-import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import type { SegmentSummary } from "../../schema/segment-meta.ts";
 import type { Logger } from "../../telemetry/logger.ts";
 import { orAborted } from "../../util/or-aborted.ts";
 import type { Catalog } from "../catalog/catalog.ts";
@@ -25,7 +25,7 @@ export type UploaderParts = {
   readonly isOwner: () => Promise<boolean>;
   readonly remover: Pick<ObjectRemover, "mayExist" | "removeLate">;
   /** The bucket has it: the local file is a copy from now on. */
-  readonly onStored: (segment: SegmentMeta) => void;
+  readonly onStored: (segment: SegmentSummary) => void;
   readonly log: Logger;
   readonly nowMs: () => number;
   readonly monotonicMs: () => number;
@@ -104,7 +104,7 @@ export class Uploader {
     await this.idle();
   }
 
-  #due(): SegmentMeta[] {
+  #due(): SegmentSummary[] {
     const { backlog, nowMs, monotonicMs } = this.#parts;
     const { largeSpans, uploadAfterMs, hurryBytes } = this.#settings;
     const [wall, monotonic] = [nowMs(), monotonicMs()];
@@ -121,13 +121,13 @@ export class Uploader {
       .sort((a, b) => a.createdUnixMs - b.createdUnixMs || (a.id < b.id ? -1 : 1));
   }
 
-  #forgetHolds(waiting: readonly SegmentMeta[]): void {
+  #forgetHolds(waiting: readonly SegmentSummary[]): void {
     if (this.#held.size === 0) return;
     const ids = new Set(waiting.map(({ id }) => id));
     for (const id of this.#held.keys()) if (!ids.has(id)) this.#held.delete(id);
   }
 
-  async #attempt(segment: SegmentMeta): Promise<void> {
+  async #attempt(segment: SegmentSummary): Promise<void> {
     const { log, metrics, catalog } = this.#parts;
     try {
       if ((await orAborted(this.#parts.isOwner(), this.#stop.signal)) !== true) return;
@@ -151,7 +151,7 @@ export class Uploader {
     }
   }
 
-  #hold(segment: SegmentMeta, error: unknown): void {
+  #hold(segment: SegmentSummary, error: unknown): void {
     const before = this.#held.get(segment.id);
     const retryMs = Math.min(MAX_RETRY_MS, before ? 2 * before.retryMs : FIRST_RETRY_MS);
     const isBad = error instanceof BadFileError;
@@ -159,7 +159,7 @@ export class Uploader {
     this.#held.set(segment.id, { retryMs, untilMs, isBad });
   }
 
-  async #upload(segment: SegmentMeta): Promise<void> {
+  async #upload(segment: SegmentSummary): Promise<void> {
     const { catalog, remover, metrics } = this.#parts;
     const file = await this.#openFile(segment);
     let stored: ObjectInfo;
@@ -186,7 +186,7 @@ export class Uploader {
     await remover.removeLate(segment);
   }
 
-  async #openFile(segment: SegmentMeta): Promise<ReadFile> {
+  async #openFile(segment: SegmentSummary): Promise<ReadFile> {
     const { files, segmentDir } = this.#parts;
     try {
       const file = await files.openRead(segmentPath(segmentDir, segment));
@@ -203,7 +203,7 @@ export class Uploader {
     }
   }
 
-  async #put(segment: SegmentMeta, file: ReadFile): Promise<ObjectInfo> {
+  async #put(segment: SegmentSummary, file: ReadFile): Promise<ObjectInfo> {
     const { store, log } = this.#parts;
     const key = segmentKey(segment);
     const { outcome, info } = await this.#send(key, file, true);

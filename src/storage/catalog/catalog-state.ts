@@ -1,6 +1,6 @@
-import type { SegmentMeta, StoredObject } from "../../schema/segment-meta.ts";
+import type { StoredObject } from "../../schema/segment-meta.ts";
 import type { CatalogChange, WalPositions } from "./catalog.ts";
-import { withFields } from "./hidden-traces.ts";
+import type { CatalogSegment } from "./catalog-segment.ts";
 import type { Redaction } from "./redaction.ts";
 import { carryIndex } from "./time-index.ts";
 
@@ -19,8 +19,8 @@ export type RemovedSegment = {
  * the tenants that it touches. Its cost is a copy of those, not of everything.
  */
 export class CatalogState {
-  readonly #byTenant = new Map<string, readonly SegmentMeta[]>();
-  readonly #byId = new Map<string, SegmentMeta>();
+  readonly #byTenant = new Map<string, readonly CatalogSegment[]>();
+  readonly #byId = new Map<string, CatalogSegment>();
   readonly #removed = new Map<string, RemovedSegment>();
   readonly #redactions = new Map<string, Redaction>();
   #walPositions: WalPositions = { cutTo: 0, releasedTo: 0 };
@@ -34,11 +34,11 @@ export class CatalogState {
   }
 
   /** Newest `maxTraceStart` first, ties by id descending. */
-  segments(tenant: string): readonly SegmentMeta[] {
+  segments(tenant: string): readonly CatalogSegment[] {
     return this.#byTenant.get(tenant) ?? NO_SEGMENTS;
   }
 
-  segment(id: string): SegmentMeta | undefined {
+  segment(id: string): CatalogSegment | undefined {
     return this.#byId.get(id);
   }
 
@@ -63,7 +63,11 @@ export class CatalogState {
    * An id that is there already is replaced; one to remove that is not there is skipped. `hidden`:
    * for each segment that hides traces after the change, which.
    */
-  apply(change: CatalogChange, nowUnixMs: number, hidden: HiddenBySegment = NOTHING_HIDDEN): void {
+  apply(
+    change: Omit<CatalogChange, "add"> & { readonly add?: readonly CatalogSegment[] },
+    nowUnixMs: number,
+    hidden: HiddenBySegment = NOTHING_HIDDEN,
+  ): void {
     const { remove = [], stored = [], redactions = [], cutTo, releasedTo } = change;
     for (const redaction of redactions) this.#redactions.set(redaction.id, redaction);
     const objects = new Map(stored.map(({ id, object }) => [id, object]));
@@ -73,7 +77,7 @@ export class CatalogState {
       ...changed,
       ...(change.add ?? []).map((one) => {
         const ids = hidden.get(one.id);
-        return ids === undefined ? one : withFields(one, { hiddenTraces: ids });
+        return ids === undefined ? one : one.with({ hiddenTraces: ids });
       }),
     ];
     const leaving = new Map<string, Set<string>>();
@@ -109,11 +113,11 @@ export class CatalogState {
     objects: ReadonlyMap<string, StoredObject>,
     redactions: readonly Redaction[],
     hidden: HiddenBySegment,
-  ): SegmentMeta[] {
-    const changed: SegmentMeta[] = [];
+  ): CatalogSegment[] {
+    const changed: CatalogSegment[] = [];
     for (const [id, object] of objects) {
       const segment = this.#byId.get(id);
-      if (segment !== undefined) changed.push(withFields(segment, { object }));
+      if (segment !== undefined) changed.push(segment.with({ object }));
     }
     const tenants = new Set(redactions.map(({ tenant }) => tenant));
     for (const tenant of tenants) {
@@ -121,7 +125,7 @@ export class CatalogState {
         const hiddenTraces = hidden.get(segment.id);
         if (hiddenTraces === undefined && segment.hiddenTraces === undefined) continue;
         const object = objects.get(segment.id) ?? segment.object;
-        changed.push(withFields(segment, { object, hiddenTraces }));
+        changed.push(segment.with({ object, hiddenTraces }));
       }
     }
     return changed;
@@ -138,7 +142,7 @@ export class CatalogState {
   #rebuildList(
     tenant: string,
     leaving: ReadonlySet<string> | undefined,
-    coming: readonly SegmentMeta[],
+    coming: readonly CatalogSegment[],
   ): void {
     const before = this.segments(tenant);
     const list = leaving === undefined ? before : before.filter(({ id }) => !leaving.has(id));
@@ -151,34 +155,38 @@ export class CatalogState {
   }
 }
 
-const NO_SEGMENTS: readonly SegmentMeta[] = Object.freeze([]);
+const NO_SEGMENTS: readonly CatalogSegment[] = Object.freeze([]);
 
 /** Two sorted lists as one. Few of `b` against many of `a` is the usual case: those are copied. */
-function merge(a: readonly SegmentMeta[], b: readonly SegmentMeta[]): SegmentMeta[] {
-  const all: SegmentMeta[] = [];
+function merge(a: readonly CatalogSegment[], b: readonly CatalogSegment[]): CatalogSegment[] {
+  const all: CatalogSegment[] = [];
   let copied = 0;
   for (const segment of b) {
     const at = positionOf(a, segment, copied);
-    for (; copied < at; copied++) all.push(a[copied] as SegmentMeta);
+    for (; copied < at; copied++) all.push(a[copied] as CatalogSegment);
     all.push(segment);
   }
-  for (; copied < a.length; copied++) all.push(a[copied] as SegmentMeta);
+  for (; copied < a.length; copied++) all.push(a[copied] as CatalogSegment);
   return all;
 }
 
 /** Index of the first of `list` that comes after `segment`, at or after `from`. */
-function positionOf(list: readonly SegmentMeta[], segment: SegmentMeta, from: number): number {
+function positionOf(
+  list: readonly CatalogSegment[],
+  segment: CatalogSegment,
+  from: number,
+): number {
   let low = from;
   let high = list.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if (newestFirst(list[middle] as SegmentMeta, segment) < 0) low = middle + 1;
+    if (newestFirst(list[middle] as CatalogSegment, segment) < 0) low = middle + 1;
     else high = middle;
   }
   return low;
 }
 
-function newestFirst(a: SegmentMeta, b: SegmentMeta): number {
+function newestFirst(a: CatalogSegment, b: CatalogSegment): number {
   if (a.maxTraceStart !== b.maxTraceStart) return a.maxTraceStart > b.maxTraceStart ? -1 : 1;
   return a.id > b.id ? -1 : 1;
 }

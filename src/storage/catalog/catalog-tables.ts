@@ -1,9 +1,12 @@
-import type { SqlValue } from "../../drivers/duckdb/database.ts";
+import type { ResultChunk, SqlValue } from "../../drivers/duckdb/database.ts";
 import { type SqlScalar, sqlLiteral } from "../../drivers/duckdb/sql-literal.ts";
+import { PintailError } from "../../errors.ts";
 import { zstdCompress } from "../../runtime/compression.ts";
-import type { RowGroupMeta, SegmentMeta, StoredObject } from "../../schema/segment-meta.ts";
+import type { SegmentMeta, StoredObject } from "../../schema/segment-meta.ts";
 import { bytesToHex, hexToBytes } from "../../util/hex.ts";
 import type { WalPositions } from "./catalog.ts";
+import type { SegmentScalars } from "./catalog-segment.ts";
+import { checkRowGroups, packRowGroups } from "./packed-row-groups.ts";
 import type { Redaction } from "./redaction.ts";
 
 /** Each entry takes the tables from the version of its index to the next one. */
@@ -29,10 +32,14 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
       trace_count BIGINT NOT NULL, span_count BIGINT NOT NULL, trace_ids BLOB NOT NULL,
       done_unix_ms BIGINT, removed_spans BIGINT NOT NULL)`,
   ],
+  // Row groups as `packRowGroups` has them instead of JSON: [[rows, "first", "last"], …].
+  [
+    `ALTER TABLE segments ALTER COLUMN row_groups TYPE BLOB USING unhex(array_to_string(
+      list_transform(from_json(row_groups, '[["VARCHAR"]]'), lambda g:
+        lpad(hex(g[1]::BIGINT), 8, '0') || lpad(hex(g[2]::BIGINT), 16, '0') ||
+        lpad(hex(g[3]::BIGINT), 16, '0')), ''))`,
+  ],
 ];
-
-/** Without `keys` and `traceFilter`, which are large. */
-export type SegmentScalars = Omit<SegmentMeta, "keys" | "traceFilter">;
 
 /** How `keys` and `traceFilter` rest in a table and in memory. */
 export type PackedDetails = { readonly keys: Uint8Array; readonly traceFilter: Uint8Array };
@@ -63,7 +70,7 @@ export function insertSegments(segments: readonly PackedSegment[]): string[] {
       meta.walRange?.from ?? null,
       meta.walRange?.to ?? null,
       Math.trunc(meta.createdUnixMs),
-      rowGroupsJson(meta.rowGroups),
+      packRowGroups(meta.rowGroups),
       JSON.stringify(meta.optionalColumns),
       JSON.stringify(meta.replaces),
       details.keys,
@@ -150,42 +157,118 @@ export function updateWalPositions({ cutTo, releasedTo }: WalPositions): string 
   return `UPDATE wal_positions SET cut_to = ${cutTo}, released_to = ${releasedTo}`;
 }
 
-/** Columns of `segments` in the order that `segmentOfRow` reads. */
-export const SELECT_SEGMENTS = "SELECT * EXCLUDE (keys, trace_filter) FROM segments";
+/** The lists of column names that segments have, and what `selectSegments` gives for each. */
+export const SELECT_COLUMN_LISTS =
+  "SELECT DISTINCT hash(optional_columns), optional_columns FROM segments";
 
-export function segmentOfRow(row: readonly SqlValue[]): SegmentScalars {
-  const int = (i: number) => Number(row[i]);
-  const json = (i: number): unknown => JSON.parse(String(row[i]));
-  const big = (i: number) => BigInt(String(row[i]));
-  return {
-    id: String(row[0]),
-    tenant: String(row[1]),
-    formatVersion: int(2),
-    level: int(3),
-    rowCount: int(4),
-    traceCount: int(5),
-    byteSize: int(6),
-    minTraceStart: big(7),
-    maxTraceStart: big(8),
-    maxEnd: big(9),
-    walRange: row[10] === null ? undefined : { from: int(10), to: int(11) },
-    createdUnixMs: int(12),
-    rowGroups: (json(13) as [number, string, string][]).map(([rowCount, min, max]) => ({
-      rowCount,
-      minTraceStart: BigInt(min),
-      maxTraceStart: BigInt(max),
-    })),
-    optionalColumns: json(14) as string[],
-    replaces: json(15) as string[],
-    ...(row[16] === null ? {} : { object: { version: String(row[16]) } }),
-    ...(row[17] === null ? {} : { retentionClass: String(row[17]) }),
-  };
+/** Columns of `segments` in the order that `SegmentReader` reads, of row ids in a range. */
+export function selectSegments(fromRowId: number, toRowId: number): string {
+  return `SELECT id, tenant, format_version, level, row_count, trace_count,
+  byte_size, min_trace_start, max_trace_start, max_end, wal_from, wal_to, created_unix_ms,
+  row_groups, hash(optional_columns), replaces, object_version, retention_class FROM segments
+  WHERE rowid >= ${fromRowId} AND rowid < ${toRowId}`;
 }
 
-function rowGroupsJson(rowGroups: readonly RowGroupMeta[]): string {
-  return JSON.stringify(
-    rowGroups.map((g) => [g.rowCount, String(g.minTraceStart), String(g.maxTraceStart)]),
-  );
+/** Reads rows of `selectSegments`; what many of them have in common they share. */
+export class SegmentReader {
+  readonly #columnLists = new Map<string, readonly string[]>();
+  readonly #listOfHash = new Map<SqlValue, readonly string[]>();
+  readonly #texts = new Map<string, string>();
+
+  /** Rows of `SELECT_COLUMN_LISTS`, which come first. */
+  readColumnLists({ rowCount, columns: [hashes, lists] }: ResultChunk): void {
+    for (let r = 0; r < rowCount; r++) {
+      const hash = hashes?.[r] ?? null;
+      if (this.#listOfHash.has(hash)) {
+        throw new PintailError("corrupt", "two lists of columns have the same hash");
+      }
+      this.#listOfHash.set(hash, this.columnList(String(lists?.[r])));
+    }
+  }
+
+  /** Throws `corrupt` for rows that no catalog wrote. */
+  read({ rowCount, columns }: ResultChunk): SegmentScalars[] {
+    const packed = oneBuffer(columns[13] ?? []);
+    return Array.from({ length: rowCount }, (_, r): SegmentScalars => {
+      const int = (c: number) => Number(columns[c]?.[r]);
+      const big = (c: number) => BigInt(columns[c]?.[r] as bigint);
+      const text = (c: number) => String(columns[c]?.[r]);
+      const shared = (c: number) => this.#shared(text(c));
+      const isNull = (c: number) => columns[c]?.[r] === null;
+      const id = text(0);
+      const packedRowGroups = packed[r]!;
+      checkRowGroups(packedRowGroups, id);
+      return {
+        id,
+        tenant: shared(1),
+        formatVersion: int(2),
+        level: int(3),
+        rowCount: int(4),
+        traceCount: int(5),
+        byteSize: int(6),
+        minTraceStart: big(7),
+        maxTraceStart: big(8),
+        maxEnd: big(9),
+        walRange: isNull(10) ? undefined : { from: int(10), to: int(11) },
+        createdUnixMs: int(12),
+        packedRowGroups,
+        optionalColumns: this.#listOfHash.get(columns[14]?.[r] ?? null) ?? NO_COLUMNS,
+        replacesJson: shared(15),
+        object: isNull(16) ? undefined : { version: text(16) },
+        retentionClass: isNull(17) ? undefined : shared(17),
+      };
+    });
+  }
+
+  /** A JSON array of names as the same object for the same text. */
+  columnList(json: string): readonly string[] {
+    let list = this.#columnLists.get(json);
+    if (list === undefined) {
+      list = JSON.parse(json) as string[];
+      if (this.#columnLists.size < MAX_SHARED) this.#columnLists.set(json, list);
+    }
+    return list;
+  }
+
+  #shared(text: string): string {
+    const known = this.#texts.get(text);
+    if (known !== undefined) return known;
+    if (this.#texts.size < MAX_SHARED && text.length < MAX_SHARED_LENGTH)
+      this.#texts.set(text, text);
+    return text;
+  }
+}
+
+const NO_COLUMNS: readonly string[] = [];
+/** Different texts that are remembered to be shared. */
+const MAX_SHARED = 10_000;
+const MAX_SHARED_LENGTH = 100;
+
+/** The same bytes as views of one buffer, which is far smaller than a buffer for each. */
+function oneBuffer(blobs: readonly SqlValue[]): Uint8Array[] {
+  const bytes = blobs.map((blob) => (blob instanceof Uint8Array ? blob : DAMAGED));
+  const all = new Uint8Array(bytes.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  return bytes.map((one) => {
+    all.set(one, at);
+    at += one.length;
+    return all.subarray(at - one.length, at);
+  });
+}
+
+/** No packed row groups. */
+const DAMAGED = new Uint8Array(1);
+
+export function scalarsOf(meta: SegmentMeta, reader: SegmentReader): SegmentScalars {
+  const { rowGroups, replaces, keys: _, traceFilter: __, hiddenTraces: ___, ...rest } = meta;
+  return {
+    ...rest,
+    optionalColumns: reader.columnList(JSON.stringify(meta.optionalColumns)),
+    packedRowGroups: packRowGroups(rowGroups),
+    replacesJson: JSON.stringify(replaces),
+    object: meta.object,
+    retentionClass: meta.retentionClass,
+  };
 }
 
 function insert(table: string, rows: readonly (readonly SqlScalar[])[]): string[] {

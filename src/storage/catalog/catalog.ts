@@ -1,4 +1,11 @@
-import type { Lsn, SegmentMeta, StoredObject } from "../../schema/segment-meta.ts";
+import type {
+  Lsn,
+  SegmentMeta,
+  SegmentSummary,
+  SegmentWithFilter,
+  SegmentWithKeys,
+  StoredObject,
+} from "../../schema/segment-meta.ts";
 import type { Redaction } from "./redaction.ts";
 
 /** One atomic change of what exists. */
@@ -27,8 +34,23 @@ export type WalPositions = { readonly cutTo: Lsn; readonly releasedTo: Lsn };
  */
 export interface Catalog extends AsyncDisposable {
   /** The tenant's segments, newest `maxTraceStart` first, ties by id descending. */
-  segments(tenant: string): readonly SegmentMeta[];
-  segment(id: string): SegmentMeta | undefined;
+  segments(tenant: string): readonly SegmentSummary[];
+  segment(id: string): SegmentSummary | undefined;
+  /**
+   * The same segments (the same objects) with their key statistics, which can be read until what is
+   * returned is disposed of: it is for portions of `DETAILS_PORTION` or so. Those that are not in
+   * memory are read from the disk, together. Throws `not_found` for one that left the catalog and
+   * whose statistics are gone, `canceled`, and `unavailable` when the disk refuses.
+   */
+  loadKeys(
+    segments: readonly SegmentSummary[],
+    signal?: AbortSignal,
+  ): Promise<Loaded<SegmentWithKeys>>;
+  /** The same for trace filters. */
+  loadFilters(
+    segments: readonly SegmentSummary[],
+    signal?: AbortSignal,
+  ): Promise<Loaded<SegmentWithFilter>>;
   tenants(): readonly string[];
   walPositions(): WalPositions;
   /** All that were ever made, oldest first: the audit record. */
@@ -40,3 +62,8 @@ export interface Catalog extends AsyncDisposable {
   /** Forgets ids whose files are gone. */
   forget(ids: readonly string[]): Promise<void>;
 }
+
+export type Loaded<T> = Disposable & { readonly segments: readonly T[] };
+
+/** Segments whose large parts are held at once: some megabytes. */
+export const DETAILS_PORTION = 500;

@@ -3,8 +3,14 @@ import { sqlLiteral } from "../../drivers/duckdb/sql-literal.ts";
 import { type Files, joinPath } from "../../drivers/files/files.ts";
 import { PintailError } from "../../errors.ts";
 import { reached } from "../../runtime/failpoints.ts";
-import type { SegmentMeta } from "../../schema/segment-meta.ts";
-import type { Catalog, CatalogChange, WalPositions } from "./catalog.ts";
+import type {
+  SegmentMeta,
+  SegmentSummary,
+  SegmentWithFilter,
+  SegmentWithKeys,
+} from "../../schema/segment-meta.ts";
+import type { Catalog, CatalogChange, Loaded, WalPositions } from "./catalog.ts";
+import { CatalogSegment } from "./catalog-segment.ts";
 import { CatalogState, type HiddenBySegment, type RemovedSegment } from "./catalog-state.ts";
 import {
   deleteRemoved,
@@ -16,15 +22,22 @@ import {
   packDetails,
   redactionOfRow,
   replaceRedactions,
+  SELECT_COLUMN_LISTS,
   SELECT_REDACTIONS,
-  SELECT_SEGMENTS,
-  segmentOfRow,
+  SegmentReader,
+  scalarsOf,
+  selectSegments,
   updateStored,
   updateWalPositions,
 } from "./catalog-tables.ts";
 import { HiddenTraces } from "./hidden-traces.ts";
 import { joinRedactions, parseRedactions, type Redaction, redactionsJson } from "./redaction.ts";
-import { type DetailsSettings, SegmentDetails } from "./segment-details.ts";
+import {
+  type DetailKind,
+  DetailsCache,
+  type DetailsSettings,
+  SegmentDetails,
+} from "./segment-details.ts";
 
 export type CatalogParts = {
   readonly files: Files;
@@ -58,8 +71,9 @@ export type RebuildEvent = {
 };
 
 const DEFAULTS: DetailsSettings = {
-  filterBudgetBytes: 128 * 1024 * 1024,
-  parsedKeysBudgetBytes: 64 * 1024 * 1024,
+  filterBudgetBytes: 64 * 1024 * 1024,
+  keysBudgetBytes: 48 * 1024 * 1024,
+  parsedKeysBudgetBytes: 32 * 1024 * 1024,
 };
 
 const FILE = "catalog.duckdb";
@@ -70,8 +84,16 @@ const MAX_POSITIONS_BYTES = 4096;
 const REDACTIONS_FILE = "redactions.json";
 const MAX_REDACTIONS_BYTES = 1024 * 1024 * 1024;
 const RETRY_MS = 1000;
-/** Segments whose large parts are read at a time. */
+/** Segments whose large parts one statement reads. */
 const DETAILS_BATCH = 500;
+/** The same at the start. */
+const FIRST_BATCH = 1024;
+/** The details of no more segments are read when they leave, for queries that know them still. */
+const MAX_LEAVING = 200;
+const COLUMN_OF: Readonly<Record<DetailKind, string>> = {
+  keys: "keys",
+  traceFilter: "trace_filter",
+};
 
 /**
  * Opens the catalog of a data folder, which the caller has locked. One that is missing or broken is
@@ -133,8 +155,8 @@ async function moveAside(parts: CatalogParts, path: string, why: string) {
 class DuckdbCatalog implements Catalog {
   readonly #parts: CatalogParts;
   readonly #database: WritableDatabase;
-  readonly #details: SegmentDetails;
-  readonly #filterBudgetBytes: number;
+  readonly #details: DetailsCache;
+  #reader = new SegmentReader();
   #state = new CatalogState();
   /** The commits' order; never rejects. */
   #last: Promise<void> = Promise.resolve();
@@ -194,20 +216,35 @@ class DuckdbCatalog implements Catalog {
   private constructor(parts: CatalogParts, database: WritableDatabase, settings: DetailsSettings) {
     this.#parts = parts;
     this.#database = database;
-    this.#filterBudgetBytes = settings.filterBudgetBytes;
-    this.#details = new SegmentDetails((id) => this.#readFilter(id), settings);
+    this.#details = new DetailsCache(settings);
   }
 
   get segmentCount(): number {
     return this.#state.segmentCount;
   }
 
-  segments(tenant: string): readonly SegmentMeta[] {
+  segments(tenant: string): readonly SegmentSummary[] {
     return this.#state.segments(tenant);
   }
 
-  segment(id: string): SegmentMeta | undefined {
+  segment(id: string): SegmentSummary | undefined {
     return this.#state.segment(id);
+  }
+
+  async loadKeys(
+    segments: readonly SegmentSummary[],
+    signal?: AbortSignal,
+  ): Promise<Loaded<SegmentWithKeys>> {
+    const release = await this.#load("keys", segments, signal);
+    return { segments: segments as readonly SegmentWithKeys[], [Symbol.dispose]: release };
+  }
+
+  async loadFilters(
+    segments: readonly SegmentSummary[],
+    signal?: AbortSignal,
+  ): Promise<Loaded<SegmentWithFilter>> {
+    const release = await this.#load("traceFilter", segments, signal);
+    return { segments: segments as readonly SegmentWithFilter[], [Symbol.dispose]: release };
   }
 
   tenants(): readonly string[] {
@@ -232,6 +269,7 @@ class DuckdbCatalog implements Catalog {
       const replaced = add.map(({ id }) => id).filter((id) => this.#isKnown(id));
       const positions = { ...this.#state.walPositions, ...positionsOf(change) };
       const hidden = await this.#hiddenAfter({ ...change, add });
+      await this.#keepForQueries(leaving);
       // First, so that a catalog that has to be rebuilt hides them as well.
       await this.#saveRedactions(change.redactions ?? []);
       await this.#write([
@@ -243,10 +281,11 @@ class DuckdbCatalog implements Catalog {
         ...replaceRedactions(change.redactions ?? []),
         ...(Object.keys(positionsOf(change)).length > 0 ? [updateWalPositions(positions)] : []),
       ]);
-      const attached = adding.map(({ meta, details }) => {
-        this.#details.set(meta.id, details.keys, details.traceFilter);
-        const { keys: _, traceFilter: __, ...scalars } = meta;
-        return this.#details.attach(scalars);
+      const attached = adding.map(({ meta, details: packed }) => {
+        const details = new SegmentDetails(this.#details);
+        details.set("keys", packed.keys);
+        details.set("traceFilter", packed.traceFilter);
+        return new CatalogSegment(scalarsOf(meta, this.#reader), details);
       });
       this.#state.apply({ ...change, add: attached }, nowMs, hidden);
       await this.#savePositions();
@@ -254,19 +293,82 @@ class DuckdbCatalog implements Catalog {
   }
 
   /** What the segments hide after the change: those of the redactions' tenants, and new ones. */
-  #hiddenAfter({ add = [], redactions = [] }: CatalogChange): Promise<HiddenBySegment> {
+  async #hiddenAfter({ add = [], redactions = [] }: CatalogChange): Promise<HiddenBySegment> {
     const all = new Map([...this.#state.redactions(), ...redactions].map((one) => [one.id, one]));
     const tenants = new Set(redactions.map(({ tenant }) => tenant));
     const staying = [...tenants].flatMap((tenant) => this.#state.segments(tenant));
-    return new HiddenTraces(all.values()).ofAll([...staying, ...add], (segment) =>
-      this.#filterOf(segment),
-    );
+    const traces = new HiddenTraces(all.values());
+    const hidden = await traces.ofAll(staying, (some) => this.loadFilters(some));
+    for (const { id, tenant, traceFilter } of add) {
+      const ids = traces.of(tenant, traceFilter);
+      if (ids !== undefined) hidden.set(id, ids);
+    }
+    return hidden;
   }
 
-  /** Also when memory does not hold it. */
-  async #filterOf(segment: SegmentMeta): Promise<Uint8Array> {
-    const held = segment.traceFilter;
-    return held.length > 0 ? held : ((await this.#readFilter(segment.id)) ?? held);
+  /** Queries that run may still ask for the details of segments that leave. */
+  async #keepForQueries(leaving: readonly CatalogSegment[]): Promise<void> {
+    const some = leaving.slice(0, MAX_LEAVING);
+    try {
+      (await this.#load("keys", some))();
+      (await this.#load("traceFilter", some))();
+    } catch {
+      // Then such a query begins again, with what replaced them.
+    }
+  }
+
+  /** Holds this kind of details of the segments until the function returned is called. */
+  async #load(
+    kind: DetailKind,
+    segments: readonly SegmentSummary[],
+    signal?: AbortSignal,
+  ): Promise<() => void> {
+    const missing = new Map<string, SegmentDetails>();
+    const held: SegmentDetails[] = [];
+    for (const segment of segments) {
+      // Others hold theirs themselves: segments that are not the catalog's.
+      if (!(segment instanceof CatalogSegment)) continue;
+      const details = CatalogSegment.detailsOf(segment);
+      details.pin(kind);
+      held.push(details);
+      if (!details.has(kind)) missing.set(segment.id, details);
+    }
+    const release = () => {
+      for (const details of held.splice(0)) details.unpin(kind);
+    };
+    try {
+      await this.#readDetails(kind, missing, signal);
+      return release;
+    } catch (e) {
+      release();
+      throw e;
+    }
+  }
+
+  async #readDetails(
+    kind: DetailKind,
+    missing: ReadonlyMap<string, SegmentDetails>,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const ids = [...missing.keys()];
+    for (let at = 0; at < ids.length; at += DETAILS_BATCH) {
+      const list = ids.slice(at, at + DETAILS_BATCH).map(sqlLiteral);
+      const where = `id IN (${list.join(", ")})`;
+      await this.#database.chunks(
+        `SELECT id, ${COLUMN_OF[kind]} FROM segments WHERE ${where}`,
+        ({ rowCount, columns: [id, bytes] }) => {
+          for (let r = 0; r < rowCount; r++) {
+            const value = bytes?.[r];
+            if (value instanceof Uint8Array) missing.get(String(id?.[r]))?.set(kind, value);
+          }
+        },
+        { signal },
+      );
+    }
+    for (const [id, details] of missing) {
+      if (details.has(kind)) continue;
+      throw new PintailError("not_found", `the segment ${id} left the catalog`);
+    }
   }
 
   deletable(graceMs: number): readonly { id: string; tenant: string }[] {
@@ -283,7 +385,6 @@ class DuckdbCatalog implements Catalog {
       if (known.length === 0) return;
       await this.#write(deleteRemoved(known));
       this.#state.forget(known);
-      for (const id of known) this.#details.delete(id);
     });
   }
 
@@ -348,71 +449,63 @@ class DuckdbCatalog implements Catalog {
     ]);
   }
 
-  /** Everything from the tables; the filters of the newest segments as far as the budget goes. */
+  /** Everything from the tables; the details of the newest segments as far as the budgets go. */
   async #read(): Promise<void> {
-    const scalars = (await this.#database.rows(SELECT_SEGMENTS)).map(segmentOfRow);
-    await this.#readDetails();
+    const reader = new SegmentReader();
+    const add: CatalogSegment[] = [];
+    await this.#database.chunks(SELECT_COLUMN_LISTS, (chunk) => reader.readColumnLists(chunk));
+    const [last] = await this.#database.rows("SELECT max(rowid) FROM segments");
+    const rowIds = Number(last?.[0] ?? -1) + 1;
+    // The database holds the whole result of a statement.
+    for (let from = 0; from < rowIds; from += FIRST_BATCH) {
+      await this.#database.chunks(selectSegments(from, from + FIRST_BATCH), (chunk) => {
+        for (const scalars of reader.read(chunk)) {
+          add.push(new CatalogSegment(scalars, new SegmentDetails(this.#details)));
+        }
+      });
+    }
     const removed = (await this.#database.rows("SELECT * FROM removed_segments")).map(removedOfRow);
     const [positions] = await this.#database.rows("SELECT cut_to, released_to FROM wal_positions");
     const walPositions = {
       cutTo: Number(positions?.[0] ?? 0),
       releasedTo: Number(positions?.[1] ?? 0),
     };
-    const add = scalars.map((one) => this.#details.attach(one));
-    const state = new CatalogState();
     const redactions = (await this.#database.rows(SELECT_REDACTIONS)).map(redactionOfRow);
-    const hidden = await new HiddenTraces(redactions).ofAll(add, (one) => this.#filterOf(one));
+    await this.#readNewestDetails(add);
+    const hidden = await new HiddenTraces(redactions).ofAll(add, (some) => this.loadFilters(some));
+    const state = new CatalogState();
     state.apply({ add, redactions, ...walPositions }, 0, hidden);
     state.addRemoved(removed);
+    this.#reader = reader;
     this.#state = state;
     this.#doubtful = false;
   }
 
-  /** In ranges of row ids, so that neither DuckDB nor the caller holds all of them at once. */
-  async #readDetails(): Promise<void> {
-    const rows = await this.#database.rows(
-      `SELECT rowid, octet_length(trace_filter) FROM segments
-       ORDER BY max_trace_start DESC, id DESC`,
-    );
-    let filterBytes = 0;
-    const withFilter = new Set<number>();
-    for (const [rowid, bytes] of rows) {
-      filterBytes += Number(bytes);
-      if (filterBytes > this.#filterBudgetBytes) break;
-      withFilter.add(Number(rowid));
+  async #readNewestDetails(segments: readonly CatalogSegment[]): Promise<void> {
+    const starts = BigInt64Array.from(segments, ({ maxTraceStart }) => maxTraceStart).sort();
+    const byId = new Map(segments.map((one) => [one.id, CatalogSegment.detailsOf(one)]));
+    const room = new Set<DetailKind>(["keys", "traceFilter"]);
+    for (let until = starts.length; until > 0 && room.size > 0; ) {
+      const last = starts[until - 1]!;
+      const first = starts[Math.max(0, until - FIRST_BATCH)]!;
+      const kinds = [...room];
+      const sql = `SELECT id, ${kinds.map((kind) => COLUMN_OF[kind]).join(", ")} FROM segments
+        WHERE max_trace_start BETWEEN ${first} AND ${last} ORDER BY max_trace_start DESC`;
+      await this.#database.chunks(sql, ({ rowCount, columns: [id, ...values] }) => {
+        for (let r = 0; r < rowCount; r++) {
+          const details = byId.get(String(id?.[r]));
+          for (const [i, kind] of kinds.entries()) {
+            const bytes = values[i]?.[r];
+            if (!(bytes instanceof Uint8Array) || !room.has(kind)) continue;
+            if (this.#details.fits(kind, bytes.length)) details?.set(kind, bytes);
+            else room.delete(kind);
+          }
+        }
+      });
+      // Those that start when the first of these does were read as well.
+      while (until > 0 && starts[until - 1]! >= first) until--;
     }
-    const rowids = rows.map(([rowid]) => Number(rowid)).sort((a, b) => a - b);
-    for (let at = 0; at < rowids.length; at += DETAILS_BATCH) {
-      const batch = rowids.slice(at, at + DETAILS_BATCH);
-      await this.#readDetailsOf(
-        batch[0] ?? 0,
-        batch.at(-1) ?? 0,
-        batch.some((rowid) => withFilter.has(rowid)),
-      );
-    }
-  }
-
-  async #readDetailsOf(from: number, to: number, withFilters: boolean): Promise<void> {
-    const filter = withFilters ? "trace_filter" : "NULL";
-    const sql = `SELECT id, keys, ${filter} FROM segments WHERE rowid BETWEEN ${from} AND ${to}`;
-    await this.#database.chunks(sql, ({ rowCount, columns: [id, keys, filters] }) => {
-      for (let r = 0; r < rowCount; r++) {
-        const packedKeys = keys?.[r];
-        const traceFilter = filters?.[r];
-        if (!(packedKeys instanceof Uint8Array)) continue;
-        this.#details.set(
-          String(id?.[r]),
-          packedKeys,
-          traceFilter instanceof Uint8Array ? traceFilter : undefined,
-        );
-      }
-    });
-  }
-
-  async #readFilter(id: string): Promise<Uint8Array | undefined> {
-    const sql = `SELECT trace_filter FROM segments WHERE id = ${sqlLiteral(id)}`;
-    const [row] = await this.#database.rows(sql);
-    return row?.[0] instanceof Uint8Array ? row[0] : undefined;
+    this.#details.reverse();
   }
 
   /** Kept out of the database on purpose: all of them, with the changed ones. */

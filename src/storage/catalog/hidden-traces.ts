@@ -1,6 +1,7 @@
-import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import type { SegmentSummary } from "../../schema/segment-meta.ts";
 import { hexToBytes } from "../../util/hex.ts";
 import { mayContainHash, traceIdHash } from "../segments/trace-filter.ts";
+import { type Catalog, DETAILS_PORTION } from "./catalog.ts";
 import type { Redaction } from "./redaction.ts";
 
 /** Longest probing without a pause. */
@@ -36,32 +37,22 @@ export class HiddenTraces {
 
   /** The same for many segments, by their ids; other work gets its turn meanwhile. */
   async ofAll(
-    segments: Iterable<SegmentMeta>,
-    filterOf: (segment: SegmentMeta) => Promise<Uint8Array>,
-  ): Promise<ReadonlyMap<string, readonly string[]>> {
+    segments: readonly SegmentSummary[],
+    loadFilters: Catalog["loadFilters"],
+  ): Promise<Map<string, readonly string[]>> {
     const hidden = new Map<string, readonly string[]>();
+    const asked = segments.filter(({ tenant }) => this.has(tenant));
     let began = performance.now();
-    for (const segment of segments) {
-      if (!this.has(segment.tenant)) continue;
-      const ids = this.of(segment.tenant, await filterOf(segment));
-      if (ids !== undefined) hidden.set(segment.id, ids);
-      if (performance.now() - began < TURN_MS) continue;
-      await new Promise((resolve) => setTimeout(resolve));
-      began = performance.now();
+    for (let at = 0; at < asked.length; at += DETAILS_PORTION) {
+      using loaded = await loadFilters(asked.slice(at, at + DETAILS_PORTION));
+      for (const { id, tenant, traceFilter } of loaded.segments) {
+        const ids = this.of(tenant, traceFilter);
+        if (ids !== undefined) hidden.set(id, ids);
+        if (performance.now() - began < TURN_MS) continue;
+        await new Promise((resolve) => setTimeout(resolve));
+        began = performance.now();
+      }
     }
     return hidden;
   }
-}
-
-/** The segment with other values in these fields; what it reads on demand stays unread. */
-export function withFields(
-  segment: SegmentMeta,
-  fields: Partial<Pick<SegmentMeta, "object" | "hiddenTraces">>,
-): SegmentMeta {
-  const copy = Object.defineProperties({}, Object.getOwnPropertyDescriptors(segment));
-  for (const [name, value] of Object.entries(fields)) {
-    if (value === undefined) Reflect.deleteProperty(copy, name);
-    else Object.defineProperty(copy, name, { value, enumerable: true, configurable: true });
-  }
-  return copy as SegmentMeta;
 }

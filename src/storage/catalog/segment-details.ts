@@ -1,133 +1,134 @@
 import { decompress } from "../../runtime/compression.ts";
-import type { KeyStats, SegmentMeta } from "../../schema/segment-meta.ts";
-import type { SegmentScalars } from "./catalog-tables.ts";
+import type { KeyStats } from "../../schema/segment-meta.ts";
 
 /** Key statistics are at most some megabytes; more is not what was packed. */
 const MAX_KEYS_BYTES = 256 * 1024 * 1024;
 /** Parsed key statistics take about this much more memory than their JSON. */
 const PARSED_FACTOR = 3;
+/** What an entry takes beside its bytes. */
+const OVERHEAD_BYTES = 200;
 
 export type DetailsSettings = {
-  /** Trace-id filters in memory. */
+  /** Trace filters in memory that no query holds. */
   readonly filterBudgetBytes: number;
-  /** Parsed key statistics in memory; beside them all are held compressed. */
+  /** The same for key statistics, compressed. */
+  readonly keysBudgetBytes: number;
+  /** Key statistics as objects, beside the compressed ones. */
   readonly parsedKeysBudgetBytes: number;
 };
 
-type Entry = {
-  readonly keys: Uint8Array;
-  traceFilter: Uint8Array | undefined;
-  loading: boolean;
-};
+export type DetailKind = "keys" | "traceFilter";
 
-/**
- * The large parts of segments' descriptions. Key statistics are held compressed and parsed when
- * asked for. Trace filters are held up to a budget; one that is not here answers as an empty filter,
- * which excludes nothing, and is fetched for the next time.
- */
+/** The large parts of one segment's description, as far as they are in memory. */
 export class SegmentDetails {
-  readonly #loadFilter: (id: string) => Promise<Uint8Array | undefined>;
-  readonly #entries = new Map<string, Entry>();
-  /** In the order of their last use, oldest first. */
-  readonly #filters: BudgetedIds;
-  readonly #parsedIds: BudgetedIds;
-  readonly #parsed = new Map<string, readonly KeyStats[]>();
+  readonly #cache: DetailsCache;
+  readonly #bytes: Record<DetailKind, Uint8Array | undefined> = {
+    keys: undefined,
+    traceFilter: undefined,
+  };
+  readonly #pins: Record<DetailKind, number> = { keys: 0, traceFilter: 0 };
+  #parsed: readonly KeyStats[] | undefined;
 
-  constructor(
-    loadFilter: (id: string) => Promise<Uint8Array | undefined>,
-    settings: DetailsSettings,
-  ) {
-    this.#loadFilter = loadFilter;
-    this.#filters = new BudgetedIds(settings.filterBudgetBytes, (id) => {
-      const entry = this.#entries.get(id);
-      if (entry !== undefined) entry.traceFilter = undefined;
-    });
-    this.#parsedIds = new BudgetedIds(settings.parsedKeysBudgetBytes, (id) => {
-      this.#parsed.delete(id);
-    });
+  constructor(cache: DetailsCache) {
+    this.#cache = cache;
   }
 
-  /** Bytes of filters held, for tests and metrics. */
-  get filterBytes(): number {
-    return this.#filters.bytes;
+  has(kind: DetailKind): boolean {
+    return this.#bytes[kind] !== undefined;
   }
 
-  set(id: string, keys: Uint8Array, traceFilter: Uint8Array | undefined): void {
-    this.delete(id);
-    this.#entries.set(id, { keys, traceFilter, loading: false });
-    if (traceFilter !== undefined) this.#filters.use(id, traceFilter.length);
+  /** Compressed key statistics, or the filter. */
+  set(kind: DetailKind, bytes: Uint8Array): void {
+    this.#bytes[kind] = bytes;
+    if (this.#pins[kind] === 0) this.#cache.keep(kind, this, bytes.length);
   }
 
-  delete(id: string): void {
-    this.#entries.delete(id);
-    this.#filters.delete(id);
-    this.#parsed.delete(id);
-    this.#parsedIds.delete(id);
+  /** From here on it stays once it is there, until as many `unpin` have come. */
+  pin(kind: DetailKind): void {
+    if (this.#pins[kind]++ === 0) this.#cache.release(kind, this);
   }
 
-  /** A plain object whose `keys` and `traceFilter` are looked up when they are read. */
-  attach(scalars: SegmentScalars): SegmentMeta {
-    const { id } = scalars;
-    // Held here as well: a query's view outlives the segment's time in the catalog.
-    const entry = this.#entries.get(id);
-    return Object.defineProperties({ ...scalars } as SegmentMeta, {
-      keys: { enumerable: true, get: () => this.#keys(id, entry) },
-      traceFilter: { enumerable: true, get: () => this.#filter(id, entry) },
-    });
+  unpin(kind: DetailKind): void {
+    const bytes = this.#bytes[kind];
+    if (--this.#pins[kind] === 0 && bytes !== undefined) this.#cache.keep(kind, this, bytes.length);
   }
 
-  #keys(id: string, entry: Entry | undefined): readonly KeyStats[] {
-    const known = this.#parsed.get(id);
-    if (known !== undefined) {
-      this.#parsedIds.touch(id);
-      return known;
+  drop(kind: DetailKind | "parsed"): void {
+    if (kind === "parsed") this.#parsed = undefined;
+    else this.#bytes[kind] = undefined;
+  }
+
+  get keys(): readonly KeyStats[] {
+    if (this.#parsed !== undefined) {
+      this.#cache.touch("parsed", this);
+      return this.#parsed;
     }
-    if (entry === undefined) return [];
-    const json = decompress("zstd", entry.keys, MAX_KEYS_BYTES);
-    const keys = JSON.parse(new TextDecoder().decode(json)) as KeyStats[];
-    if (this.#entries.get(id) === entry) {
-      this.#parsed.set(id, keys);
-      this.#parsedIds.use(id, json.length * PARSED_FACTOR);
-    }
+    const json = decompress("zstd", this.#held("keys"), MAX_KEYS_BYTES);
+    this.#parsed = JSON.parse(new TextDecoder().decode(json)) as KeyStats[];
+    const keys = this.#parsed;
+    this.#cache.keep("parsed", this, json.length * PARSED_FACTOR);
     return keys;
   }
 
-  #filter(id: string, entry: Entry | undefined): Uint8Array {
-    if (entry?.traceFilter !== undefined) {
-      this.#filters.touch(id);
-      return entry.traceFilter;
-    }
-    if (entry !== undefined && !entry.loading && this.#entries.get(id) === entry) {
-      entry.loading = true;
-      void this.#fetch(id, entry);
-    }
-    return NO_FILTER;
+  get traceFilter(): Uint8Array {
+    return this.#held("traceFilter");
   }
 
-  async #fetch(id: string, entry: Entry): Promise<void> {
-    try {
-      const filter = await this.#loadFilter(id);
-      if (filter === undefined || this.#entries.get(id) !== entry) return;
-      entry.traceFilter = filter;
-      this.#filters.use(id, filter.length);
-    } catch {
-      // Without it a query reads a segment in vain; the next use tries again.
-    } finally {
-      entry.loading = false;
-    }
+  #held(kind: DetailKind): Uint8Array {
+    const bytes = this.#bytes[kind];
+    if (bytes === undefined) throw new Error(`a segment's ${kind} were read without being loaded`);
+    return bytes;
   }
 }
 
-const NO_FILTER = new Uint8Array(0);
+/** Which details that nobody needs stay in memory: those used last, within budgets. */
+export class DetailsCache {
+  readonly #lists: Record<DetailKind | "parsed", LastUsed>;
 
-/** Ids with sizes, least recently used first; beyond the budget the first are dropped. */
-class BudgetedIds {
+  constructor(settings: DetailsSettings) {
+    this.#lists = {
+      keys: new LastUsed(settings.keysBudgetBytes, (one) => one.drop("keys")),
+      traceFilter: new LastUsed(settings.filterBudgetBytes, (one) => one.drop("traceFilter")),
+      parsed: new LastUsed(settings.parsedKeysBudgetBytes, (one) => one.drop("parsed")),
+    };
+  }
+
+  /** Of those that no query holds, for tests and metrics. */
+  bytes(kind: DetailKind | "parsed"): number {
+    return this.#lists[kind].bytes;
+  }
+
+  /** Whether so many bytes fit without dropping others. */
+  fits(kind: DetailKind, bytes: number): boolean {
+    return this.#lists[kind].fits(bytes + OVERHEAD_BYTES);
+  }
+
+  /** What was kept first is dropped last from now on. */
+  reverse(): void {
+    for (const list of Object.values(this.#lists)) list.reverse();
+  }
+
+  keep(kind: DetailKind | "parsed", details: SegmentDetails, bytes: number): void {
+    this.#lists[kind].use(details, bytes + OVERHEAD_BYTES);
+  }
+
+  touch(kind: DetailKind | "parsed", details: SegmentDetails): void {
+    this.#lists[kind].touch(details);
+  }
+
+  release(kind: DetailKind, details: SegmentDetails): void {
+    this.#lists[kind].delete(details);
+  }
+}
+
+/** Least recently used first; beyond the budget the first are dropped, also a single one too large. */
+class LastUsed {
   readonly #budgetBytes: number;
-  readonly #onDrop: (id: string) => void;
-  readonly #sizes = new Map<string, number>();
+  readonly #onDrop: (details: SegmentDetails) => void;
+  readonly #sizes = new Map<SegmentDetails, number>();
   #bytes = 0;
 
-  constructor(budgetBytes: number, onDrop: (id: string) => void) {
+  constructor(budgetBytes: number, onDrop: (details: SegmentDetails) => void) {
     this.#budgetBytes = budgetBytes;
     this.#onDrop = onDrop;
   }
@@ -136,26 +137,34 @@ class BudgetedIds {
     return this.#bytes;
   }
 
-  use(id: string, bytes: number): void {
-    this.delete(id);
-    this.#sizes.set(id, bytes);
+  fits(bytes: number): boolean {
+    return this.#bytes + bytes <= this.#budgetBytes;
+  }
+
+  reverse(): void {
+    for (const details of [...this.#sizes.keys()].reverse()) this.touch(details);
+  }
+
+  use(details: SegmentDetails, bytes: number): void {
+    this.delete(details);
+    this.#sizes.set(details, bytes);
     this.#bytes += bytes;
     for (const oldest of this.#sizes.keys()) {
-      if (this.#bytes <= this.#budgetBytes || oldest === id) break;
+      if (this.#bytes <= this.#budgetBytes) break;
       this.delete(oldest);
       this.#onDrop(oldest);
     }
   }
 
-  touch(id: string): void {
-    const bytes = this.#sizes.get(id);
+  touch(details: SegmentDetails): void {
+    const bytes = this.#sizes.get(details);
     if (bytes === undefined) return;
-    this.#sizes.delete(id);
-    this.#sizes.set(id, bytes);
+    this.#sizes.delete(details);
+    this.#sizes.set(details, bytes);
   }
 
-  delete(id: string): void {
-    this.#bytes -= this.#sizes.get(id) ?? 0;
-    this.#sizes.delete(id);
+  delete(details: SegmentDetails): void {
+    this.#bytes -= this.#sizes.get(details) ?? 0;
+    this.#sizes.delete(details);
   }
 }

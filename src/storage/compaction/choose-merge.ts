@@ -1,4 +1,4 @@
-import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import type { SegmentSummary } from "../../schema/segment-meta.ts";
 
 export type MergeLimits = {
   /** A merged segment has at most this many spans. */
@@ -17,28 +17,28 @@ export type MergeLimits = {
  * one retention class, since they expire together then. `segments` are in the catalog's order,
  * newest first; L0 are left to the L1 builder.
  */
-export function chooseMerge(
-  segments: readonly SegmentMeta[],
+export function chooseMerge<T extends SegmentSummary>(
+  segments: readonly T[],
   limits: MergeLimits,
-): readonly SegmentMeta[] | undefined {
+): readonly T[] | undefined {
   const candidates = segments
     .filter((s) => s.level > 0 && s.rowCount < limits.maxSpans / 2)
     .sort((a, b) => Number(a.minTraceStart - b.minTraceStart));
   const runs = [...Map.groupBy(candidates, (s) => s.retentionClass).values()]
     .map((ofClass) => oldestRun(ofClass, limits))
     .filter((run) => run !== undefined);
-  return runs.reduce<readonly SegmentMeta[] | undefined>(
+  return runs.reduce<readonly T[] | undefined>(
     (oldest, run) => (oldest !== undefined && startOf(oldest) <= startOf(run) ? oldest : run),
     undefined,
   );
 }
 
-function oldestRun(
-  candidates: readonly SegmentMeta[],
+function oldestRun<T extends SegmentSummary>(
+  candidates: readonly T[],
   limits: MergeLimits,
-): readonly SegmentMeta[] | undefined {
+): readonly T[] | undefined {
   const tiny = limits.maxSpans / 16;
-  let run: SegmentMeta[] = [];
+  let run: T[] = [];
   let spans = 0;
   for (const segment of candidates) {
     const first = run[0];
@@ -60,7 +60,7 @@ function oldestRun(
   return run.length >= limits.minInputs ? run : undefined;
 }
 
-function startOf(run: readonly SegmentMeta[]): bigint {
+function startOf(run: readonly SegmentSummary[]): bigint {
   return run[0]?.minTraceStart ?? 0n;
 }
 

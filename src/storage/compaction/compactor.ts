@@ -1,6 +1,6 @@
 import { PintailError } from "../../errors.ts";
 import { reached } from "../../runtime/failpoints.ts";
-import type { Lsn, SegmentMeta, WalRange } from "../../schema/segment-meta.ts";
+import type { Lsn, SegmentMeta, SegmentSummary, WalRange } from "../../schema/segment-meta.ts";
 import type { Logger } from "../../telemetry/logger.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import { DamagedSegmentError } from "../segments/read/read-error.ts";
@@ -21,18 +21,18 @@ export type CompactorParts = {
   readonly run: (job: JobOf<"l1"> | JobOf<"merge">) => Promise<FromCompactionWorker>;
   /** Complete local files of segments, which stay until they are disposed of. */
   readonly pinInputs: (
-    segments: readonly SegmentMeta[],
+    segments: readonly SegmentSummary[],
     signal: AbortSignal,
   ) => Promise<Disposable & { pathOf(id: string): string }>;
   readonly voids: (range: WalRange) => readonly WalRange[];
   /** The WAL may drop what lies before. */
   readonly releaseWal: (before: Lsn) => Promise<void>;
   /** Deletes the files of segments that no commit knows. */
-  readonly removeFiles: (segments: readonly SegmentMeta[]) => Promise<void>;
+  readonly removeFiles: (segments: readonly SegmentSummary[]) => Promise<void>;
   readonly maxAttributeBytesOf: (tenant: string) => number;
   readonly compactionDisabled: (tenant: string) => boolean;
   /** Told of a segment whose local file is damaged; whether it may be better the next time. */
-  readonly onDamaged: (segment: SegmentMeta) => Promise<boolean>;
+  readonly onDamaged: (segment: SegmentSummary) => Promise<boolean>;
   /** Columns that queries asked for lately. */
   readonly usedKeys: () => readonly string[];
   /** Told what was found out about redacted traces; must not throw. */
@@ -107,7 +107,7 @@ const MAX_L1_FAILURES = 3;
 type Finished = {
   /** Undefined: retention's, which says itself what it did. */
   readonly level: number | undefined;
-  readonly inputs: readonly SegmentMeta[];
+  readonly inputs: readonly SegmentSummary[];
   readonly metas: readonly SegmentMeta[];
   /** Of an L1: the WAL up to here is no longer needed. */
   readonly releasedTo: Lsn | undefined;
@@ -208,7 +208,7 @@ export class Compactor {
    * Copies the traces' spans into segments of a class, which the caller has to commit, inside
    * `exclusive`; none when the segment holds none of them.
    */
-  async extract(segment: SegmentMeta, extraction: Extraction): Promise<readonly SegmentMeta[]> {
+  async extract(segment: SegmentSummary, extraction: Extraction): Promise<readonly SegmentMeta[]> {
     const { retentionClass, traceIds } = extraction;
     const keepTraces = packTraceIds(traceIds);
     const made = await this.#merged(segment.tenant, [segment], { retentionClass, keepTraces });
@@ -221,7 +221,7 @@ export class Compactor {
    * Takes segments out of the catalog and puts what is kept of them in, in one commit. Inside
    * `exclusive`. A commit that fails is repeated by `tick`, since it may be on the disk or not.
    */
-  async retire(segments: readonly SegmentMeta[], kept: readonly SegmentMeta[]): Promise<void> {
+  async retire(segments: readonly SegmentSummary[], kept: readonly SegmentMeta[]): Promise<void> {
     await this.#commit({
       level: undefined,
       inputs: segments,
@@ -286,7 +286,7 @@ export class Compactor {
     });
   }
 
-  async #l1FromWal(walRange: WalRange, l0: readonly SegmentMeta[]): Promise<Made> {
+  async #l1FromWal(walRange: WalRange, l0: readonly SegmentSummary[]): Promise<Made> {
     const byTenant = Map.groupBy(l0, (s) => s.tenant);
     try {
       const reply = await this.#parts.run({
@@ -313,7 +313,7 @@ export class Compactor {
    * Without it one bad sector would keep the WAL and all head cuts for ever.
    */
   async #mergeAll(
-    l0: readonly SegmentMeta[],
+    l0: readonly SegmentSummary[],
     removedSpans: Map<string, number>,
   ): Promise<Omit<Made, "leftOut" | "unchanged">> {
     const metas: SegmentMeta[] = [];
@@ -354,7 +354,7 @@ export class Compactor {
     );
   }
 
-  #l0(): SegmentMeta[] {
+  #l0(): SegmentSummary[] {
     const { catalog } = this.#parts;
     return catalog.tenants().flatMap((t) => catalog.segments(t).filter((s) => s.level === 0));
   }
@@ -390,7 +390,7 @@ export class Compactor {
     return undefined;
   }
 
-  async #rewrite(segment: SegmentMeta): Promise<void> {
+  async #rewrite(segment: SegmentSummary): Promise<void> {
     const { id, tenant } = segment;
     let made: Made;
     try {
@@ -422,7 +422,7 @@ export class Compactor {
     reached("rewrite:committed");
   }
 
-  async #merge(tenant: string, inputs: readonly SegmentMeta[]): Promise<void> {
+  async #merge(tenant: string, inputs: readonly SegmentSummary[]): Promise<void> {
     let made: Made;
     try {
       made = await this.#merged(tenant, inputs, { retentionClass: inputs[0]?.retentionClass });
@@ -447,7 +447,7 @@ export class Compactor {
   }
 
   /** Whether the error is of an input that is not merged again, at least until the next start. */
-  async #leaveOut(inputs: readonly SegmentMeta[], error: unknown): Promise<boolean> {
+  async #leaveOut(inputs: readonly SegmentSummary[], error: unknown): Promise<boolean> {
     if (!(error instanceof DamagedSegmentError)) return false;
     const segment = inputs.find(({ id }) => id === error.segmentId);
     if (segment === undefined) return false;
@@ -469,7 +469,7 @@ export class Compactor {
   /** The spans of `segments` but those left out, in as few segments as they fit in. */
   async #merged(
     tenant: string,
-    segments: readonly SegmentMeta[],
+    segments: readonly SegmentSummary[],
     options: Pick<JobOf<"merge">, "retentionClass" | "keepTraces" | "onlyIfLess"> = {},
   ): Promise<Made> {
     const { run, pinInputs, monotonicMs, usedKeys } = this.#parts;
@@ -506,7 +506,7 @@ export class Compactor {
   async #commit(finished: Finished): Promise<void> {
     const { catalog, releaseWal } = this.#parts;
     const { inputs, metas, releasedTo } = finished;
-    const isThere = ({ id }: SegmentMeta) => catalog.segment(id) !== undefined;
+    const isThere = ({ id }: SegmentSummary) => catalog.segment(id) !== undefined;
     // Retention may have dropped an input meanwhile: then the result would bring it back. Unless it
     // is this very commit that took the inputs out, and only its answer failed.
     const outdated = releasedTo === undefined && !inputs.every(isThere) && !metas.some(isThere);
@@ -534,7 +534,7 @@ export class Compactor {
 
   #checked(
     tenant: string,
-    segments: readonly SegmentMeta[],
+    segments: readonly SegmentSummary[],
     traceIds: ReadonlySet<string>,
     removedSpans: number,
   ): void {
@@ -545,7 +545,7 @@ export class Compactor {
   }
 
   /** Deletes files that no commit knows. What stays in spite of this is cleaned up at the next start. */
-  async discard(metas: readonly SegmentMeta[]): Promise<void> {
+  async discard(metas: readonly SegmentSummary[]): Promise<void> {
     await this.#parts.removeFiles(metas).catch((error) => {
       this.#parts.log.warn("files of a failed compaction not deleted", { error });
     });
@@ -592,25 +592,25 @@ const NO_TRACES: ReadonlySet<string> = new Set();
 /** Refused records alone keep at most this much of the WAL. */
 const EMPTY_RANGE_BYTES = 16 * 1024 * 1024;
 
-function sum(segments: readonly SegmentMeta[]): number {
+function sum(segments: readonly SegmentSummary[]): number {
   return segments.reduce((total, s) => total + s.rowCount, 0);
 }
 
-function bytesOf(segments: readonly SegmentMeta[]): number {
+function bytesOf(segments: readonly SegmentSummary[]): number {
   return segments.reduce((total, s) => total + s.byteSize, 0);
 }
 
 /** Tenants of whom `l1` has fewer spans than `l0`. */
-function lackingTenants(l0: readonly SegmentMeta[], l1: readonly SegmentMeta[]): string[] {
+function lackingTenants(l0: readonly SegmentSummary[], l1: readonly SegmentSummary[]): string[] {
   const made = Map.groupBy(l1, (s) => s.tenant);
   return [...Map.groupBy(l0, (s) => s.tenant)]
     .filter(([tenant, segments]) => sum(made.get(tenant) ?? []) < sum(segments))
     .map(([tenant]) => tenant);
 }
 
-function batchesOf(segments: readonly SegmentMeta[], limits: MergeLimits): SegmentMeta[][] {
-  const batches: SegmentMeta[][] = [];
-  let batch: SegmentMeta[] = [];
+function batchesOf(segments: readonly SegmentSummary[], limits: MergeLimits): SegmentSummary[][] {
+  const batches: SegmentSummary[][] = [];
+  let batch: SegmentSummary[] = [];
   for (const segment of segments) {
     const full =
       batch.length >= limits.maxInputs || sum(batch) + segment.rowCount > limits.maxSpans;

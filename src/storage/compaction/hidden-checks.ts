@@ -1,4 +1,4 @@
-import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import type { SegmentSummary } from "../../schema/segment-meta.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 
 /**
@@ -15,7 +15,7 @@ export class HiddenChecks {
   }
 
   /** Whether the segment may still hold spans of its `hiddenTraces`. */
-  mayHold({ id, hiddenTraces }: Pick<SegmentMeta, "id" | "hiddenTraces">): boolean {
+  mayHold({ id, hiddenTraces }: Pick<SegmentSummary, "id" | "hiddenTraces">): boolean {
     if (hiddenTraces === undefined || hiddenTraces.length === 0) return false;
     const absent = this.#absent.get(id);
     return absent === undefined || hiddenTraces.some((trace) => !absent.has(trace));

@@ -1,6 +1,6 @@
 import { PintailError } from "../../errors.ts";
 import { reached } from "../../runtime/failpoints.ts";
-import type { Lsn, SegmentMeta } from "../../schema/segment-meta.ts";
+import type { Lsn, SegmentSummary } from "../../schema/segment-meta.ts";
 import type { Logger } from "../../telemetry/logger.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import { HiddenTraces } from "../catalog/hidden-traces.ts";
@@ -21,7 +21,7 @@ export type RedactionRequest = {
 export type RedactionParts = {
   readonly catalog: Pick<
     Catalog,
-    "segments" | "redactions" | "commit" | "walPositions" | "deletable"
+    "segments" | "loadFilters" | "redactions" | "commit" | "walPositions" | "deletable"
   >;
   /**
    * Keeps all redactions where they outlive the data folder: the bucket. Rejects with `unavailable`
@@ -39,7 +39,7 @@ export type RedactionParts = {
     signal: AbortSignal,
   ) => Promise<FoundTraces>;
   /** Whether the segment may still hold spans of its `hiddenTraces`. */
-  readonly mayHold: (segment: SegmentMeta) => boolean;
+  readonly mayHold: (segment: SegmentSummary) => boolean;
   readonly wal: {
     /** Records before this are not on the disk any more. */
     readonly oldestLsn: Lsn;
@@ -222,7 +222,7 @@ export class Redactions {
     const traceIds = [...found.traceIds];
     const hidden = new HiddenTraces([{ tenant, state: "hiding", traceIds }]);
     const segments = catalog.segments(tenant);
-    const holding = await hidden.ofAll(segments, async ({ traceFilter }) => traceFilter);
+    const holding = await hidden.ofAll(segments, (some) => catalog.loadFilters(some));
     return {
       traceCount: traceIds.length,
       spanCount: found.spanCount,
@@ -366,7 +366,7 @@ export class Redactions {
     return this.#segmentsOf(redaction).length > 0;
   }
 
-  #segmentsOf({ tenant, traceIds }: Redaction): SegmentMeta[] {
+  #segmentsOf({ tenant, traceIds }: Redaction): SegmentSummary[] {
     const { catalog, mayHold } = this.#parts;
     const ids = new Set(traceIds);
     return catalog

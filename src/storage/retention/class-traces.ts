@@ -1,5 +1,5 @@
 import { PintailError } from "../../errors.ts";
-import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import type { SegmentWithFilter } from "../../schema/segment-meta.ts";
 import { hexToBytes } from "../../util/hex.ts";
 import { mayContain } from "../segments/trace-filter.ts";
 import type { RetentionClass } from "../settings.ts";
@@ -24,7 +24,7 @@ const MARGIN_NANOS = 300_000_000_000n;
  */
 export async function tracesOfClasses(
   match: MatchTraces,
-  segment: SegmentMeta,
+  segment: SegmentWithFilter,
   classes: readonly RetentionClass[],
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, ReadonlySet<string>>> {

@@ -1,15 +1,15 @@
-import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import type { SegmentSummary } from "../../schema/segment-meta.ts";
 import { isExpired, type TenantPolicy } from "./policy.ts";
 
 export type DropReason = "age" | "bytes" | "disk";
 
-export type Drop = { readonly segment: SegmentMeta; readonly reason: DropReason };
+export type Drop = { readonly segment: SegmentSummary; readonly reason: DropReason };
 
 export type PlanInput = {
   readonly tenants: readonly {
     readonly policy: TenantPolicy;
     /** All of the tenant's. */
-    readonly segments: readonly SegmentMeta[];
+    readonly segments: readonly SegmentSummary[];
   }[];
   readonly nowMs: number;
   /** Of each tenant; 0 = no bound. */
@@ -26,10 +26,10 @@ export type PlanInput = {
 export function planDrops(input: PlanInput): readonly Drop[] {
   const { nowMs, maxBytesPerTenant } = input;
   const drops: Drop[] = [];
-  const left: SegmentMeta[] = [];
+  const left: SegmentSummary[] = [];
   for (const { policy, segments } of input.tenants) {
     if (policy.frozen) continue;
-    const isOld = (s: SegmentMeta) => s.level > 0 && isExpired(policy, s, nowMs);
+    const isOld = (s: SegmentSummary) => s.level > 0 && isExpired(policy, s, nowMs);
     const young = segments.filter((s) => !isOld(s));
     drops.push(...segments.filter(isOld).map((segment) => ({ segment, reason: "age" }) as const));
     const excess = maxBytesPerTenant > 0 ? bytesOf(young) - maxBytesPerTenant : 0;
@@ -43,9 +43,9 @@ export function planDrops(input: PlanInput): readonly Drop[] {
 }
 
 /** As few as give `bytes`, oldest first. */
-function oldestOf(segments: readonly SegmentMeta[], bytes: number): readonly SegmentMeta[] {
+function oldestOf(segments: readonly SegmentSummary[], bytes: number): readonly SegmentSummary[] {
   if (bytes <= 0) return [];
-  const chosen: SegmentMeta[] = [];
+  const chosen: SegmentSummary[] = [];
   let total = 0;
   for (const segment of segments.filter((s) => s.level > 0).sort(firstToGo)) {
     if (total >= bytes) break;
@@ -55,7 +55,7 @@ function oldestOf(segments: readonly SegmentMeta[], bytes: number): readonly Seg
   return chosen;
 }
 
-function firstToGo(a: SegmentMeta, b: SegmentMeta): number {
+function firstToGo(a: SegmentSummary, b: SegmentSummary): number {
   const [ofClassA, ofClassB] = [a, b].map((s) => Number(s.retentionClass !== undefined));
   if (ofClassA !== ofClassB) return (ofClassA ?? 0) - (ofClassB ?? 0);
   if (a.maxEnd !== b.maxEnd) return a.maxEnd < b.maxEnd ? -1 : 1;
@@ -63,10 +63,10 @@ function firstToGo(a: SegmentMeta, b: SegmentMeta): number {
 }
 
 /** Those of a bucket are on the disk as copies only, which the cache takes care of. */
-function isLocal(segment: SegmentMeta): boolean {
+function isLocal(segment: SegmentSummary): boolean {
   return segment.object === undefined;
 }
 
-function bytesOf(segments: readonly SegmentMeta[]): number {
+function bytesOf(segments: readonly SegmentSummary[]): number {
   return segments.reduce((total, { byteSize }) => total + byteSize, 0);
 }

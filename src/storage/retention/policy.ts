@@ -1,4 +1,4 @@
-import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import type { SegmentSummary } from "../../schema/segment-meta.ts";
 import type { RetentionClass } from "../settings.ts";
 
 /** What holds for one tenant. */
@@ -24,7 +24,7 @@ export function keepMsOf(policy: TenantPolicy, retentionClass: string | undefine
 /** When the segment is dropped at the latest; undefined: never for its age. */
 export function expiryMsOf(
   policy: TenantPolicy,
-  segment: Pick<SegmentMeta, "maxEnd" | "retentionClass">,
+  segment: Pick<SegmentSummary, "maxEnd" | "retentionClass">,
 ): number | undefined {
   const keepMs = keepMsOf(policy, segment.retentionClass);
   if (policy.frozen || keepMs <= 0) return undefined;
@@ -34,7 +34,7 @@ export function expiryMsOf(
 /** Whether it is older than its policy allows. */
 export function isExpired(
   policy: TenantPolicy,
-  segment: Pick<SegmentMeta, "maxEnd" | "retentionClass">,
+  segment: Pick<SegmentSummary, "maxEnd" | "retentionClass">,
   nowMs: number,
 ): boolean {
   const keepMs = keepMsOf(policy, segment.retentionClass);
@@ -48,7 +48,7 @@ export function isExpired(
  */
 export function classesFor(
   policy: TenantPolicy,
-  segment: Pick<SegmentMeta, "maxEnd" | "retentionClass">,
+  segment: Pick<SegmentSummary, "maxEnd" | "retentionClass">,
   nowMs: number,
 ): readonly RetentionClass[] {
   if (policy.classes.some(({ name }) => name === segment.retentionClass)) return [];

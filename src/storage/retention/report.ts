@@ -1,4 +1,4 @@
-import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import type { SegmentSummary } from "../../schema/segment-meta.ts";
 import type { Drop, DropReason } from "./plan.ts";
 import { classesFor, expiryMsOf, keepMsOf, type TenantPolicy } from "./policy.ts";
 
@@ -35,7 +35,7 @@ const DAY_MS = 24 * 3_600_000;
 export function retentionReport(
   tenant: string,
   policy: TenantPolicy,
-  segments: readonly SegmentMeta[],
+  segments: readonly SegmentSummary[],
   due: readonly Drop[],
   nowMs: number,
 ): RetentionReport {
@@ -71,11 +71,11 @@ export function retentionReport(
   };
 }
 
-function classOf({ retentionClass }: SegmentMeta): string {
+function classOf({ retentionClass }: SegmentSummary): string {
   return retentionClass ?? "";
 }
 
-function amountOf(segments: readonly SegmentMeta[]): Amount {
+function amountOf(segments: readonly SegmentSummary[]): Amount {
   let [spans, bytes] = [0, 0];
   for (const { rowCount, byteSize } of segments) {
     spans += rowCount;

@@ -1,5 +1,5 @@
 import { reached } from "../../runtime/failpoints.ts";
-import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import type { SegmentMeta, SegmentSummary } from "../../schema/segment-meta.ts";
 import type { Logger } from "../../telemetry/logger.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import { type Compactor, MAX_KEPT_TRACES } from "../compaction/compactor.ts";
@@ -170,7 +170,10 @@ export class Retention {
     const { segment } = drop;
     const signal = AbortSignal.any([this.#abort.signal, AbortSignal.timeout(MATCH_TIMEOUT_MS)]);
     const classes = classesFor(policy, segment, nowMs());
-    const byClass = await tracesOfClasses(matchTraces, segment, classes, signal);
+    using loaded = await catalog.loadFilters([segment], signal);
+    const [filtered] = loaded.segments;
+    if (filtered === undefined) return;
+    const byClass = await tracesOfClasses(matchTraces, filtered, classes, signal);
     await changes.exclusive(async () => {
       // Merged, or dropped, while the query ran: its time comes again.
       const live = catalog.segment(segment.id);
@@ -194,7 +197,7 @@ export class Retention {
     });
   }
 
-  #report(drops: readonly Drop[], kept: readonly SegmentMeta[]): void {
+  #report(drops: readonly Drop[], kept: readonly SegmentSummary[]): void {
     this.#parts.metrics.dropped(drops.length);
     this.#parts.log.info("segments expired", {
       tenant: drops[0]?.segment.tenant,

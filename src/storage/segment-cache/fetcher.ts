@@ -1,7 +1,7 @@
 import type { AppendFile, Files, ReadFile } from "../../drivers/files/files.ts";
 import type { ByteRange, ObjectStore } from "../../drivers/objects/object-store.ts";
 import { isPintailError } from "../../errors.ts";
-import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import type { SegmentSummary } from "../../schema/segment-meta.ts";
 import { segmentKey } from "../bucket/object-keys.ts";
 import { checkChunks, checkSegment } from "../segments/read/check-segment.ts";
 import { corrupt } from "../segments/read/read-error.ts";
@@ -38,7 +38,7 @@ export class Fetcher {
   }
 
   /** One request, or two for an unusually long footer. */
-  header(meta: SegmentMeta, signal: AbortSignal): Promise<SegmentHeader> {
+  header(meta: SegmentSummary, signal: AbortSignal): Promise<SegmentHeader> {
     return this.#twice(async (fetch) =>
       fetchHeader(meta, async (range) => (await fetch(meta, [range], signal))[0]!),
     );
@@ -46,7 +46,7 @@ export class Fetcher {
 
   /** The header with the segment's bytes from `from` on, which lies behind its row groups. */
   longerHeader(
-    meta: SegmentMeta,
+    meta: SegmentSummary,
     header: SegmentHeader,
     from: number,
     signal: AbortSignal,
@@ -59,7 +59,7 @@ export class Fetcher {
 
   /** What tells the bytes of each of the chunks. */
   chunks(
-    meta: SegmentMeta,
+    meta: SegmentSummary,
     { footer }: SegmentHeader,
     chunks: readonly ChunkName[],
     signal: AbortSignal,
@@ -79,7 +79,7 @@ export class Fetcher {
   }
 
   /** The whole object as a file, which is there once it is checked and synced. */
-  async whole(meta: SegmentMeta, path: string, signal: AbortSignal): Promise<void> {
+  async whole(meta: SegmentSummary, path: string, signal: AbortSignal): Promise<void> {
     const { files } = this.#parts;
     const temporary = `${path}.tmp-${this.#fileCount++}`;
     const file = await files.openAppend(temporary);
@@ -104,7 +104,7 @@ export class Fetcher {
   }
 
   async #download(
-    meta: SegmentMeta,
+    meta: SegmentSummary,
     file: AppendFile,
     fetch: Fetch,
     signal: AbortSignal,
@@ -128,7 +128,7 @@ export class Fetcher {
     if (failure !== undefined) throw failure;
   }
 
-  async #checkFile(meta: SegmentMeta, path: string): Promise<void> {
+  async #checkFile(meta: SegmentSummary, path: string): Promise<void> {
     const file = await this.#parts.files.openRead(path);
     try {
       checkRowGroups(await checkSegment(readAtOf(file), file.sizeBytes), meta);
@@ -178,7 +178,7 @@ export class Fetcher {
 }
 
 type Fetch = (
-  meta: SegmentMeta,
+  meta: SegmentSummary,
   ranges: readonly ByteRange[],
   signal: AbortSignal,
 ) => Promise<readonly Uint8Array[]>;

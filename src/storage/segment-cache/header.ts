@@ -1,7 +1,7 @@
 import type { ByteRange } from "../../drivers/objects/object-store.ts";
 import { isPintailError, PintailError } from "../../errors.ts";
 import { FIXED_COLUMNS } from "../../schema/columns.ts";
-import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import type { SegmentSummary } from "../../schema/segment-meta.ts";
 import { checkBloom } from "../segments/read/check-segment.ts";
 import { type FooterParts, takeApart } from "../segments/read/footer-parts.ts";
 import { corrupt } from "../segments/read/read-error.ts";
@@ -22,7 +22,7 @@ const TAIL = { min: 128 * 1024, max: 512 * 1024, shareOfSegment: 32 };
 export type FetchRange = (range: ByteRange) => Promise<Uint8Array>;
 
 /** One request, or two for an unusually long footer. Throws `corrupt` when it is no segment's. */
-export async function fetchHeader(meta: SegmentMeta, fetch: FetchRange): Promise<SegmentHeader> {
+export async function fetchHeader(meta: SegmentSummary, fetch: FetchRange): Promise<SegmentHeader> {
   const size = meta.byteSize;
   const wanted = Math.min(TAIL.max, Math.max(TAIL.min, Math.ceil(size / TAIL.shareOfSegment)));
   const tailFrom = Math.max(0, size - wanted);
@@ -46,14 +46,14 @@ export async function fetchHeader(meta: SegmentMeta, fetch: FetchRange): Promise
   }
 }
 
-/** The description has at most 4 MiB of values, a chunk's place less than a KiB, most of a column one. */
-const FOOTER_BYTES = { base: 16 << 20, perColumn: 4096 };
+/** The description has at most 4 MiB of values, a chunk's place less than a KiB, most of a column one; the trace filter 3 bytes for each trace. */
+const FOOTER_BYTES = { base: 16 << 20, perColumn: 4096, perTrace: 8 };
 
 /** What a writer of ours may have needed: taken apart, a footer takes a multiple of its size. */
-function boundsOf({ rowGroups, optionalColumns, traceFilter }: SegmentMeta): FooterBounds {
+function boundsOf({ rowGroups, optionalColumns, traceCount }: SegmentSummary): FooterBounds {
   const columns = FIXED_COLUMNS.length + optionalColumns.length;
   const places = FOOTER_BYTES.perColumn * columns * rowGroups.length;
-  const maxBytes = FOOTER_BYTES.base + places + 2 * traceFilter.length;
+  const maxBytes = FOOTER_BYTES.base + places + FOOTER_BYTES.perTrace * traceCount;
   return { maxBytes: Math.min(maxBytes, 64 << 20), groups: rowGroups.length };
 }
 
@@ -69,7 +69,7 @@ function checkPlaces({ groups }: ReadFooter): void {
 }
 
 /** Throws `corrupt` when the object has other rows than the catalog says. */
-export function checkRowGroups({ groups }: ReadFooter, { rowGroups }: SegmentMeta): void {
+export function checkRowGroups({ groups }: ReadFooter, { rowGroups }: SegmentSummary): void {
   const same = rowGroups.every(({ rowCount }, i) => groups[i]?.rowCount === rowCount);
   if (same && groups.length === rowGroups.length) return;
   throw new PintailError("corrupt", "the object has other row groups than the catalog says");

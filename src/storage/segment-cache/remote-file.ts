@@ -1,5 +1,5 @@
 import type { Files, ReadFile } from "../../drivers/files/files.ts";
-import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import type { SegmentSummary } from "../../schema/segment-meta.ts";
 import { corrupt } from "../segments/read/read-error.ts";
 import type { SegmentHeader } from "./header.ts";
 import { chunkKey } from "./projection.ts";
@@ -14,7 +14,7 @@ type Source = { readonly copy: Copy; readonly file: ReadFile };
  */
 export class RemoteFile implements ReadFile {
   readonly sizeBytes: number;
-  readonly #meta: SegmentMeta;
+  readonly #meta: SegmentSummary;
   readonly #cache: Cache;
   readonly #files: Pick<Files, "openRead">;
   readonly #signal: AbortSignal;
@@ -23,7 +23,7 @@ export class RemoteFile implements ReadFile {
   readonly #sources = new Map<number, Promise<Source>>();
 
   constructor(
-    meta: SegmentMeta,
+    meta: SegmentSummary,
     cache: Cache,
     files: Pick<Files, "openRead">,
     signal: AbortSignal,

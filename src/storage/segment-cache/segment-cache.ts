@@ -3,7 +3,7 @@ import { type Files, joinPath, type ReadFile } from "../../drivers/files/files.t
 import type { ObjectStore } from "../../drivers/objects/object-store.ts";
 import { isPintailError } from "../../errors.ts";
 import { crc32 } from "../../runtime/crc32.ts";
-import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import type { SegmentSummary } from "../../schema/segment-meta.ts";
 import type { Logger } from "../../telemetry/logger.ts";
 import { MAGIC } from "../segments/parquet/footer.ts";
 import { DamagedSegmentError } from "../segments/read/read-error.ts";
@@ -111,7 +111,7 @@ export class SegmentCache implements SegmentFiles {
   static async open(
     parts: SegmentCacheParts,
     settings: SegmentCacheSettings,
-    stored: readonly SegmentMeta[],
+    stored: readonly SegmentSummary[],
   ): Promise<SegmentCache> {
     const { files } = parts;
     await files.mkdir(settings.cacheDir);
@@ -120,7 +120,7 @@ export class SegmentCache implements SegmentFiles {
     }
     const cache = new SegmentCache(parts, settings);
     const byTenant = Map.groupBy(stored, ({ tenant }) => tenant);
-    const there: SegmentMeta[] = [];
+    const there: SegmentSummary[] = [];
     for (const [tenant, segments] of byTenant) {
       const names = new Set(await files.list(joinPath(settings.segmentDir, tenant)));
       there.push(...segments.filter(({ id }) => names.has(`${id}.parquet`)));
@@ -146,11 +146,11 @@ export class SegmentCache implements SegmentFiles {
   }
 
   /** The segment's local file, just uploaded, is a copy from now on. */
-  adopt(segment: SegmentMeta): void {
+  adopt(segment: SegmentSummary): void {
     this.#adopt(segment, undefined);
   }
 
-  #adopt(segment: SegmentMeta, unchecked: UncheckedCopy | undefined): void {
+  #adopt(segment: SegmentSummary, unchecked: UncheckedCopy | undefined): void {
     const entry = this.#entry(segment.id);
     if (entry.whole !== undefined) return;
     this.#addWhole(entry, segment);
@@ -166,7 +166,7 @@ export class SegmentCache implements SegmentFiles {
     await this.#dropCopies(id, entry);
   }
 
-  async distrust({ id, object }: SegmentMeta): Promise<boolean> {
+  async distrust({ id, object }: SegmentSummary): Promise<boolean> {
     if (object === undefined) return false;
     this.#parts.metrics.broken();
     await this.#dropCopies(id, this.#entries.get(id));
@@ -214,7 +214,7 @@ export class SegmentCache implements SegmentFiles {
     };
   }
 
-  async openRead(meta: SegmentMeta, signal: AbortSignal): Promise<ReadFile> {
+  async openRead(meta: SegmentSummary, signal: AbortSignal): Promise<ReadFile> {
     const whole = this.#entry(meta.id).whole;
     if (whole === undefined) return new RemoteFile(meta, this, this.#parts.files, signal);
     this.#local.pin(whole);
@@ -273,11 +273,11 @@ export class SegmentCache implements SegmentFiles {
   }
 
   /** Errors are those of `pin`. */
-  header(meta: SegmentMeta, signal: AbortSignal): Promise<SegmentHeader> {
+  header(meta: SegmentSummary, signal: AbortSignal): Promise<SegmentHeader> {
     return this.#named(meta, () => this.#header(meta, signal));
   }
 
-  async #header(meta: SegmentMeta, signal: AbortSignal): Promise<SegmentHeader> {
+  async #header(meta: SegmentSummary, signal: AbortSignal): Promise<SegmentHeader> {
     return (
       this.#knownHeader(meta) ??
       (await this.#entry(meta.id).headerTurns.run(signal, async () => {
@@ -288,7 +288,7 @@ export class SegmentCache implements SegmentFiles {
     );
   }
 
-  #knownHeader(meta: SegmentMeta): SegmentHeader | undefined {
+  #knownHeader(meta: SegmentSummary): SegmentHeader | undefined {
     const known = this.#headers.get(meta.id);
     if (known === undefined) return undefined;
     this.#headers.delete(meta.id);
@@ -297,7 +297,7 @@ export class SegmentCache implements SegmentFiles {
   }
 
   /** The header with the segment's bytes from `from` on, which lies behind its row groups. */
-  longerHeader(meta: SegmentMeta, from: number, signal: AbortSignal): Promise<SegmentHeader> {
+  longerHeader(meta: SegmentSummary, from: number, signal: AbortSignal): Promise<SegmentHeader> {
     return this.#named(meta, async () => {
       const header = await this.#header(meta, signal);
       if (header.tailFrom <= from) return header;
@@ -306,7 +306,7 @@ export class SegmentCache implements SegmentFiles {
     });
   }
 
-  #keepHeader(meta: SegmentMeta, header: SegmentHeader): SegmentHeader {
+  #keepHeader(meta: SegmentSummary, header: SegmentHeader): SegmentHeader {
     this.#dropHeader(meta.id);
     this.#headers.set(meta.id, header);
     this.#headerBytes += headerBytes(header);
@@ -400,7 +400,7 @@ export class SegmentCache implements SegmentFiles {
     return this.#bringProjection(entry, meta, header, wanted, plan, signal);
   }
 
-  async #bringWhole(entry: Entry, meta: SegmentMeta, signal: AbortSignal): Promise<Copy> {
+  async #bringWhole(entry: Entry, meta: SegmentSummary, signal: AbortSignal): Promise<Copy> {
     using room = await this.#local.reserve(meta.byteSize);
     await this.#parts.files.mkdir(joinPath(this.#settings.segmentDir, meta.tenant));
     const path = segmentPath(this.#settings.segmentDir, meta);
@@ -416,7 +416,7 @@ export class SegmentCache implements SegmentFiles {
 
   async #bringProjection(
     entry: Entry,
-    meta: SegmentMeta,
+    meta: SegmentSummary,
     header: SegmentHeader,
     wanted: Rectangle,
     { chunks, places, end, sizeBytes }: ProjectionPlan,
@@ -493,7 +493,7 @@ export class SegmentCache implements SegmentFiles {
   }
 
   /** Errors of the object name the segment, and are told once. */
-  async #named<T>(meta: SegmentMeta, work: () => Promise<T>): Promise<T> {
+  async #named<T>(meta: SegmentSummary, work: () => Promise<T>): Promise<T> {
     try {
       return await work();
     } catch (cause) {
@@ -528,7 +528,7 @@ export class SegmentCache implements SegmentFiles {
     return entry;
   }
 
-  #addWhole(entry: Entry, segment: SegmentMeta): LocalFile {
+  #addWhole(entry: Entry, segment: SegmentSummary): LocalFile {
     const path = segmentPath(this.#settings.segmentDir, segment);
     const file = this.#local.add(path, segment.byteSize, () => {
       entry.whole = undefined;

@@ -1,9 +1,9 @@
 import type { ReadFile } from "../../drivers/files/files.ts";
-import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import type { SegmentSummary } from "../../schema/segment-meta.ts";
 
 /** What a reader wants of a segment. */
 export type SegmentNeed = {
-  readonly meta: SegmentMeta;
+  readonly meta: SegmentSummary;
   /** Names of top-level columns; those that the segment does not have are passed over. */
   readonly columns: ReadonlySet<string> | "all";
   /** Indexes into `meta.rowGroups`, ascending, at least one. */
@@ -32,10 +32,10 @@ export interface SegmentFiles {
    * The segment's bytes, at their places in the stored file; what is not on local disk is fetched
    * when it is read, whole row groups at a time. Errors as of `pin`, also of `read`.
    */
-  openRead(meta: SegmentMeta, signal: AbortSignal): Promise<ReadFile>;
+  openRead(meta: SegmentSummary, signal: AbortSignal): Promise<ReadFile>;
   /**
    * A reader found the local bytes damaged: they go, and are fetched anew when they are asked for.
    * False for a segment that the bucket does not have.
    */
-  distrust(meta: SegmentMeta): Promise<boolean>;
+  distrust(meta: SegmentSummary): Promise<boolean>;
 }

@@ -1,6 +1,6 @@
 import type { ReadFile } from "../../drivers/files/files.ts";
 import { PintailError } from "../../errors.ts";
-import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import type { SegmentSummary } from "../../schema/segment-meta.ts";
 import { checkBlooms, checkChunks } from "../segments/read/check-segment.ts";
 import { readAtOf } from "./fetcher.ts";
 import { fetchHeader, type SegmentHeader } from "./header.ts";
@@ -22,11 +22,11 @@ export type CopyCheck = {
 export class UncheckedCopy {
   /** For `check`. */
   readonly turns = new Turns(1);
-  readonly #meta: SegmentMeta;
+  readonly #meta: SegmentSummary;
   /** By row group and leaf 1 when it was checked; undefined before the footer was. */
   #checked: Uint8Array | undefined;
 
-  constructor(meta: SegmentMeta) {
+  constructor(meta: SegmentSummary) {
     this.#meta = meta;
   }
 

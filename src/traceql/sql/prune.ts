@@ -11,7 +11,7 @@ import { KIND_CODES, STATUS_CODES } from "../words.ts";
  * that it lacks, and values missing from a complete list. True when in doubt, never wrongly false.
  * Cost: one pass over the segment's keys for each mention of a field, so leave it only `keysOf` them.
  */
-export function mayMatch(expr: FieldExpr, meta: SegmentMeta): boolean {
+export function mayMatch(expr: FieldExpr, meta: Pick<SegmentMeta, "keys">): boolean {
   const stats = new KeyList(meta);
   return foldField<boolean>(foldConstants(expr), (node, results) => {
     switch (node.type) {

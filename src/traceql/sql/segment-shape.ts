@@ -34,7 +34,10 @@ export type SegmentShape = {
 const TYPE_ORDER: readonly StoredAttributeType[] = ["string", "int", "double", "bool", "json"];
 
 /** The shape of `meta`'s segment as far as `fields` are concerned. Cost: one pass over its keys. */
-export function shapeOf(meta: SegmentMeta, fields: readonly FieldRef[]): SegmentShape {
+export function shapeOf(
+  meta: Pick<SegmentMeta, "keys" | "optionalColumns">,
+  fields: readonly FieldRef[],
+): SegmentShape {
   const hasColumn = (name: string): boolean => meta.optionalColumns.includes(name);
   const wanted = wantedKeys(fields);
   const homes = new Map<string, AttributeHome[]>();

@@ -4,6 +4,7 @@ import type { SqlFormat } from "../../../src/drivers/duckdb/isolated/isolated-sq
 import { ProcessSql } from "../../../src/drivers/duckdb/isolated/process-sql.ts";
 import { DEFAULT_SQL_SETTINGS, type SqlSettings } from "../../../src/query/sql/settings.ts";
 import { SqlQuery } from "../../../src/query/sql/sql-query.ts";
+import { WHOLE_SEGMENTS } from "../../support/loaded-segments.ts";
 import { SegmentStore } from "../segment-store.ts";
 
 export const TENANT = "single-tenant";
@@ -29,6 +30,7 @@ export class SqlStore {
     return new SqlQuery(
       {
         catalog: {
+          ...WHOLE_SEGMENTS,
           segments: (tenant) => this.segments.segments.filter((meta) => meta.tenant === tenant),
         },
         isolated: new ProcessSql({

@@ -4,7 +4,7 @@ import type { QueryRun } from "../../../src/query/query-context.ts";
 import { findTraceParts } from "../../../src/query/trace-parts.ts";
 import { overlaySlice, overlayTraces } from "../../../src/query/whole-traces/open-overlay.ts";
 import type { OverlaySlice, TraceOverlay } from "../../../src/query/whole-traces/trace-overlay.ts";
-import type { SegmentMeta } from "../../../src/schema/segment-meta.ts";
+import type { SegmentMeta, SegmentSummary } from "../../../src/schema/segment-meta.ts";
 import { aService, batchOf, traceIdOf } from "../../support/batch-builder.ts";
 import type { PlainAttribute, PlainSpan } from "../../support/read-batch.ts";
 import { SegmentStore } from "../segment-store.ts";
@@ -33,7 +33,7 @@ async function run<T>(work: (run: QueryRun) => Promise<T>): Promise<T> {
 /** What `work` makes of an overlay over `slice`, by default over all segments. */
 async function withOverlay<T>(
   work: (overlay: TraceOverlay, r: QueryRun) => Promise<T>,
-  slice?: readonly SegmentMeta[],
+  slice?: readonly SegmentSummary[],
 ): Promise<T> {
   return await run(async (r) => {
     const all = r.segments(TENANT);
@@ -184,7 +184,7 @@ test("an overlay serves slice after slice", async () => {
     [spanAt(4, 1, 0, 21 * SECOND)],
   );
   await withOverlay(async (overlay, r) => {
-    const idsOf = async (slice: readonly SegmentMeta[]) => {
+    const idsOf = async (slice: readonly SegmentSummary[]) => {
       const { segments, from } = bound(overlay.sliced(slice));
       const rows = await r.rows(`SELECT trace_id, row_id FROM ${from(segments)} ORDER BY ALL`);
       return rows.map(([traceId, rowId]) => [Number(`0x${traceId}`), rowId]);
@@ -267,7 +267,7 @@ test("row ids say segment and row, whatever the group that a segment is read in"
     [spanAt(3, 1, 0, 2)],
   );
   await withOverlay(async (overlay, r) => {
-    const ids = async (group: readonly SegmentMeta[]) =>
+    const ids = async (group: readonly SegmentSummary[]) =>
       (await r.rows(`SELECT row_id FROM ${overlay.from(group)} ORDER BY row_id`)).flat();
     const number = (i: number) => BigInt(overlay.segments.indexOf(metas[i]!)) << 32n;
     expect(await ids([metas[0]!])).toEqual([0n, 1n, 2n].map((row) => number(0) + row));

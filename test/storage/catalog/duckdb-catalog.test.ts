@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import { openDatabase } from "../../../src/drivers/duckdb/node-database.ts";
 import type { SegmentMeta } from "../../../src/schema/segment-meta.ts";
 import type { RebuildEvent } from "../../../src/storage/catalog/duckdb-catalog.ts";
+import { wholeSegments } from "../../support/loaded-segments.ts";
 import { aSegmentMeta } from "../../support/segment-meta.ts";
 import { temporaryFolder } from "../wal/wal-support.ts";
 import { catalogParts, openTestCatalog } from "./catalog-support.ts";
@@ -36,12 +37,12 @@ test.each([
   const onRebuilt = (event: RebuildEvent) => events.push(event);
   const catalog = await openTestCatalog(dir, { rebuild, onRebuilt });
   expect(events).toHaveLength(1);
-  expect(catalog.segments("acme")).toEqual([segment]);
+  expect(await wholeSegments(catalog, catalog.segments("acme"))).toEqual([segment]);
   expect(catalog.walPositions()).toEqual({ cutTo: 20, releasedTo: 10 });
   expect(catalog.deletable(0)).toEqual([{ id: "gone", tenant: "acme" }]);
   await catalog[Symbol.asyncDispose]();
   const again = await openTestCatalog(dir, { onRebuilt });
-  expect(again.segments("acme")).toEqual([segment]);
+  expect(await wholeSegments(again, again.segments("acme"))).toEqual([segment]);
   expect(events).toHaveLength(1);
   await again[Symbol.asyncDispose]();
 });
@@ -83,13 +84,14 @@ test("a catalog of the first version is taken over", async () => {
     "DROP TABLE redactions",
     "ALTER TABLE segments DROP COLUMN object_version",
     "ALTER TABLE segments DROP COLUMN retention_class",
+    "ALTER TABLE segments ALTER COLUMN row_groups TYPE VARCHAR USING '[]'",
     "UPDATE meta SET schema_version = 1",
   ]);
   await database[Symbol.asyncDispose]();
   const catalog = await openTestCatalog(dir);
   const segment = aSegmentMeta({ id: "new", object: { version: "v" } });
   await catalog.commit({ add: [segment] });
-  expect(catalog.segment("new")).toEqual(segment);
+  expect(await wholeSegments(catalog, catalog.segments("acme"))).toEqual([segment]);
   await catalog[Symbol.asyncDispose]();
 });
 
@@ -165,25 +167,130 @@ test("a failed commit changes nothing, and the next one works", async () => {
   await catalog[Symbol.asyncDispose]();
 });
 
-test("trace filters stay within their budget, and one that is missing excludes nothing", async () => {
+function aDatedSegment(i: number, bytes = 1000): SegmentMeta {
+  return aSegmentMeta({
+    id: `s${i}`,
+    maxTraceStart: BigInt(i) + 1_700_000_060_000_000_000n,
+    traceFilter: new Uint8Array(bytes).fill(i),
+  });
+}
+
+test("row groups of a catalog of the second version are taken over", async () => {
   const dir = temporaryFolder();
-  const metas = Array.from({ length: 10 }, (_, i) =>
+  const metas = [
+    aSegmentMeta({ id: "a", rowGroups: [] }),
     aSegmentMeta({
-      id: `s${i}`,
-      maxTraceStart: BigInt(i),
-      traceFilter: new Uint8Array(1000).fill(i),
+      id: "b",
+      rowGroups: [
+        { rowCount: 2 ** 32 - 1, minTraceStart: 0n, maxTraceStart: 2n ** 63n - 1n },
+        { rowCount: 1, minTraceStart: -(2n ** 63n), maxTraceStart: -1n },
+      ],
     }),
-  );
+  ];
   const first = await openTestCatalog(dir);
   await first.commit({ add: metas });
   await first[Symbol.asyncDispose]();
-  const catalog = await openTestCatalog(dir, {}, { filterBudgetBytes: 3500 });
-  const lengths = () => catalog.segments("acme").map(({ traceFilter }) => traceFilter.length);
-  expect(lengths().slice(0, 3)).toEqual([1000, 1000, 1000]);
-  expect(lengths().filter((length) => length > 0).length).toBeLessThanOrEqual(3);
-  const oldest = () => catalog.segment("s0")?.traceFilter;
-  await expect.poll(() => oldest()?.length).toBe(1000);
-  expect(oldest()).toEqual(metas[0]?.traceFilter);
+  const database = await catalogParts(dir).openDatabase(path.join(dir, "catalog.duckdb"));
+  const old = JSON.stringify(
+    metas[1]!.rowGroups.map((g) => [g.rowCount, `${g.minTraceStart}`, `${g.maxTraceStart}`]),
+  );
+  await database.transaction([
+    `ALTER TABLE segments ALTER COLUMN row_groups TYPE VARCHAR
+      USING CASE id WHEN 'a' THEN '[]' ELSE '${old}' END`,
+    "UPDATE meta SET schema_version = 2",
+  ]);
+  await database[Symbol.asyncDispose]();
+  const rebuild = () => Promise.reject(new Error("rebuilt"));
+  const catalog = await openTestCatalog(dir, { rebuild });
+  const whole = await wholeSegments(catalog, catalog.segments("acme"));
+  expect(whole.sort((a, b) => (a.id < b.id ? -1 : 1))).toEqual(metas);
+  await catalog[Symbol.asyncDispose]();
+});
+
+test.each([
+  ["cut off", "row_groups[:15]"],
+  ["out of order", "unhex(repeat('ff', 12) || repeat('80', 8))"],
+  ["without rows", "unhex(repeat('00', 20))"],
+])("packed row groups that are %s make the catalog a broken one", async (_, value) => {
+  const dir = temporaryFolder();
+  const first = await openTestCatalog(dir);
+  await first.commit({ add: [aSegmentMeta({ id: "damaged" })] });
+  await first[Symbol.asyncDispose]();
+  const database = await catalogParts(dir).openDatabase(path.join(dir, "catalog.duckdb"));
+  await database.transaction([`UPDATE segments SET row_groups = ${value}`]);
+  await database[Symbol.asyncDispose]();
+  const events: RebuildEvent[] = [];
+  const onRebuilt = (event: RebuildEvent) => events.push(event);
+  const rebuild = rebuildOf([aSegmentMeta({ id: "found" })]);
+  const catalog = await openTestCatalog(dir, { rebuild, onRebuilt });
+  expect(events.map(({ reason }) => reason)).toEqual(["broken"]);
+  expect(catalog.segments("acme").map(({ id }) => id)).toEqual(["found"]);
+  await catalog[Symbol.asyncDispose]();
+});
+
+test("details beyond the budget come with one statement, and stay while they are held", async () => {
+  const dir = temporaryFolder();
+  const metas = Array.from({ length: 40 }, (_, i) => aDatedSegment(i));
+  const first = await openTestCatalog(dir);
+  await first.commit({ add: metas });
+  await first[Symbol.asyncDispose]();
+  const statements: string[] = [];
+  const parts = catalogParts(dir);
+  const openDatabase: typeof parts.openDatabase = async (file) => {
+    const database = await parts.openDatabase(file);
+    const chunks = database.chunks.bind(database);
+    database.chunks = (sql, ...rest) => {
+      statements.push(sql);
+      return chunks(sql, ...rest);
+    };
+    return database;
+  };
+  const budgets = { filterBudgetBytes: 6500, keysBudgetBytes: 0, parsedKeysBudgetBytes: 0 };
+  const catalog = await openTestCatalog(dir, { openDatabase }, budgets);
+  const all = catalog.segments("acme");
+  statements.length = 0;
+  {
+    using newest = await catalog.loadFilters(all.slice(0, 5));
+    expect(statements).toEqual([]);
+    expect(newest.segments.map(({ traceFilter }) => traceFilter[0])).toEqual([39, 38, 37, 36, 35]);
+    using others = await catalog.loadFilters(all);
+    using keys = await catalog.loadKeys(all);
+    expect(statements).toHaveLength(2);
+    // Whatever else is loaded meanwhile.
+    (await catalog.loadFilters(all.slice(20)))[Symbol.dispose]();
+    for (const [i, { traceFilter }] of others.segments.entries()) {
+      expect(traceFilter).toEqual(metas[39 - i]!.traceFilter);
+    }
+    for (const one of keys.segments) expect(one.keys).toEqual(metas[0]!.keys);
+    expect(all[7]).toBe(others.segments[7]);
+  }
+  const left = (all as readonly SegmentMeta[]).filter((one) => {
+    try {
+      return one.traceFilter.length > 0;
+    } catch {
+      return false;
+    }
+  });
+  expect(left.length).toBeLessThanOrEqual(5);
+  expect(() => (all[0] as SegmentMeta).keys).toThrow("without being loaded");
+  await catalog[Symbol.asyncDispose]();
+});
+
+test("details of a segment that left are there for the queries that know it", async () => {
+  const dir = temporaryFolder();
+  const first = await openTestCatalog(dir);
+  await first.commit({ add: [aDatedSegment(1), aDatedSegment(2)] });
+  await first[Symbol.asyncDispose]();
+  const catalog = await openTestCatalog(dir, {}, { filterBudgetBytes: 1500 });
+  const before = catalog.segments("acme");
+  await catalog.commit({ remove: ["s1"] });
+  {
+    using loaded = await catalog.loadFilters(before.slice(1));
+    expect(loaded.segments[0]?.traceFilter[0]).toBe(1);
+  }
+  // Beyond the budget the query has to begin again.
+  await catalog.commit({ add: [aDatedSegment(3)] });
+  await expect(catalog.loadFilters(before)).rejects.toThrow("left the catalog");
   await catalog[Symbol.asyncDispose]();
 });
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { SegmentMeta } from "../../../src/schema/segment-meta.ts";
+import type { SegmentMeta, SegmentSummary } from "../../../src/schema/segment-meta.ts";
 import { MAX_REDACTED_TRACES } from "../../../src/storage/catalog/redaction.ts";
 import { HiddenChecks } from "../../../src/storage/compaction/hidden-checks.ts";
 import {
@@ -52,7 +52,7 @@ async function setUp(segments: readonly SegmentMeta[]) {
       await state.onCut();
     },
     findTraces: async () => state.found,
-    mayHold: (meta: SegmentMeta) => checks.mayHold(meta),
+    mayHold: (meta: SegmentSummary) => checks.mayHold(meta),
     wal: {
       get oldestLsn() {
         return state.oldestLsn;

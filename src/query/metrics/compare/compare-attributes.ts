@@ -6,7 +6,7 @@ import {
   overflowColumn,
   type StoredAttributeType,
 } from "../../../schema/columns.ts";
-import type { KeyStats, SegmentMeta } from "../../../schema/segment-meta.ts";
+import type { KeyStats, SegmentWithKeys } from "../../../schema/segment-meta.ts";
 import type { IntrinsicName } from "../../../traceql/ast.ts";
 import { fieldText } from "../../../traceql/field-text.ts";
 import type { LabelType } from "../../../traceql/sql/metrics-columns.ts";
@@ -38,7 +38,7 @@ export type CompareMap = {
 
 /** What segments of one layout give to compare(). */
 export type CompareLayout = {
-  readonly segments: readonly SegmentMeta[];
+  readonly segments: readonly SegmentWithKeys[];
   readonly columns: readonly CompareColumn[];
   readonly maps: readonly CompareMap[];
 };
@@ -74,15 +74,15 @@ const STORED_TYPES = Object.keys(OVERFLOW_SUFFIX) as StoredAttributeType[];
 
 /** The segments by which columns they have, as one SELECT can read them; `keyOf` tells more apart. */
 export function compareLayouts(
-  segments: readonly SegmentMeta[],
-  keyOf: (meta: SegmentMeta) => string,
+  segments: readonly SegmentWithKeys[],
+  keyOf: (meta: SegmentWithKeys) => string,
 ): CompareLayout[] {
-  const key = (meta: SegmentMeta) =>
+  const key = (meta: SegmentWithKeys) =>
     JSON.stringify([keyOf(meta), [...meta.optionalColumns].sort()]);
   return [...Map.groupBy(segments, key).values()].map(layoutOf);
 }
 
-function layoutOf(segments: readonly SegmentMeta[]): CompareLayout {
+function layoutOf(segments: readonly SegmentWithKeys[]): CompareLayout {
   const present = new Set(segments[0]!.optionalColumns);
   const stats = new Map<string, ColumnStats>();
   const dedicated = new Map<string, KeyStats>();
@@ -142,7 +142,7 @@ function layoutOf(segments: readonly SegmentMeta[]): CompareLayout {
 }
 
 /** `service.name` is the text of its column unless it is of another type, and rests elsewhere. */
-function serviceNames(column: CompareColumn, segments: readonly SegmentMeta[]): CompareColumn {
+function serviceNames(column: CompareColumn, segments: readonly SegmentWithKeys[]): CompareColumn {
   const tests = new Set<string>();
   for (const { keys } of segments) {
     for (const { scope, key, type, dedicated } of keys) {
@@ -168,7 +168,7 @@ type ColumnStats = {
 function withStats(
   known: ColumnStats | undefined,
   { distinct, count, complete, values }: KeyStats,
-  { rowCount }: SegmentMeta,
+  { rowCount }: SegmentWithKeys,
 ): ColumnStats {
   const single = complete && values.length === 1 && count === rowCount ? values[0] : undefined;
   const agrees = known === undefined || known.constant === single;

@@ -1,5 +1,5 @@
 import type { SqlValue } from "../../../drivers/duckdb/database.ts";
-import type { SegmentMeta } from "../../../schema/segment-meta.ts";
+import type { SegmentSummary } from "../../../schema/segment-meta.ts";
 import type { FieldRef } from "../../../traceql/ast.ts";
 import { fieldText } from "../../../traceql/field-text.ts";
 import { type AnyValueLike, decodeArray } from "../../../traceql/sql/field.ts";
@@ -61,7 +61,7 @@ type Layout = {
 
 /** Counts every attribute for every bucket: totals, and the values that may be among the top. */
 export async function countAttributes(request: CountRequest, counts: ValueCounts): Promise<void> {
-  const layouts = layoutsOf(request);
+  const layouts = await layoutsOf(request);
   const chosen = new Map<string, readonly SqlValue[]>();
   const many = layouts.flatMap(({ rows, columns }) =>
     columns.filter((column) => !hasFewValues(column)).map((column) => ({ rows, column })),
@@ -93,18 +93,27 @@ function idOf({ type, attribute }: CompareColumn): string {
 }
 
 /** Newest segments first. */
-function layoutsOf({ evaluation, rows, selectionOf, listFields }: CountRequest): Layout[] {
-  const isInside = (meta: SegmentMeta): boolean => startsInGrid(meta, evaluation.grid);
-  return rows.sources.flatMap((source) => {
+async function layoutsOf({
+  evaluation,
+  rows,
+  selectionOf,
+  listFields,
+}: CountRequest): Promise<Layout[]> {
+  const { catalog } = evaluation.run.context;
+  const all: Layout[] = [];
+  const isInside = (meta: SegmentSummary): boolean => startsInGrid(meta, evaluation.grid);
+  for (const source of rows.sources) {
+    using loaded = await catalog.loadKeys(source.segments, evaluation.run.signal);
     const selection = selectionOf(source);
     const lists = listFields.flatMap((field) => listColumns(field, source));
-    const layouts = compareLayouts(source.segments, (meta) => String(isInside(meta)));
-    return layouts.map(({ segments, columns, maps }) => ({
-      rows: { source, segments, inside: segments.every(isInside), selection },
-      columns: [...columns, ...lists],
-      maps,
-    }));
-  });
+    const layouts = compareLayouts(loaded.segments, (meta) => String(isInside(meta)));
+    for (const { segments, columns, maps } of layouts) {
+      const inside = segments.every(isInside);
+      const ofLayout = { source, segments, inside, selection };
+      all.push({ rows: ofLayout, columns: [...columns, ...lists], maps });
+    }
+  }
+  return all;
 }
 
 /** Of lists the statistics count the entries, not the spans, so they are taken to have many values. */

@@ -1,5 +1,5 @@
 import type { SqlValue } from "../../../drivers/duckdb/database.ts";
-import type { SegmentMeta } from "../../../schema/segment-meta.ts";
+import type { SegmentSummary } from "../../../schema/segment-meta.ts";
 import type { SegmentCounts } from "../../../storage/segments/count/count-values.ts";
 import { OTHERS } from "../../../storage/segments/count/entries.ts";
 import type { QueryRun } from "../../query-context.ts";
@@ -39,8 +39,8 @@ export async function countStored(
   const { numbering } = rows.source;
   const { valueCounter } = request.run.context;
   if (numbering === undefined || valueCounter === undefined) return [{ rows, columns }];
-  const left = new Map<string, { segments: SegmentMeta[]; columns: readonly CompareColumn[] }>();
-  const leave = (meta: SegmentMeta, some: readonly CompareColumn[]): void => {
+  const left = new Map<string, { segments: SegmentSummary[]; columns: readonly CompareColumn[] }>();
+  const leave = (meta: SegmentSummary, some: readonly CompareColumn[]): void => {
     if (some.length === 0) return;
     const key = some.map(({ attribute, type }) => `${type} ${attribute}`).join("\n");
     const known = left.get(key);
@@ -76,7 +76,7 @@ export async function countStored(
 /** Returns the columns that could not be counted. */
 async function countSegment(
   { run, grid, valuesOf }: StoredCountRequest,
-  meta: SegmentMeta,
+  meta: SegmentSummary,
   { included, selected }: SegmentRows,
   columns: readonly CompareColumn[],
   counts: ValueCounts,
@@ -110,8 +110,8 @@ function addCounts(
   }
 }
 
-function batches(segments: readonly SegmentMeta[]): SegmentMeta[][] {
-  const batches: SegmentMeta[][] = [];
+function batches(segments: readonly SegmentSummary[]): SegmentSummary[][] {
+  const batches: SegmentSummary[][] = [];
   let rows = Number.POSITIVE_INFINITY;
   for (const meta of segments) {
     rows += meta.rowCount;

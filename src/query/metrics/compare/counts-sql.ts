@@ -1,4 +1,4 @@
-import type { SegmentMeta } from "../../../schema/segment-meta.ts";
+import type { SegmentSummary } from "../../../schema/segment-meta.ts";
 import { jsonArray } from "../../../traceql/sql/json-array.ts";
 import { rawSql } from "../../../traceql/sql/sql.ts";
 import type { MetricsGrid } from "../grid.ts";
@@ -10,7 +10,7 @@ import type { CompareColumn, CompareMap } from "./compare-attributes.ts";
 /** Rows of one layout, and which of them are the selection. */
 export type CompareRows = {
   readonly source: RowSource;
-  readonly segments: readonly SegmentMeta[];
+  readonly segments: readonly SegmentSummary[];
   /** All spans of the segments start in the grid. Conditions that hold for all rows still cost. */
   readonly inside: boolean;
   /** A condition on a row, which may be NULL. */

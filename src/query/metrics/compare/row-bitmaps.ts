@@ -1,4 +1,4 @@
-import type { SegmentMeta } from "../../../schema/segment-meta.ts";
+import type { SegmentSummary } from "../../../schema/segment-meta.ts";
 import type { RowBitmap } from "../../../storage/segments/count/row-slots.ts";
 import type { QueryRun } from "../../query-context.ts";
 import type { RowNumbering } from "../row-sources.ts";
@@ -21,10 +21,10 @@ export async function segmentRows(
   prelude: string,
   rows: CompareRows,
   numbering: RowNumbering,
-): Promise<Map<SegmentMeta, SegmentRows>> {
-  const found = new Map<SegmentMeta, SegmentRows>();
+): Promise<Map<SegmentSummary, SegmentRows>> {
+  const found = new Map<SegmentSummary, SegmentRows>();
   const byNumber = new Map(rows.segments.map((meta) => [BigInt(numbering.numberOf(meta)), meta]));
-  const partial: SegmentMeta[] = [];
+  const partial: SegmentSummary[] = [];
   const chosen = bitmapsSql(rows, "FILTER (WHERE selected)");
   for (const [number, count, bits] of await run.rows(prelude + chosen)) {
     const meta = byNumber.get(number as bigint);
