@@ -247,6 +247,7 @@ export function registerStorageMetrics(registry: MetricRegistry, state: StorageS
       const segments = state.catalog.segments(tenant);
       if (segments.length === 0) continue;
       blocks.set({ tenant }, segments.length);
+      const counts = new Map<number, number>();
       let byteCount = 0;
       let spanCount = 0;
       let oldestStart = segments[0]!.minTraceStart;
@@ -254,8 +255,9 @@ export function registerStorageMetrics(registry: MetricRegistry, state: StorageS
         byteCount += segment.byteSize;
         spanCount += segment.rowCount;
         if (segment.minTraceStart < oldestStart) oldestStart = segment.minTraceStart;
-        levels.add({ level: String(segment.level) }, 1);
+        counts.set(segment.level, (counts.get(segment.level) ?? 0) + 1);
       }
+      for (const [level, count] of counts) levels.add({ level: String(level) }, count);
       bytes.set({ tenant, status: "live" }, byteCount);
       spans.set({ tenant, status: "live" }, spanCount);
       oldest.set({ tenant }, Number(oldestStart / 1_000_000n) / 1000);

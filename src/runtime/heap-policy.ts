@@ -33,5 +33,6 @@ export function collectGarbage(): void {
   setFlagsFromString("--expose-gc");
   const collect: unknown = runInNewContext("gc");
   setFlagsFromString("--no-expose-gc");
-  if (typeof collect === "function") collect({ type: "major", execution: "sync" });
+  if (typeof collect === "function")
+    collect({ type: "major", execution: "sync", flavor: "last-resort" });
 }

@@ -52,6 +52,8 @@ const OPEN_SETTINGS = {
   autoload_known_extensions: "false",
   allow_community_extensions: "false",
   allow_persistent_secrets: "false",
+  // Gives freed memory back soon, not only when the same thread allocates again.
+  allocator_background_threads: "true",
 } as const;
 
 /**

@@ -161,13 +161,26 @@ export function updateWalPositions({ cutTo, releasedTo }: WalPositions): string 
 export const SELECT_COLUMN_LISTS =
   "SELECT DISTINCT hash(optional_columns), optional_columns FROM segments";
 
-/** Columns of `segments` in the order that `SegmentReader` reads, of row ids in a range. */
-export function selectSegments(fromRowId: number, toRowId: number): string {
-  return `SELECT id, tenant, format_version, level, row_count, trace_count,
-  byte_size, min_trace_start, max_trace_start, max_end, wal_from, wal_to, created_unix_ms,
-  row_groups, hash(optional_columns), replaces, object_version, retention_class FROM segments
-  WHERE rowid >= ${fromRowId} AND rowid < ${toRowId}`;
+/**
+ * The rows of `segments` with row ids in a range, and their texts and row groups in the same order, as
+ * one value: the client makes an object outside of the heap for each value that is not a number.
+ */
+export function selectSegments(fromRowId: number, toRowId: number): SegmentStatements {
+  const from = `FROM segments WHERE rowid >= ${fromRowId} AND rowid < ${toRowId}`;
+  const lengths = TEXT_COLUMNS.map((name) => `strlen(${name})`);
+  const texts = TEXT_COLUMNS.map((name) => `coalesce(${name}, '')`);
+  return {
+    numbers: `SELECT format_version, level, row_count, trace_count, byte_size, min_trace_start,
+      max_trace_start, max_end, wal_from, wal_to, created_unix_ms, hash(optional_columns),
+      octet_length(row_groups), ${lengths.join(", ")} ${from} ORDER BY rowid`,
+    texts: `SELECT encode(string_agg(${texts.join(" || ")}, '' ORDER BY rowid)),
+      unhex(string_agg(hex(row_groups), '' ORDER BY rowid)) ${from}`,
+  };
 }
+
+export type SegmentStatements = { readonly numbers: string; readonly texts: string };
+
+const TEXT_COLUMNS = ["id", "tenant", "replaces", "object_version", "retention_class"] as const;
 
 /** Reads rows of `selectSegments`; what many of them have in common they share. */
 export class SegmentReader {
@@ -187,35 +200,37 @@ export class SegmentReader {
   }
 
   /** Throws `corrupt` for rows that no catalog wrote. */
-  read({ rowCount, columns }: ResultChunk): SegmentScalars[] {
-    const packed = oneBuffer(columns[13] ?? []);
-    return Array.from({ length: rowCount }, (_, r): SegmentScalars => {
-      const int = (c: number) => Number(columns[c]?.[r]);
-      const big = (c: number) => BigInt(columns[c]?.[r] as bigint);
-      const text = (c: number) => String(columns[c]?.[r]);
-      const shared = (c: number) => this.#shared(text(c));
-      const isNull = (c: number) => columns[c]?.[r] === null;
-      const id = text(0);
-      const packedRowGroups = packed[r]!;
+  read(rows: readonly (readonly SqlValue[])[], texts: readonly SqlValue[]): SegmentScalars[] {
+    const nextText = partsOf(texts[0]);
+    const nextGroups = partsOf(texts[1]);
+    return rows.map((row): SegmentScalars => {
+      const int = (c: number) => Number(row[c]);
+      const text = (c: number) => utf8.decode(nextText(int(c)));
+      const id = text(13);
+      const tenant = this.#shared(text(14));
+      const replacesJson = this.#shared(text(15));
+      const version = text(16);
+      const retentionClass = this.#shared(text(17));
+      const packedRowGroups = nextGroups(int(12));
       checkRowGroups(packedRowGroups, id);
       return {
         id,
-        tenant: shared(1),
-        formatVersion: int(2),
-        level: int(3),
-        rowCount: int(4),
-        traceCount: int(5),
-        byteSize: int(6),
-        minTraceStart: big(7),
-        maxTraceStart: big(8),
-        maxEnd: big(9),
-        walRange: isNull(10) ? undefined : { from: int(10), to: int(11) },
-        createdUnixMs: int(12),
+        tenant,
+        formatVersion: int(0),
+        level: int(1),
+        rowCount: int(2),
+        traceCount: int(3),
+        byteSize: int(4),
+        minTraceStart: row[5] as bigint,
+        maxTraceStart: row[6] as bigint,
+        maxEnd: row[7] as bigint,
+        walRange: row[8] === null ? undefined : { from: int(8), to: int(9) },
+        createdUnixMs: int(10),
         packedRowGroups,
-        optionalColumns: this.#listOfHash.get(columns[14]?.[r] ?? null) ?? NO_COLUMNS,
-        replacesJson: shared(15),
-        object: isNull(16) ? undefined : { version: text(16) },
-        retentionClass: isNull(17) ? undefined : shared(17),
+        optionalColumns: this.#listOfHash.get(row[11] ?? null) ?? NO_COLUMNS,
+        replacesJson,
+        object: row[16] === null ? undefined : { version },
+        retentionClass: row[17] === null ? undefined : retentionClass,
       };
     });
   }
@@ -244,20 +259,17 @@ const NO_COLUMNS: readonly string[] = [];
 const MAX_SHARED = 10_000;
 const MAX_SHARED_LENGTH = 100;
 
-/** The same bytes as views of one buffer, which is far smaller than a buffer for each. */
-function oneBuffer(blobs: readonly SqlValue[]): Uint8Array[] {
-  const bytes = blobs.map((blob) => (blob instanceof Uint8Array ? blob : DAMAGED));
-  const all = new Uint8Array(bytes.reduce((sum, { length }) => sum + length, 0));
+/** Gives one piece after the other, as views. */
+function partsOf(all: SqlValue | undefined): (length: number) => Uint8Array {
+  const bytes = all instanceof Uint8Array ? all : new Uint8Array(0);
   let at = 0;
-  return bytes.map((one) => {
-    all.set(one, at);
-    at += one.length;
-    return all.subarray(at - one.length, at);
-  });
+  return (length) => {
+    at += length;
+    return bytes.subarray(at - length, at);
+  };
 }
 
-/** No packed row groups. */
-const DAMAGED = new Uint8Array(1);
+const utf8 = new TextDecoder();
 
 export function scalarsOf(meta: SegmentMeta, reader: SegmentReader): SegmentScalars {
   const { rowGroups, replaces, keys: _, traceFilter: __, hiddenTraces: ___, ...rest } = meta;

@@ -71,8 +71,8 @@ export type RebuildEvent = {
 };
 
 const DEFAULTS: DetailsSettings = {
-  filterBudgetBytes: 64 * 1024 * 1024,
-  keysBudgetBytes: 48 * 1024 * 1024,
+  filterBudgetBytes: 32 * 1024 * 1024,
+  keysBudgetBytes: 24 * 1024 * 1024,
   parsedKeysBudgetBytes: 32 * 1024 * 1024,
 };
 
@@ -458,11 +458,11 @@ class DuckdbCatalog implements Catalog {
     const rowIds = Number(last?.[0] ?? -1) + 1;
     // The database holds the whole result of a statement.
     for (let from = 0; from < rowIds; from += FIRST_BATCH) {
-      await this.#database.chunks(selectSegments(from, from + FIRST_BATCH), (chunk) => {
-        for (const scalars of reader.read(chunk)) {
-          add.push(new CatalogSegment(scalars, new SegmentDetails(this.#details)));
-        }
-      });
+      const statements = selectSegments(from, from + FIRST_BATCH);
+      const [texts = []] = await this.#database.rows(statements.texts);
+      for (const scalars of reader.read(await this.#database.rows(statements.numbers), texts)) {
+        add.push(new CatalogSegment(scalars, new SegmentDetails(this.#details)));
+      }
     }
     const removed = (await this.#database.rows("SELECT * FROM removed_segments")).map(removedOfRow);
     const [positions] = await this.#database.rows("SELECT cut_to, released_to FROM wal_positions");

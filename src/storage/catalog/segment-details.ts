@@ -22,40 +22,54 @@ export type DetailKind = "keys" | "traceFilter";
 /** The large parts of one segment's description, as far as they are in memory. */
 export class SegmentDetails {
   readonly #cache: DetailsCache;
-  readonly #bytes: Record<DetailKind, Uint8Array | undefined> = {
-    keys: undefined,
-    traceFilter: undefined,
-  };
-  readonly #pins: Record<DetailKind, number> = { keys: 0, traceFilter: 0 };
+  #keys: Uint8Array | undefined;
+  #traceFilter: Uint8Array | undefined;
   #parsed: readonly KeyStats[] | undefined;
+  /** How many hold the key statistics, and how many the filter. */
+  #keysPins = 0;
+  #filterPins = 0;
 
   constructor(cache: DetailsCache) {
     this.#cache = cache;
   }
 
   has(kind: DetailKind): boolean {
-    return this.#bytes[kind] !== undefined;
+    return this.#bytesOf(kind) !== undefined;
   }
 
   /** Compressed key statistics, or the filter. */
   set(kind: DetailKind, bytes: Uint8Array): void {
-    this.#bytes[kind] = bytes;
-    if (this.#pins[kind] === 0) this.#cache.keep(kind, this, bytes.length);
+    if (kind === "keys") this.#keys = bytes;
+    else this.#traceFilter = bytes;
+    if (this.#addPins(kind, 0) === 0) this.#cache.keep(kind, this, bytes.length);
   }
 
   /** From here on it stays once it is there, until as many `unpin` have come. */
   pin(kind: DetailKind): void {
-    if (this.#pins[kind]++ === 0) this.#cache.release(kind, this);
+    if (this.#addPins(kind, 1) === 1) this.#cache.release(kind, this);
   }
 
   unpin(kind: DetailKind): void {
-    const bytes = this.#bytes[kind];
-    if (--this.#pins[kind] === 0 && bytes !== undefined) this.#cache.keep(kind, this, bytes.length);
+    const bytes = this.#bytesOf(kind);
+    if (this.#addPins(kind, -1) === 0 && bytes !== undefined) {
+      this.#cache.keep(kind, this, bytes.length);
+    }
+  }
+
+  #bytesOf(kind: DetailKind): Uint8Array | undefined {
+    return kind === "keys" ? this.#keys : this.#traceFilter;
+  }
+
+  #addPins(kind: DetailKind, count: number): number {
+    if (kind === "keys") this.#keysPins += count;
+    else this.#filterPins += count;
+    return kind === "keys" ? this.#keysPins : this.#filterPins;
   }
 
   drop(kind: DetailKind | "parsed"): void {
     if (kind === "parsed") this.#parsed = undefined;
-    else this.#bytes[kind] = undefined;
+    else if (kind === "keys") this.#keys = undefined;
+    else this.#traceFilter = undefined;
   }
 
   get keys(): readonly KeyStats[] {
@@ -75,7 +89,7 @@ export class SegmentDetails {
   }
 
   #held(kind: DetailKind): Uint8Array {
-    const bytes = this.#bytes[kind];
+    const bytes = this.#bytesOf(kind);
     if (bytes === undefined) throw new Error(`a segment's ${kind} were read without being loaded`);
     return bytes;
   }
