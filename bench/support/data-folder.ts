@@ -9,7 +9,7 @@ import { openCatalog } from "../../src/storage/catalog/duckdb-catalog.ts";
 import { segmentPath } from "../../src/storage/segments/segment-writer.ts";
 
 export const TENANT = "single-tenant";
-const CATALOG_MEMORY_BYTES = 128 * 1024 * 1024;
+const CATALOG_MEMORY_BYTES = 64 * 1024 * 1024;
 const QUERY_MEMORY_BYTES = 2 * 1024 * 1024 * 1024;
 
 /** Where a server that was started with `ServerOptions.dir` keeps things. */

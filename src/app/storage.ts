@@ -41,7 +41,7 @@ export type StorageParts = {
 
 /** Each may take some 100 MiB while it works. */
 const MAX_COUNTING_THREADS = 4;
-const CATALOG_MEMORY_BYTES = 128 * 1024 * 1024;
+const CATALOG_MEMORY_BYTES = 64 * 1024 * 1024;
 
 /**
  * Locks the data folder, opens (or rebuilds) the catalog, makes it agree with the files, and opens

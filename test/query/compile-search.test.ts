@@ -37,16 +37,16 @@ describe("a query that is too long for the data it asks about", () => {
 
   test("is refused for one segment", () => {
     const search = compileSearch(query, 1_000_000)!;
-    expect(() => search.shape(segmentWith(names))).toThrow(/query too large/);
+    expect(() => search.prepare(segmentWith(names))).toThrow(/query too large/);
   });
 
   test("is refused for segments of many shapes, of which each would do", () => {
     const short = query.split(" && ").slice(0, 60).join(" && ");
     const search = compileSearch(short, 1_000_000)!;
     const shapes = () => {
-      for (let count = 12; count > 0; count--) search.shape(segmentWith(names.slice(0, count)));
+      for (let count = 12; count > 0; count--) search.prepare(segmentWith(names.slice(0, count)));
     };
-    search.shape(segmentWith(names));
+    search.prepare(segmentWith(names));
     expect(shapes).toThrow(/query too large/);
   });
 });
@@ -63,6 +63,9 @@ test("a segment's keys are gone through once, however many filters there are", (
   });
   const filters = Array.from({ length: 100 }, (_, i) => `{ span.a = ${i} }`);
   const search = compileSearch(filters.join(" || "), 1_000_000)!;
+  expect(search.isPrepared(counted)).toBe(false);
+  expect(() => search.shape(counted)).toThrow("not prepared");
+  search.prepare(counted);
   for (let leaf = 0; leaf < 100; leaf++) search.mayMatch(leaf, counted);
   search.shape(counted);
   // One of them is the copy that leaves the other keys out.

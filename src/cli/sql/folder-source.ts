@@ -20,7 +20,7 @@ export type FolderLocation = {
   readonly configFile: string | undefined;
 };
 
-const CATALOG_MEMORY_BYTES = 128 * 1024 * 1024;
+const CATALOG_MEMORY_BYTES = 64 * 1024 * 1024;
 const MAX_TEMP_BYTES = 4 * 1024 ** 3;
 
 /**

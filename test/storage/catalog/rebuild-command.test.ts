@@ -7,6 +7,7 @@ import { nodeFiles } from "../../../src/drivers/files/node-files.ts";
 import { SegmentWriter } from "../../../src/storage/segments/segment-writer.ts";
 import { ulidSource } from "../../../src/util/ulid.ts";
 import { aService, aSpan, batchOf } from "../../support/batch-builder.ts";
+import { wholeSegments } from "../../support/loaded-segments.ts";
 import { temporaryFolder } from "../wal/wal-support.ts";
 import { openTestCatalog } from "./catalog-support.ts";
 
@@ -26,7 +27,7 @@ test("the command makes the catalog of real segments again, and refuses one in u
   expect(lines.at(-1)).toContain("has 1 segments");
   expect(fs.existsSync(path.join(segmentDir, "acme", "broken.parquet.corrupt"))).toBe(true);
   const catalog = await openTestCatalog(dataDir);
-  expect(catalog.segments("acme")).toEqual([meta]);
+  expect(await wholeSegments(catalog, catalog.segments("acme"))).toEqual([meta]);
   expect(catalog.walPositions()).toEqual({ cutTo: 9, releasedTo: 9 });
   await catalog[Symbol.asyncDispose]();
 
