@@ -57,12 +57,10 @@ export function segmentsIn<T extends SegmentTimes>(
   return found;
 }
 
-/** Makes the index of `list` from that of `before`, of which it is another version, if it has one. */
+/** Makes the index of `list` ahead of use, from that of `before`, of which it is another version. */
 export function carryIndex(list: readonly SegmentTimes[], before: readonly SegmentTimes[]): void {
-  const known = indexes.get(before);
-  if (known !== undefined && list.length >= MIN_INDEXED) {
-    indexes.set(list, makeIndex(list, before, known));
-  }
+  if (list.length < MIN_INDEXED) return;
+  indexes.set(list, makeIndex(list, before, indexes.get(before) ?? []));
 }
 
 function indexOf(list: readonly SegmentTimes[]): TimeIndex {
