@@ -32,13 +32,17 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
       trace_count BIGINT NOT NULL, span_count BIGINT NOT NULL, trace_ids BLOB NOT NULL,
       done_unix_ms BIGINT, removed_spans BIGINT NOT NULL)`,
   ],
-  // Row groups as `packRowGroups` has them instead of JSON: [[rows, "first", "last"], …].
+  // Row groups as `packRowGroups` has them instead of JSON: [[rows, "first", "last"], …]. Not by
+  // `ALTER … TYPE … USING`, whose expression the database cannot replay from its write-ahead log; in
+  // three steps, since a transaction cannot change both rows and columns of a table.
+  ["ALTER TABLE segments ADD COLUMN packed_row_groups BLOB"],
   [
-    `ALTER TABLE segments ALTER COLUMN row_groups TYPE BLOB USING unhex(array_to_string(
+    `UPDATE segments SET packed_row_groups = unhex(array_to_string(
       list_transform(from_json(row_groups, '[["VARCHAR"]]'), lambda g:
         lpad(hex(g[1]::BIGINT), 8, '0') || lpad(hex(g[2]::BIGINT), 16, '0') ||
         lpad(hex(g[3]::BIGINT), 16, '0')), ''))`,
   ],
+  ["ALTER TABLE segments DROP COLUMN row_groups"],
 ];
 
 /** How `keys` and `traceFilter` rest in a table and in memory. */
@@ -70,13 +74,13 @@ export function insertSegments(segments: readonly PackedSegment[]): string[] {
       meta.walRange?.from ?? null,
       meta.walRange?.to ?? null,
       Math.trunc(meta.createdUnixMs),
-      packRowGroups(meta.rowGroups),
       JSON.stringify(meta.optionalColumns),
       JSON.stringify(meta.replaces),
       details.keys,
       details.traceFilter,
       meta.object?.version ?? null,
       meta.retentionClass ?? null,
+      packRowGroups(meta.rowGroups),
     ]),
   );
 }
@@ -172,9 +176,9 @@ export function selectSegments(fromRowId: number, toRowId: number): SegmentState
   return {
     numbers: `SELECT format_version, level, row_count, trace_count, byte_size, min_trace_start,
       max_trace_start, max_end, wal_from, wal_to, created_unix_ms, hash(optional_columns),
-      octet_length(row_groups), ${lengths.join(", ")} ${from} ORDER BY rowid`,
+      octet_length(packed_row_groups), ${lengths.join(", ")} ${from} ORDER BY rowid`,
     texts: `SELECT encode(string_agg(${texts.join(" || ")}, '' ORDER BY rowid)),
-      unhex(string_agg(hex(row_groups), '' ORDER BY rowid)) ${from}`,
+      unhex(string_agg(hex(packed_row_groups), '' ORDER BY rowid)) ${from}`,
   };
 }
 

@@ -442,11 +442,11 @@ class DuckdbCatalog implements Catalog {
         `the catalog has version ${version}, this Pintail knows ${MIGRATIONS.length}: run a newer one, or 'pintail catalog rebuild'`,
       );
     }
-    if (version === MIGRATIONS.length) return;
-    await this.#database.transaction([
-      ...MIGRATIONS.slice(version).flat(),
-      `UPDATE meta SET schema_version = ${MIGRATIONS.length}`,
-    ]);
+    for (const [from, statements] of MIGRATIONS.entries()) {
+      if (from < version) continue;
+      const done = `UPDATE meta SET schema_version = ${from + 1}`;
+      await this.#database.transaction([...statements, done]);
+    }
   }
 
   /** Everything from the tables; the details of the newest segments as far as the budgets go. */

@@ -84,7 +84,8 @@ test("a catalog of the first version is taken over", async () => {
     "DROP TABLE redactions",
     "ALTER TABLE segments DROP COLUMN object_version",
     "ALTER TABLE segments DROP COLUMN retention_class",
-    "ALTER TABLE segments ALTER COLUMN row_groups TYPE VARCHAR USING '[]'",
+    "ALTER TABLE segments ADD COLUMN row_groups VARCHAR DEFAULT '[]'",
+    "ALTER TABLE segments DROP COLUMN packed_row_groups",
     "UPDATE meta SET schema_version = 1",
   ]);
   await database[Symbol.asyncDispose]();
@@ -195,10 +196,13 @@ test("row groups of a catalog of the second version are taken over", async () =>
     metas[1]!.rowGroups.map((g) => [g.rowCount, `${g.minTraceStart}`, `${g.maxTraceStart}`]),
   );
   await database.transaction([
-    `ALTER TABLE segments ALTER COLUMN row_groups TYPE VARCHAR
-      USING CASE id WHEN 'a' THEN '[]' ELSE '${old}' END`,
+    "ALTER TABLE segments ADD COLUMN row_groups VARCHAR",
     "UPDATE meta SET schema_version = 2",
   ]);
+  await database.transaction([
+    `UPDATE segments SET row_groups = CASE id WHEN 'a' THEN '[]' ELSE '${old}' END`,
+  ]);
+  await database.transaction(["ALTER TABLE segments DROP COLUMN packed_row_groups"]);
   await database[Symbol.asyncDispose]();
   const rebuild = () => Promise.reject(new Error("rebuilt"));
   const catalog = await openTestCatalog(dir, { rebuild });
@@ -208,7 +212,7 @@ test("row groups of a catalog of the second version are taken over", async () =>
 });
 
 test.each([
-  ["cut off", "row_groups[:15]"],
+  ["cut off", "packed_row_groups[:15]"],
   ["out of order", "unhex(repeat('ff', 12) || repeat('80', 8))"],
   ["without rows", "unhex(repeat('00', 20))"],
 ])("packed row groups that are %s make the catalog a broken one", async (_, value) => {
@@ -217,7 +221,7 @@ test.each([
   await first.commit({ add: [aSegmentMeta({ id: "damaged" })] });
   await first[Symbol.asyncDispose]();
   const database = await catalogParts(dir).openDatabase(path.join(dir, "catalog.duckdb"));
-  await database.transaction([`UPDATE segments SET row_groups = ${value}`]);
+  await database.transaction([`UPDATE segments SET packed_row_groups = ${value}`]);
   await database[Symbol.asyncDispose]();
   const events: RebuildEvent[] = [];
   const onRebuilt = (event: RebuildEvent) => events.push(event);
