@@ -29,6 +29,7 @@ export const FAILPOINTS = {
   "extraction:committed": "The catalog has what the class keeps, the old files are there.",
   "catalog:redactions-saved": "A redaction is in the file for rebuilds, not in the catalog.",
   "catalog:written": "A transaction is durable, memory has the state before.",
+  "redaction:kept": "The bucket has a redaction, the catalog does not know it.",
   "redaction:hiding": "A redaction is in force; nobody was told.",
   "rewrite:written": "A segment without redacted spans is a file, the catalog has the old one.",
   "rewrite:committed": "The catalog has the segment without redacted spans, the old file is there.",

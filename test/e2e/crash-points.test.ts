@@ -53,6 +53,7 @@ const CASES: Readonly<Record<Failpoint, Case>> = {
   "extraction:committed": { ...BUCKET, ...EXPIRING },
   "catalog:redactions-saved": REDACTED,
   "catalog:written": { times: 3 },
+  "redaction:kept": { ...BUCKET, ...REDACTED },
   "redaction:hiding": REDACTED,
   "rewrite:written": REDACTED,
   "rewrite:committed": { ...BUCKET, ...REDACTED },
@@ -74,6 +75,18 @@ pintail:
 const GONE_AGE_MS = 100 * HOUR_MS;
 const OLD_AGE_MS = 40 * HOUR_MS;
 const ROUNDS_BEFORE_REDACTION = 4;
+const MAX_ROUNDS = 20;
+/** Points at which a redaction is not in force yet. */
+const BEFORE_REDACTION: readonly Failpoint[] = ["redaction:kept", "catalog:redactions-saved"];
+/** Points after which the segments alone tell what there is. */
+const WITHOUT_CATALOG: readonly Failpoint[] = [
+  "cut:half-written",
+  "l1:half-written",
+  "l1:committed",
+  "merge:committed",
+  "extraction:written",
+  "rewrite:written",
+];
 const HASTY = resolve(import.meta.dirname, "../support/hasty-clock.ts");
 const BASE_MS = Date.now();
 const UNTIL_KILLED_MS = 30_000;
@@ -138,8 +151,8 @@ class Rig implements AsyncDisposable {
   async untilKilled(pintail: PintailProcess): Promise<void> {
     const deadline = Date.now() + UNTIL_KILLED_MS;
     while (pintail.alive && Date.now() < deadline) {
-      await this.round(pintail);
-      // At first so that there is much to do, then so that there is time for it.
+      if (this.#rounds < MAX_ROUNDS) await this.round(pintail);
+      // At first so that there is much to do, then so that there is time for it, then none at all.
       await new Promise((done) => setTimeout(done, this.#rounds < 12 ? 100 : 700));
     }
     if (pintail.alive) throw new Error(`the point was not reached:\n${pintail.output}`);
@@ -242,7 +255,9 @@ class Rig implements AsyncDisposable {
   }
 }
 
-async function crashAt(point: Failpoint, one: Case): Promise<void> {
+/** `losesCatalog`: it is gone when the next process starts. */
+async function crashAt(point: Failpoint, losesCatalog = false): Promise<void> {
+  const one = CASES[point];
   const seed = Object.keys(FAILPOINTS).indexOf(point).toString(16).padStart(2, "0");
   await using rig = await Rig.open(one, seed);
   const { ledger } = rig;
@@ -260,9 +275,10 @@ async function crashAt(point: Failpoint, one: Case): Promise<void> {
     await rig.untilKilled(await rig.start(failpoint));
   }
 
+  if (losesCatalog) rig.loseCatalog();
   const pintail = await rig.start();
   expect(ledger.acknowledged).toBeGreaterThan(0);
-  const isRedacted = traffic === "redacted" && point !== "catalog:redactions-saved";
+  const isRedacted = traffic === "redacted" && !BEFORE_REDACTION.includes(point);
   expect(await ledger.wrongIn(pintail, { isRedacted })).toEqual([]);
   if (traffic === "redacted" && !isRedacted) await rig.redact(pintail);
 
@@ -279,8 +295,12 @@ async function crashAt(point: Failpoint, one: Case): Promise<void> {
 
 describe("killed at a step and started again, nothing acknowledged is lost, doubled or altered", () => {
   for (const [point, what] of Object.entries(FAILPOINTS) as [Failpoint, string][]) {
-    test.concurrent(`${point}: ${what}`, { timeout: 600_000 }, () =>
-      inTurn(() => crashAt(point, CASES[point])),
-    );
+    test.concurrent(`${point}: ${what}`, { timeout: 600_000 }, () => inTurn(() => crashAt(point)));
+  }
+});
+
+describe("so it is when the catalog is lost as well", () => {
+  for (const point of WITHOUT_CATALOG) {
+    test.concurrent(point, { timeout: 600_000 }, () => inTurn(() => crashAt(point, true)));
   }
 });

@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
-import { resolve } from "node:path";
+import { readdirSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
 import process from "node:process";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
@@ -50,4 +51,13 @@ test("a value is a name, and how many times", () => {
   for (const wrong of ["cut", "cut:written:", "cut:written:0", "cut:written:x", "toString:a"]) {
     expect(() => parseFailpoint(wrong)).toThrow("there is no failpoint");
   }
+});
+
+test("each point is at one place in the sources", () => {
+  const src = resolve(import.meta.dirname, "../../src");
+  const found = readdirSync(src, { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".ts"))
+    .flatMap((name) => [...readFileSync(join(src, name), "utf8").matchAll(/reached\("(.+?)"\)/g)])
+    .map(([, point]) => point);
+  expect(found.sort()).toEqual(Object.keys(FAILPOINTS).sort());
 });

@@ -321,7 +321,7 @@ export class Redactions {
     const removedSpans = redaction.removedSpans + (this.#removedSpans.get(id) ?? 0);
     const done = { state: "done", doneUnixMs: nowMs(), traceIds: [], removedSpans } as const;
     await this.#commit([{ ...redaction, ...done }]);
-    reached("redaction:hiding");
+    reached("redaction:done");
     this.#removedSpans.delete(id);
     this.#walTargets.delete(id);
     this.#goneSince.delete(id);
@@ -351,6 +351,7 @@ export class Redactions {
     const done = this.#lastCommit.then(async () => {
       const all = new Map([...catalog.redactions(), ...changed].map((one) => [one.id, one]));
       if (all.size > 0) await keep?.([...all.values()]);
+      if (changed.length > 0) reached("redaction:kept");
       if (changed.length > 0) await catalog.commit({ redactions: changed });
       this.#isKept = true;
     });
