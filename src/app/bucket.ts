@@ -29,6 +29,8 @@ export type BucketFolders = {
   readonly walDir: string;
 };
 
+/** The owner itself asks and renews no more than once a minute. */
+const RENEW_TICK_MS = 10_000;
 /** A start does not wait longer for a bucket that it can do without. */
 const START_CHECK_MS = 5000;
 
@@ -44,6 +46,7 @@ export class Bucket {
   readonly #parts: BucketParts;
   readonly #folders: BucketFolders;
   readonly #closing: AbortController;
+  #renewal: ReturnType<typeof setInterval> | undefined;
 
   /** Sends nothing yet. Rejects with `invalid` for settings that cannot work. */
   static async open(
@@ -116,6 +119,7 @@ export class Bucket {
         error,
       });
     };
+    this.#keepOwning();
     let owned: boolean | undefined;
     try {
       owned = await orAborted(this.owner.check(), AbortSignal.timeout(START_CHECK_MS));
@@ -128,19 +132,21 @@ export class Bucket {
 
   /**
    * Before a catalog is rebuilt: the bucket becomes ours, from another catalog only when this node
-   * has nothing of its own. Rejects with `unavailable` when it cannot be reached: without it nobody
-   * knows what there is.
+   * has nothing of its own and the other one has been silent, or is to lose it `evenIfAlive`. Rejects
+   * with `unavailable` when the bucket cannot be reached: without it nobody knows what there is.
    */
-  async takeForRebuild(): Promise<void> {
+  async takeForRebuild(options: { readonly evenIfAlive?: boolean } = {}): Promise<void> {
     const { log } = this.#parts;
     const record = await this.owner.read();
     const id = await catalogId(this.#parts.files, this.#folders.dataDir);
     if (record === undefined || record.catalog === id) {
       await this.owner.check();
+      this.#keepOwning();
       return;
     }
     if (!(await this.#isEmptyNode())) throw await this.#foreign();
-    await this.owner.take();
+    await this.owner.take(options);
+    this.#keepOwning();
     log.warn("the bucket belonged to another catalog: this empty node takes it over", {
       bucket: this.store.location,
       before: record.catalog,
@@ -168,8 +174,18 @@ export class Bucket {
   }
 
   async close(): Promise<void> {
+    clearInterval(this.#renewal);
     this.#closing.abort();
     await this.store.close();
+  }
+
+  /** Also while nothing is uploaded: others see by it that this node is alive. */
+  #keepOwning(): void {
+    const renew = () => {
+      // A failure is the health's to say; the next round tries again.
+      if (!this.health.paused) void this.owner.check().catch(() => {});
+    };
+    this.#renewal ??= setInterval(renew, RENEW_TICK_MS);
   }
 
   async #isEmptyNode(): Promise<boolean> {
@@ -193,7 +209,7 @@ export class Bucket {
       `${this.store.location} belongs to another Pintail (catalog ${record?.catalog ?? "unknown"}); ` +
         "give each Pintail a bucket or a prefix of its own, or, when the other one is gone for " +
         `good, start with an empty data folder instead of ${this.#folders.dataDir}: it takes the ` +
-        "bucket over with all that is in it",
+        "bucket over with all that is in it, some minutes after the other one's end",
     );
   }
 }

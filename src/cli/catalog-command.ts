@@ -21,7 +21,8 @@ pintail catalog rebuild --data-dir <dir> [--segment-dir <dir>] [--wal-dir <dir>]
 
 Makes the catalog again from the segments, while Pintail is stopped: from those on the local disk and,
 when the file names a bucket, from those that are there. The old one is kept beside it. An empty data
-folder takes over a bucket that belonged to another catalog.
+folder takes over a bucket that belonged to another catalog, also when that one still runs: make sure
+that it is gone.
 
   -config.file   take folders and bucket from this file, as the server does
   --data-dir     folder of the catalog
@@ -72,7 +73,7 @@ export async function catalogCommand(
     lock = await files.lock(joinPath(dataDir, LOCK_FILE));
     const walRange = await walExtent(files, walDir);
     bucket = options.bucket && (await openBucket(options, options.bucket, print));
-    await bucket?.takeForRebuild();
+    await bucket?.takeForRebuild({ evenIfAlive: true });
     const count = await rebuildCatalogFile({
       files,
       dataDir,

@@ -4,7 +4,8 @@ import { expect, onTestFinished, test } from "vitest";
 import { Bucket } from "../../src/app/bucket.ts";
 import { nodeFiles } from "../../src/drivers/files/node-files.ts";
 import { DEFAULT_S3 } from "../../src/drivers/objects/settings.ts";
-import { segmentKey } from "../../src/storage/bucket/object-keys.ts";
+import { SILENT_AFTER_MS } from "../../src/storage/bucket/bucket-owner.ts";
+import { OWNER_KEY, segmentKey } from "../../src/storage/bucket/object-keys.ts";
 import type { BucketSettings } from "../../src/storage/settings.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import { MetricRegistry } from "../../src/telemetry/metrics.ts";
@@ -55,10 +56,16 @@ test("an empty node takes a bucket over, one with spans of its own does not", as
   const empty = temporaryFolder();
   fs.mkdirSync(path.join(empty, "blocks", "acme"), { recursive: true });
   const third = await open(empty, shared);
-  await third.bucket.takeForRebuild();
+  const refused = third.bucket.takeForRebuild();
+  await expect(refused).rejects.toThrow(/which was alive .* 'pintail catalog rebuild'/);
+  await third.bucket.takeForRebuild({ evenIfAlive: true });
   expect(third.lines.join("\n")).toContain("takes it over");
   // A rebuild that did not come to its end begins again, by then as the owner.
   await (await open(empty, shared)).bucket.takeForRebuild();
+  // One that was empty and has fallen silent: no command is needed.
+  const record = { catalog: "gone", sinceUnixMs: 1, renewedUnixMs: Date.now() - SILENT_AFTER_MS };
+  const bytes = new TextEncoder().encode(JSON.stringify(record));
+  await first.bucket.store.put(OWNER_KEY, bytes, { ifAbsent: false, signal });
   await expect(first.bucket.takeForRebuild()).resolves.toBeUndefined();
 });
 

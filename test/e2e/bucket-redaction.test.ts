@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { REDACTIONS_KEY } from "../../src/storage/bucket/object-keys.ts";
 import type { RedactionStatus } from "../../src/storage/redaction/redactions.ts";
 import { eventually, metric } from "../support/e2e-answers.ts";
-import { inBucket } from "../support/e2e-bucket.ts";
+import { inBucket, ownerFellSilent } from "../support/e2e-bucket.ts";
 import { aRequest, aSpan, attribute, encodeRequest, hex } from "../support/otlp-builder.ts";
 import { PintailProcess, type StartOptions } from "../support/pintail-process.ts";
 import { type S3Fake, startS3Fake } from "../support/s3-fake.ts";
@@ -97,6 +97,7 @@ test("a node that lost its disk goes on hiding and removing what was redacted", 
   expect(objectsWith(idOf(1))).toContain(REDACTIONS_KEY);
   await pintail.remove();
 
+  ownerFellSilent(fake);
   pintail = await start();
   expect(objectsWith(SECRET)).toEqual(expect.arrayContaining(stored));
   expect(await status()).toMatchObject({ state: "hiding", traceCount: 1 });

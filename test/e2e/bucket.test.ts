@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { catalogCommand } from "../../src/cli/catalog-command.ts";
 import { OWNER_KEY } from "../../src/storage/bucket/object-keys.ts";
 import { eventually, foundIds, metric, spansOf } from "../support/e2e-answers.ts";
-import { inBucket, knowsBuckets } from "../support/e2e-bucket.ts";
+import { inBucket, knowsBuckets, ownerFellSilent } from "../support/e2e-bucket.ts";
 import { aRequest, aSpan, attributes, encodeRequest, hex } from "../support/otlp-builder.ts";
 import { PintailProcess, type StartOptions } from "../support/pintail-process.ts";
 import { seededRandom, testSeed } from "../support/random.ts";
@@ -110,6 +110,9 @@ describe.skipIf(!isReady)("segments in a bucket", () => {
     expect(lists()).toBe(firstLists);
     await pintail.kill();
 
+    // It was alive a moment ago: a node with this bucket by mistake must not have it.
+    await expect(start()).rejects.toThrow(/which was alive .*'pintail catalog rebuild'/);
+    ownerFellSilent(fake);
     const fresh = await start();
     expect(fresh.output).toContain("catalog rebuilt from the segments");
     expect(fresh.output).toContain("takes it over");
@@ -202,6 +205,7 @@ describe.skipIf(!isReady)("segments in a bucket", () => {
     const stored = () => metric(pintail, "tempodb_backend_objects_total");
     expect(await stored()).toBe(3 * acknowledged.length);
     await pintail.kill();
+    ownerFellSilent(fake);
     pintail = await start();
     expect(await stored()).toBe(3 * acknowledged.length);
     await checkLedger(pintail);
@@ -215,6 +219,7 @@ describe.skipIf(!isReady)("segments in a bucket", () => {
     }
     expect(keys().length).toBeGreaterThanOrEqual(7);
     await first.kill();
+    ownerFellSilent(fake);
     const fresh = await start();
     await eventually(
       "a merged segment is in the bucket",

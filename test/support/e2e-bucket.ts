@@ -1,4 +1,6 @@
 import { loadSettings } from "../../src/config/load.ts";
+import { SILENT_AFTER_MS } from "../../src/storage/bucket/bucket-owner.ts";
+import { OWNER_KEY } from "../../src/storage/bucket/object-keys.ts";
 import type { StartOptions } from "./pintail-process.ts";
 import type { S3Fake } from "./s3-fake.ts";
 
@@ -27,6 +29,16 @@ pintail:
   storage: { upload_after: 1s, max_spill_bytes: ${maxSpillBytes} }
 `,
   };
+}
+
+/** As if minutes had gone by since its owner was alive: an empty node may take the bucket over. */
+export function ownerFellSilent({ objects }: Pick<S3Fake, "objects">): void {
+  const owner = objects.get(OWNER_KEY);
+  if (owner === undefined) throw new Error("the bucket has no owner");
+  const record = JSON.parse(Buffer.from(owner.bytes).toString()) as { renewedUnixMs: number };
+  const renewedUnixMs = record.renewedUnixMs - SILENT_AFTER_MS;
+  const bytes = Buffer.from(JSON.stringify({ ...record, renewedUnixMs }));
+  objects.set(OWNER_KEY, { ...owner, bytes });
 }
 
 /** Whether the settings file can name a bucket. */

@@ -17,13 +17,22 @@ export type OwnerParts = {
 };
 
 /** What `owner.json` says. */
-export type OwnerRecord = { readonly catalog: string; readonly sinceUnixMs: number };
+export type OwnerRecord = {
+  readonly catalog: string;
+  readonly sinceUnixMs: number;
+  /** When the owner last said that it is alive, by its clock. */
+  readonly renewedUnixMs: number;
+};
 
 type Found = { readonly record: OwnerRecord | undefined; readonly version: string | undefined };
 
 const MAX_RECORD_BYTES = 64 * 1024;
 /** Two nodes on one bucket notice each other after this at the latest. */
 const CHECK_INTERVAL_MS = 60_000;
+/** After a restart its own record is not written again at once. */
+const FRESH_MS = CHECK_INTERVAL_MS / 2;
+/** An owner that runs and reaches the bucket renews its record some times in this. */
+export const SILENT_AFTER_MS = 5 * 60_000;
 const MAX_CONFLICTS = 5;
 
 /**
@@ -46,8 +55,8 @@ export class BucketOwner {
   }
 
   /**
-   * Whether the bucket is ours, asked of it at most once a minute. A bucket without an owner becomes
-   * ours. Rejects like the store.
+   * Whether the bucket is ours, asked of it at most once a minute, and if so said to others. A bucket
+   * without an owner becomes ours. Rejects like the store.
    */
   check(): Promise<boolean> {
     const { monotonicMs } = this.#parts;
@@ -65,8 +74,11 @@ export class BucketOwner {
     return (await this.#read()).record;
   }
 
-  /** Makes the bucket ours, whoever had it. Returns the owner before, if that was another. */
-  async take(): Promise<OwnerRecord | undefined> {
+  /**
+   * Makes the bucket ours. Returns the owner before, if that was another. Rejects with `unavailable`
+   * while that one is alive, unless it is to go `evenIfAlive`.
+   */
+  async take({ evenIfAlive = false } = {}): Promise<OwnerRecord | undefined> {
     for (let i = 0; i < MAX_CONFLICTS; i++) {
       const { record, version } = await this.#read().catch((e) => {
         if (isPintailError(e, "corrupt")) return { record: undefined, version: undefined };
@@ -74,9 +86,29 @@ export class BucketOwner {
       });
       const before = record?.catalog === this.#parts.catalogId ? undefined : record;
       if (record !== undefined && before === undefined) return this.#became(before);
+      if (before !== undefined && !evenIfAlive) this.#mustBeSilent(before);
       if (await this.#write(version)) return this.#became(before);
     }
+    throw this.#contended();
+  }
+
+  #mustBeSilent({ catalog, renewedUnixMs }: OwnerRecord): void {
+    const silentMs = this.#parts.nowMs() - renewedUnixMs;
+    if (silentMs >= SILENT_AFTER_MS) return;
+    const seconds = Math.round(Math.abs(silentMs) / 1000);
     throw new PintailError(
+      "unavailable",
+      `${this.#parts.store.location} belongs to another Pintail (catalog ${catalog}), which was alive ` +
+        (silentMs < 0 ? `${seconds} s ahead of the clock here` : `${seconds} s ago`) +
+        "; give each Pintail a bucket or a prefix of its own, or, when the other one is gone for " +
+        `good, start again when it has been silent for ${SILENT_AFTER_MS / 60_000} minutes, or run ` +
+        "'pintail catalog rebuild' with this settings file to take the bucket over now",
+      { retryAfterMs: Math.min(SILENT_AFTER_MS - silentMs, SILENT_AFTER_MS) },
+    );
+  }
+
+  #contended(): PintailError {
+    return new PintailError(
       "unavailable",
       `cannot become the owner of ${this.#parts.store.location}: others write ${OWNER_KEY} too`,
       { retryAfterMs: CHECK_INTERVAL_MS },
@@ -89,21 +121,30 @@ export class BucketOwner {
   }
 
   async #check(): Promise<boolean> {
-    const { catalogId, log, store } = this.#parts;
-    const { record, version } = await this.#readOrUnknown();
-    if (record === undefined && !(await this.#write(version))) return this.#check();
-    const owned = record === undefined || record.catalog === catalogId;
-    if (!owned && this.#owned !== false) {
+    const { catalogId, log, nowMs } = this.#parts;
+    for (let i = 0; i < MAX_CONFLICTS; i++) {
+      const { record, version } = await this.#readOrUnknown();
+      if (record !== undefined && record.catalog !== catalogId) {
+        this.#isForeign(record);
+        return false;
+      }
+      const isFresh = record !== undefined && Math.abs(nowMs() - record.renewedUnixMs) < FRESH_MS;
+      if (!isFresh && !(await this.#write(version, record))) continue;
+      if (this.#owned === false) log.info("the bucket is ours again");
+      this.#set(true);
+      return true;
+    }
+    throw this.#contended();
+  }
+
+  #isForeign({ catalog: owner, sinceUnixMs }: OwnerRecord): void {
+    const { catalogId: catalog, log, store } = this.#parts;
+    if (this.#owned !== false) {
       log.error("the bucket belongs to another catalog: nothing is uploaded or deleted", {
-        bucket: store.location,
-        owner: record.catalog,
-        sinceUnixMs: record.sinceUnixMs,
-        catalog: catalogId,
+        ...{ bucket: store.location, owner, sinceUnixMs, catalog },
       });
     }
-    if (owned && this.#owned === false) log.info("the bucket is ours again");
-    this.#set(owned);
-    return owned;
+    this.#set(false);
   }
 
   /** An owner that cannot be read is another one. */
@@ -112,7 +153,10 @@ export class BucketOwner {
       return await this.#read();
     } catch (e) {
       if (!isPintailError(e, "corrupt")) throw e;
-      return { record: { catalog: "unreadable", sinceUnixMs: 0 }, version: undefined };
+      return {
+        record: { catalog: "unreadable", sinceUnixMs: 0, renewedUnixMs: 0 },
+        version: undefined,
+      };
     }
   }
 
@@ -135,9 +179,11 @@ export class BucketOwner {
   }
 
   /** False when somebody else wrote meanwhile. */
-  async #write(version: string | undefined): Promise<boolean> {
+  async #write(version: string | undefined, ours?: OwnerRecord): Promise<boolean> {
     const { store, health, catalogId, nowMs, signal } = this.#parts;
-    const record: OwnerRecord = { catalog: catalogId, sinceUnixMs: Math.trunc(nowMs()) };
+    const renewedUnixMs = Math.trunc(nowMs());
+    const sinceUnixMs = ours?.sinceUnixMs ?? renewedUnixMs;
+    const record: OwnerRecord = { catalog: catalogId, sinceUnixMs, renewedUnixMs };
     const bytes = new TextEncoder().encode(`${JSON.stringify(record)}\n`);
     try {
       const result = await health.watch(() =>
@@ -156,9 +202,15 @@ export class BucketOwner {
 function parseRecord(bytes: Uint8Array): OwnerRecord {
   try {
     const value = JSON.parse(new TextDecoder().decode(bytes)) as Partial<OwnerRecord> | null;
-    const { catalog, sinceUnixMs } = value ?? {};
-    if (typeof catalog === "string" && catalog !== "" && typeof sinceUnixMs === "number") {
-      return { catalog, sinceUnixMs };
+    // Records of before it was renewed say only since when.
+    const { catalog, sinceUnixMs, renewedUnixMs = sinceUnixMs } = value ?? {};
+    if (
+      typeof catalog === "string" &&
+      catalog !== "" &&
+      typeof sinceUnixMs === "number" &&
+      typeof renewedUnixMs === "number"
+    ) {
+      return { catalog, sinceUnixMs, renewedUnixMs };
     }
   } catch {
     // Said below.
