@@ -4,6 +4,7 @@ import type { Clock } from "../runtime/clock.ts";
 import type { SegmentSummary } from "../schema/segment-meta.ts";
 import { Backlog } from "../storage/bucket/backlog.ts";
 import { ObjectRemover, type SegmentName } from "../storage/bucket/object-remover.ts";
+import type { RemovedObjects } from "../storage/bucket/removed-objects.ts";
 import { SpillGate } from "../storage/bucket/spill-gate.ts";
 import { SWEEP_FIRST_AFTER_MS, SWEEP_INTERVAL_MS, Sweep } from "../storage/bucket/sweep.ts";
 import { Uploader } from "../storage/bucket/uploader.ts";
@@ -19,6 +20,7 @@ export type BucketWorkParts = {
   readonly segmentDir: string;
   readonly catalog: Catalog;
   readonly copies: LocalCopies;
+  readonly removed: RemovedObjects;
   readonly removeFile: (segment: SegmentName) => Promise<void>;
   /** Segments with this many spans are not merged any more. */
   readonly largeSpans: number;
@@ -36,6 +38,7 @@ export interface LocalCopies {
 }
 
 const TICK_MS = 1000;
+const SAVE_REMOVED_MS = 30_000;
 
 /** What is done with the bucket in the background: uploads, deletion, sweeps, the bound on the rest. */
 export class BucketWork {
@@ -43,7 +46,10 @@ export class BucketWork {
   readonly removal: {
     remove(segments: readonly SegmentName[]): Promise<void>;
     isHeld(segment: SegmentName): boolean;
+    /** To be called before the catalog forgets what was removed. */
+    keepRemoved(): Promise<void>;
   };
+  readonly #parts: BucketWorkParts;
   readonly #remover: ObjectRemover;
   readonly #uploader: Uploader;
   readonly #gate: SpillGate;
@@ -51,6 +57,7 @@ export class BucketWork {
   readonly #timers: ReturnType<typeof setInterval>[] = [];
 
   constructor(parts: BucketWorkParts) {
+    this.#parts = parts;
     const { bucket, catalog, log, files, segmentDir, copies } = parts;
     const { store, health, owner } = bucket;
     const { nowUnixMs: nowMs, monotonicMs } = parts.clock;
@@ -64,7 +71,7 @@ export class BucketWork {
       isOwner,
       removeFile: parts.removeFile,
       forgetCopies: async (id) => copies.forget(id),
-      nowMs,
+      removed: parts.removed,
       metrics,
       signal: bucket.signal,
     });
@@ -73,6 +80,7 @@ export class BucketWork {
         for (const segment of segments) await this.#remover.remove(segment);
       },
       isHeld: (segment) => this.#remover.isHeld(segment),
+      keepRemoved: () => parts.removed.save(),
     };
     this.#uploader = new Uploader(
       {
@@ -136,6 +144,7 @@ export class BucketWork {
         this.#uploader.tick();
         void this.#remover.retryLate();
       }, TICK_MS),
+      setInterval(() => void this.#saveRemoved(), SAVE_REMOVED_MS),
       setTimeout(() => void this.#sweep.run(), SWEEP_FIRST_AFTER_MS),
       setInterval(() => void this.#sweep.run(), SWEEP_INTERVAL_MS),
     );
@@ -150,5 +159,16 @@ export class BucketWork {
   async close(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
     await Promise.all([this.#uploader.close(), this.#sweep.close()]);
+    await this.#saveRemoved();
+  }
+
+  /** Those of late uploads and of the sweep. */
+  async #saveRemoved(): Promise<void> {
+    const { removed, log } = this.#parts;
+    try {
+      await removed.save();
+    } catch (error) {
+      log.warn("list of deleted objects not saved, will try again", { error });
+    }
   }
 }

@@ -9,6 +9,7 @@ import { BucketHealth } from "../storage/bucket/bucket-health.ts";
 import { BucketOwner } from "../storage/bucket/bucket-owner.ts";
 import { catalogId } from "../storage/bucket/catalog-id.ts";
 import { segmentKey } from "../storage/bucket/object-keys.ts";
+import { RemovedObjects } from "../storage/bucket/removed-objects.ts";
 import { StoredRedactions } from "../storage/bucket/stored-redactions.ts";
 import type { BucketSettings } from "../storage/settings.ts";
 import { walExtent } from "../storage/wal/wal-extent.ts";
@@ -41,6 +42,7 @@ export class Bucket {
   readonly health: BucketHealth;
   readonly owner: BucketOwner;
   readonly redactions: StoredRedactions;
+  readonly removed: RemovedObjects;
   /** Aborted when the process stops. */
   readonly signal: AbortSignal;
   readonly #parts: BucketParts;
@@ -69,7 +71,13 @@ export class Bucket {
       settings.store,
     );
     const id = await catalogId(parts.files, folders.dataDir);
-    return new Bucket(parts, settings, folders, store, id);
+    const removed = await RemovedObjects.open({
+      files: parts.files,
+      path: joinPath(folders.dataDir, "removed-objects.json"),
+      log: parts.log,
+      nowMs: systemClock.nowUnixMs,
+    });
+    return new Bucket(parts, settings, folders, store, id, removed);
   }
 
   private constructor(
@@ -78,7 +86,9 @@ export class Bucket {
     folders: BucketFolders,
     store: ObjectStore,
     id: string,
+    removed: RemovedObjects,
   ) {
+    this.removed = removed;
     this.#parts = parts;
     this.#folders = folders;
     this.#closing = new AbortController();

@@ -318,6 +318,7 @@ function bucketWork(
     segmentDir: ingest.segmentDir,
     catalog,
     copies,
+    removed: bucket.removed,
     removeFile: (segment) => segments.remove([segment]),
     largeSpans: Math.ceil(ingest.l1Spans / 2),
     log,

@@ -5,6 +5,7 @@ import type { Catalog } from "../catalog/catalog.ts";
 import type { BucketHealth } from "./bucket-health.ts";
 import type { BucketMetrics } from "./metrics.ts";
 import { segmentKey } from "./object-keys.ts";
+import type { RemovedObjects } from "./removed-objects.ts";
 
 export type RemoverParts = {
   readonly catalog: Catalog;
@@ -15,7 +16,7 @@ export type RemoverParts = {
   readonly removeFile: (segment: SegmentName) => Promise<void>;
   /** The cache's copies of it. */
   readonly forgetCopies: (id: string) => Promise<void>;
-  readonly nowMs: () => number;
+  readonly removed: RemovedObjects;
   readonly metrics: Pick<BucketMetrics, "deleted" | "deleteFailed">;
   /** Ends requests under way. */
   readonly signal: AbortSignal;
@@ -23,9 +24,6 @@ export type RemoverParts = {
 
 export type SegmentName = { readonly tenant: string; readonly id: string };
 
-/** An upload that was given up may still arrive for some time. */
-const REMEMBER_MS = 2 * 24 * 3_600_000;
-const MAX_REMEMBERED = 50_000;
 const RETRY_AFTER_MS = 30_000;
 
 /**
@@ -36,8 +34,6 @@ export class ObjectRemover {
   readonly #parts: RemoverParts;
   /** Ids that the bucket may have. */
   readonly #mayExist = new Set<string>();
-  /** When the object was deleted, oldest first. */
-  readonly #removed = new Map<string, number>();
   /** Objects whose deletion failed and that nobody else will ask for again. */
   readonly #late = new Map<string, SegmentName>();
   /** What live segments stand for that the bucket does not have yet, by the catalog's list. */
@@ -63,7 +59,7 @@ export class ObjectRemover {
 
   /** Whether its object was deleted in the last two days. */
   wasRemoved(id: string): boolean {
-    return this.#removed.has(id);
+    return this.#parts.removed.has(id);
   }
 
   /**
@@ -94,6 +90,8 @@ export class ObjectRemover {
 
   /** Deletes an object that came after its segment had left; tried again by `retryLate`. */
   async removeLate(segment: SegmentName): Promise<void> {
+    // The sweep has to find it also when this fails and the process ends.
+    this.#parts.removed.add(segment.id);
     this.#late.set(segment.id, segment);
     await this.removeObject(segment);
     this.#late.delete(segment.id);
@@ -130,17 +128,7 @@ export class ObjectRemover {
     }
     metrics.deleted(1);
     this.#mayExist.delete(segment.id);
-    this.#remember(segment.id);
-  }
-
-  #remember(id: string): void {
-    const now = this.#parts.nowMs();
-    this.#removed.delete(id);
-    this.#removed.set(id, now);
-    for (const [oldest, atMs] of this.#removed) {
-      if (this.#removed.size <= MAX_REMEMBERED && now - atMs < REMEMBER_MS) break;
-      this.#removed.delete(oldest);
-    }
+    this.#parts.removed.add(segment.id);
   }
 
   #heldIds(): ReadonlySet<string> {

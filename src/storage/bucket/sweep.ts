@@ -46,7 +46,7 @@ type Counts = { -readonly [K in keyof SweepResult]: number };
 
 /**
  * Compares the bucket's list with the catalog, slowly. Deletes what is surely redundant: objects
- * that this process deleted before and that came back (a late upload), and those that a segment
+ * that were deleted before and that came back (a late upload), and those that a segment
  * stands for which the bucket has. Everything else that does not fit is reported and left alone.
  */
 export class Sweep {

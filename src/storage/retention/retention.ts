@@ -15,6 +15,8 @@ export type RetentionParts = {
   readonly segments: Pick<SegmentWriter, "remove"> & {
     /** Whether it has to wait although its time has come: only the bucket has what it holds. */
     readonly isHeld?: (segment: { readonly tenant: string; readonly id: string }) => boolean;
+    /** Keeps in mind what was removed; before the catalog forgets it. */
+    readonly keepRemoved?: () => Promise<void>;
   };
   readonly changes: Pick<Compactor, "exclusive" | "extract" | "retire" | "discard">;
   readonly policyOf: (tenant: string) => TenantPolicy;
@@ -224,6 +226,7 @@ export class Retention {
     }
     if (deleted.length > 0) {
       reached("deletion:all-gone");
+      await segments.keepRemoved?.();
       await catalog.forget(deleted);
       reached("deletion:forgotten");
       metrics.deleted(deleted.length);

@@ -13,6 +13,7 @@ import { BucketOwner } from "../../../src/storage/bucket/bucket-owner.ts";
 import type { SweepResult } from "../../../src/storage/bucket/metrics.ts";
 import { segmentKey } from "../../../src/storage/bucket/object-keys.ts";
 import { ObjectRemover } from "../../../src/storage/bucket/object-remover.ts";
+import { RemovedObjects } from "../../../src/storage/bucket/removed-objects.ts";
 import { Sweep } from "../../../src/storage/bucket/sweep.ts";
 import { Uploader } from "../../../src/storage/bucket/uploader.ts";
 import type { Catalog } from "../../../src/storage/catalog/catalog.ts";
@@ -86,6 +87,8 @@ export async function setUpBucket(options: BucketOptions = {}) {
   const isOwner = () => owner.check();
   const writer = new SegmentWriter({ files, segmentDir, newId: ulidSource(Date.now), nowMs });
   const forgotten: string[] = [];
+  const removedPath = path.join(dir, "removed-objects.json");
+  const removed = await RemovedObjects.open({ files, path: removedPath, log, nowMs });
   const remover = new ObjectRemover({
     catalog,
     store,
@@ -93,7 +96,7 @@ export async function setUpBucket(options: BucketOptions = {}) {
     isOwner,
     removeFile: (segment) => writer.remove([segment]),
     forgetCopies: async (id) => void forgotten.push(id),
-    nowMs,
+    removed,
     metrics,
     signal: closing.signal,
   });
@@ -179,6 +182,8 @@ export async function setUpBucket(options: BucketOptions = {}) {
     health,
     owner,
     remover,
+    removed,
+    removedPath,
     backlog,
     uploader,
     sweep,

@@ -1,7 +1,7 @@
 import fs from "node:fs";
 import { expect, test } from "vitest";
 import { segmentKey } from "../../../src/storage/bucket/object-keys.ts";
-import { HOUR_MS, setUpBucket, signal } from "./bucket-support.ts";
+import { HOUR_MS, setUpBucket, signal, switchable } from "./bucket-support.ts";
 
 test("a removed segment leaves disk, cache and bucket; of one that was never stored nothing is asked", async () => {
   const bucket = await setUpBucket();
@@ -74,4 +74,68 @@ test("the sweep deletes late uploads and what stored segments stand for, and rep
   for (const name of [segmentKey(missing), segmentKey(changed), "note.txt"]) {
     expect(log).toContain(name);
   }
+});
+
+test("what was deleted is known after a restart, for two days: a late upload goes, and is not reported", async () => {
+  const first = await setUpBucket();
+  const [late, later] = [await first.add(10), await first.add(10)];
+  await first.upload();
+  await first.catalog.commit({ remove: [late.id, later.id] });
+  for (const one of [late, later]) await first.remover.remove(one);
+  await first.removed.save();
+  await first.catalog.forget([late.id, later.id]);
+
+  const put = (segment: typeof late) =>
+    first.plain.put(segmentKey(segment), new Uint8Array(1), { ifAbsent: false, signal });
+  await put(late);
+  const second = await setUpBucket({ dir: first.dir, store: first.plain });
+  second.clock.wallMs += 25 * HOUR_MS;
+  await second.sweep.run();
+  expect(second.sweeps).toEqual([expect.objectContaining({ deleted: 1, unknown: 0 })]);
+  expect(await first.plain.head(segmentKey(late), { signal })).toBeUndefined();
+  await second.removed.save();
+
+  await put(later);
+  const third = await setUpBucket({ dir: first.dir, store: first.plain });
+  third.clock.wallMs += 49 * HOUR_MS;
+  // Since the next deletion what is older than two days is dropped.
+  third.removed.add("0".repeat(26));
+  expect(third.removed.has(later.id)).toBe(false);
+  await third.sweep.run();
+  expect(third.sweeps).toEqual([expect.objectContaining({ deleted: 0, unknown: 1 })]);
+});
+
+test("a late upload that could not be deleted is left to the sweep of the next process", async () => {
+  const { state, wrap } = switchable();
+  const first = await setUpBucket({ wrap });
+  const late = await first.add(10);
+  await first.upload();
+  await first.catalog.commit({ remove: [late.id] });
+  await first.catalog.forget([late.id]);
+  state.away = true;
+  await expect(first.remover.removeLate(late)).rejects.toMatchObject({ kind: "unavailable" });
+  await first.removed.save();
+  const second = await setUpBucket({ dir: first.dir, store: first.plain });
+  await second.sweep.run();
+  expect(second.sweeps).toEqual([expect.objectContaining({ deleted: 1 })]);
+  expect(await first.plain.head(segmentKey(late), { signal })).toBeUndefined();
+});
+
+test("a damaged list of what was deleted is named and passed over; a long one is bounded", async () => {
+  const bucket = await setUpBucket();
+  const reopened = async (text: string) => {
+    fs.writeFileSync(bucket.removedPath, text);
+    return await setUpBucket({ dir: bucket.dir, store: bucket.plain });
+  };
+  const id = "0".repeat(26);
+  for (const bad of ["", "{", "{}", "[1]", `[["x", 1]]`, `[["${id}", null]]`]) {
+    const { removed, lines } = await reopened(bad);
+    expect(removed.has(id)).toBe(false);
+    expect(lines.filter((line) => line.includes("not read"))).toHaveLength(1);
+  }
+  const { removed } = await reopened(JSON.stringify([[id, bucket.clock.wallMs]]));
+  expect(removed.has(id)).toBe(true);
+  for (let n = 1; n <= 50_000; n++) removed.add(String(n).padStart(26, "0"));
+  expect(removed.has(id)).toBe(false);
+  expect(removed.has("1".padStart(26, "0"))).toBe(true);
 });
