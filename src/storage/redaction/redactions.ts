@@ -103,8 +103,8 @@ export class Redactions {
   readonly #abort = new AbortController();
   /** Of redactions whose traces no segment holds: the log may have them before this. */
   readonly #walTargets = new Map<string, Lsn>();
-  /** Since when (Unix milliseconds) neither segments nor the log have them. */
-  readonly #goneSince = new Map<string, number>();
+  /** Of redactions whose traces neither segments nor the log have: what else may have them. */
+  readonly #replaced = new Map<string, Replaced>();
   /** By redaction; not in the catalog yet. */
   readonly #removedSpans = new Map<string, number>();
   #savedMs: number;
@@ -283,12 +283,15 @@ export class Redactions {
   async #isGone(redaction: Redaction): Promise<boolean> {
     const { id, tenant } = redaction;
     if (!(await this.#hasLeft(redaction))) {
-      this.#goneSince.delete(id);
+      this.#replaced.delete(id);
       return false;
     }
-    const since = this.#goneSince.get(id) ?? this.#parts.nowMs();
-    this.#goneSince.set(id, since);
-    return this.#filesOf(tenant, since) === 0;
+    const replaced = this.#replaced.get(id) ?? {
+      sinceUnixMs: this.#parts.nowMs(),
+      segmentIds: this.#waitingFiles(tenant),
+    };
+    this.#replaced.set(id, replaced);
+    return this.#filesLeft(tenant, replaced) === 0;
   }
 
   /** Whether neither segments nor the write-ahead log hold spans of it that came before now. */
@@ -324,7 +327,7 @@ export class Redactions {
     reached("redaction:done");
     this.#removedSpans.delete(id);
     this.#walTargets.delete(id);
-    this.#goneSince.delete(id);
+    this.#replaced.delete(id);
     log.info("redacted traces removed", { tenant, redaction: id, traceCount, removedSpans });
   }
 
@@ -381,35 +384,29 @@ export class Redactions {
     const { traceIds: _, ...shown } = redaction;
     const { deleteGraceMs, deleteIntervalMs } = this.#settings;
     const { id, tenant, doneUnixMs } = redaction;
-    const goneSince = this.#goneSince.get(id);
+    const replaced = this.#replaced.get(id);
     return {
       ...shown,
       removedSpans: redaction.removedSpans + (this.#removedSpans.get(id) ?? 0),
       segmentsLeft: this.#segmentsOf(redaction).length,
-      filesLeft:
-        doneUnixMs === undefined ? this.#filesOf(tenant, goneSince ?? this.#parts.nowMs()) : 0,
-      filesDeletedByUnixMs: goneSince && goneSince + deleteGraceMs + deleteIntervalMs,
+      filesLeft: doneUnixMs === undefined ? this.#filesLeft(tenant, replaced) : 0,
+      filesDeletedByUnixMs: replaced && replaced.sinceUnixMs + deleteGraceMs + deleteIntervalMs,
     };
   }
 
-  /** Files of segments that left the catalog, made before then. */
-  #filesOf(tenant: string, unixMs: number): number {
-    const before = ulidTime(unixMs);
-    return this.#parts.catalog
-      .deletable(0)
-      .filter((one) => one.tenant === tenant && one.id < before).length;
+  /** Of segments that left the catalog and whose files are not deleted yet, whatever the clock says. */
+  #waitingFiles(tenant: string): ReadonlySet<string> {
+    const waiting = this.#parts.catalog.deletable(Number.NEGATIVE_INFINITY);
+    return new Set(waiting.filter((one) => one.tenant === tenant).map(({ id }) => id));
+  }
+
+  /** Without `replaced` any of those that wait may have the traces. */
+  #filesLeft(tenant: string, replaced: Replaced | undefined): number {
+    const waiting = this.#waitingFiles(tenant);
+    if (replaced === undefined) return waiting.size;
+    return [...replaced.segmentIds].filter((id) => waiting.has(id)).length;
   }
 }
 
-const ULID_TIME_DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-
-/** What ids made from the next millisecond on begin with, or are after. */
-function ulidTime(unixMs: number): string {
-  let time = Math.floor(unixMs) + 1;
-  let digits = "";
-  for (let i = 0; i < 10; i++) {
-    digits = ULID_TIME_DIGITS[time % 32]! + digits;
-    time = Math.floor(time / 32);
-  }
-  return digits;
-}
+/** What had left the catalog when the traces had left segments and log, and when that was. */
+type Replaced = { readonly sinceUnixMs: number; readonly segmentIds: ReadonlySet<string> };

@@ -238,6 +238,20 @@ test("one is applied at a time, and one that was given up hides nothing", async 
   expect(catalog.redactions()).toEqual([]);
 });
 
+test("it is not done sooner when the clock was set back", async () => {
+  const { redactions, catalog, state, rewrite, advance } = await setUp([segment("Z".repeat(26))]);
+  const { redaction } = await redactions.apply(REQUEST, signal);
+  await rewrite("Z".repeat(26), segment(OLD_B), 1);
+  state.oldestLsn = 100;
+  advance(-3_600_000);
+  await redactions.tick();
+  const now = () => redactions.get(TENANT, redaction!.id)!;
+  expect([now().state, now().filesLeft]).toEqual(["hiding", 1]);
+  await catalog.forget(["Z".repeat(26)]);
+  await redactions.tick();
+  expect([now().state, now().filesLeft]).toEqual(["done", 0]);
+});
+
 test("files that were replaced are counted until they are deleted", async () => {
   const [a, b] = [OLD_A, OLD_B];
   const [c, d] = ["C".padStart(26, "0"), "D".padStart(26, "0")];
