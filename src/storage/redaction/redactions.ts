@@ -114,6 +114,8 @@ export class Redactions {
   #isKept = false;
   #applying = false;
   #checking: Promise<void> | undefined;
+  /** Told once, not with every try. */
+  #isFailing = false;
 
   constructor(parts: RedactionParts, settings: RedactionSettings) {
     this.#parts = parts;
@@ -250,8 +252,12 @@ export class Redactions {
   tick(): Promise<void> {
     if (this.#abort.signal.aborted) return Promise.resolve();
     this.#checking ??= this.#check()
+      .then(() => {
+        this.#isFailing = false;
+      })
       .catch((error) => {
-        if (this.#abort.signal.aborted) return;
+        if (this.#abort.signal.aborted || this.#isFailing) return;
+        this.#isFailing = true;
         this.#parts.log.warn("redactions not followed, will try again", { error });
       })
       .finally(() => {
