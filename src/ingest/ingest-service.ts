@@ -114,10 +114,23 @@ export class IngestService implements Ingest {
         this.#parts.metrics.refused(tenant, e.reason, e.spanCount, e.protobufBytes);
         // Replay and the L1 builder must leave it out as well, whatever the limits are then; whoever
         // is told of the refusal can rely on it. When the disk fails now, only that is lost.
-        await this.#parts.wal.appendVoid([appended.lsn]).durable.catch(() => {});
+        await this.#void(appended).catch(() => {});
       }
       throw e;
     }
+  }
+
+  /** In its turn like a record, so that the log can be released to its end also when no other comes. */
+  #void({ lsn }: WalAppend): Promise<void> {
+    const { durable, endLsn } = this.#parts.wal.appendVoid([lsn]);
+    const turn = this.#handedOver;
+    this.#handedOver = turn
+      .then(() => durable)
+      .then(
+        () => this.#parts.cutter.handed(endLsn),
+        () => {},
+      );
+    return durable;
   }
 
   #handOver(

@@ -94,6 +94,8 @@ export async function replay(
     if (channel.heldBytes >= CUT_BYTES) await cut(channel.heldBytes < settings.maxHeldBytes);
   }
   await drain();
+  // With what follows the last record, of those that were refused: nothing is appended meanwhile.
+  cutter.handed(Math.max(fromLsn, wal.nextLsn));
   await cut(true);
   return { records, spans, quarantined };
 }

@@ -65,6 +65,11 @@ async function push(n: number, spans: SpanInit[] = spansOf(n)): Promise<void> {
   expect((await pintail.push(body)).status).toBe(200);
 }
 
+/** Leaves a record in the log that is in no segment. */
+async function pushRefused(): Promise<void> {
+  expect((await pintail.push(new Uint8Array([0xff, 0xff, 0xff]))).status).toBe(400);
+}
+
 /** Everything that the read paths tell of the redacted traces and their values. */
 async function answers(): Promise<Record<string, string>> {
   const range = `start=${Math.floor(START_MS / 1000) - 60}&end=${Math.floor(START_MS / 1000) + 600}`;
@@ -196,11 +201,14 @@ test("from the moment it is applied no way to read tells of them", async () => {
     ...{ query: `{ span.tenant.id = "acme" }`, reason: "card numbers", requestedBy: "kim" },
     ...{ traceCount: 3, spanCount: 6 },
   });
+  await pushRefused();
 }, 60_000);
 
 test("it goes on after a restart, to the last segment and record", async () => {
   await restart();
   expect(withSecret(await answers())).toEqual([]);
+  // The log's last record, with no other behind it.
+  await pushRefused();
   const rewritten = () =>
     eventually(
       "segments and log without them",

@@ -128,6 +128,17 @@ test("what the worker refuses is not replayed, and its reason is counted", async
   expect(await replayed()).toEqual([[1], [3]]);
 });
 
+test("what marks a refused record is handed over in its turn, so that the log can go to its end", async () => {
+  const { service, wal, worker, handed } = await setUp();
+  worker.answer = ({ body }) => (new Uint8Array(body)[0] === 2 ? LIMITED : DECODED);
+  await Promise.allSettled([1, 2, 3].map((n) => service.push(request([n]))));
+  await expect(service.push(request([2]))).rejects.toMatchObject({ kind: "limited" });
+  await new Promise((done) => setTimeout(done));
+  expect(handed).toEqual([...handed].sort((a, b) => a - b));
+  expect(handed).toHaveLength(6);
+  expect(handed.at(-1)).toBe(wal.nextLsn);
+});
+
 test("a record whose write fails never reaches the worker; a hint says when to try again", async () => {
   const { service, worker, handed, replayed, files } = await setUp();
   await service.push(request([1]));

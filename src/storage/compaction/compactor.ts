@@ -344,7 +344,7 @@ export class Compactor {
     // L0 that a rebuilt catalog took in again are merged when others come.
     if (cutTo <= releasedTo) return false;
     // Only refused records: nothing to build, but the WAL can go.
-    if (l0.length === 0) return cutTo - releasedTo > EMPTY_RANGE_BYTES;
+    if (l0.length === 0) return cutTo - releasedTo > (this.#isHiding() ? 0 : EMPTY_RANGE_BYTES);
     if (cutTo - releasedTo > this.#settings.l1WalBytes) return true;
     const oldestMs = Math.min(...l0.map((s) => s.createdUnixMs));
     return (
@@ -352,6 +352,11 @@ export class Compactor {
       sum(l0) >= this.#settings.l1Spans ||
       this.#parts.nowMs() - oldestMs >= this.#settings.l1AfterMs
     );
+  }
+
+  /** What was redacted has to leave the log, whatever is behind it. */
+  #isHiding(): boolean {
+    return this.#parts.catalog.redactions().some(({ state }) => state === "hiding");
   }
 
   #l0(): SegmentSummary[] {
@@ -589,7 +594,7 @@ export class Compactor {
 
 const NO_TRACES: ReadonlySet<string> = new Set();
 
-/** Refused records alone keep at most this much of the WAL. */
+/** Refused records alone keep at most this much of the WAL, and none while traces are hidden. */
 const EMPTY_RANGE_BYTES = 16 * 1024 * 1024;
 
 function sum(segments: readonly SegmentSummary[]): number {

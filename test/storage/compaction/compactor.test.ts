@@ -276,6 +276,19 @@ test("a range of refused records alone is released once it is large", async () =
   expect(released).toEqual([17 * 1024 * 1024]);
 });
 
+test("a range of refused records alone is released at once while something is redacted", async () => {
+  const { catalog, released, tick } = setUp();
+  await catalog.commit({ cutTo: 100 });
+  await tick();
+  expect(released).toEqual([]);
+  await catalog.commit({ redactions: [redaction("hiding", [TRACE])] });
+  await tick();
+  expect(released).toEqual([100]);
+  await catalog.commit({ redactions: [redaction("done", [])], cutTo: 200 });
+  await tick();
+  expect(released).toEqual([100]);
+});
+
 test("small segments are merged and replaced in one commit", async () => {
   const { catalog, jobs, thread, tick } = setUp();
   const small = [1, 2, 3].map(() => segment({ rowCount: 20 }));
