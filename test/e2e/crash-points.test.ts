@@ -89,7 +89,9 @@ const WITHOUT_CATALOG: readonly Failpoint[] = [
 ];
 const HASTY = resolve(import.meta.dirname, "../support/hasty-clock.ts");
 const BASE_MS = Date.now();
-const UNTIL_KILLED_MS = 30_000;
+/** On a machine that has much else to do. */
+const UNTIL_KILLED_MS = 60_000;
+const SETTLE_MS = 60_000;
 /** More processes at a time would only wait for each other. */
 const PARALLEL = 2;
 
@@ -237,6 +239,7 @@ class Rig implements AsyncDisposable {
       }),
       ({ l0, waiting, segments, files, objects, hiding }) =>
         l0 + waiting + hiding === 0 && (objects ?? files) === segments && files <= segments,
+      SETTLE_MS,
     );
   }
 
