@@ -92,6 +92,9 @@ function statusLines(status: RedactionStatus): string[] {
           ["segments to go", String(status.segmentsLeft)],
           ["replaced files", String(status.filesLeft)],
         ] satisfies [string, string][])),
+    ...(status.quarantinedPieces > 0
+      ? ([["not searched", quarantineText(status.quarantinedPieces)]] satisfies [string, string][])
+      : []),
     ...(filesDeletedByUnixMs === undefined
       ? []
       : ([["deleted by", timeText(filesDeletedByUnixMs)]] satisfies [string, string][])),
@@ -99,6 +102,10 @@ function statusLines(status: RedactionStatus): string[] {
       ? []
       : ([["done", timeText(doneUnixMs)]] satisfies [string, string][])),
   ]);
+}
+
+function quarantineText(pieces: number): string {
+  return `${pieces} unreadable pieces of the write-ahead log, in its quarantine folder`;
 }
 
 /** What comes from a person is shown on one line, without what a terminal would obey. */

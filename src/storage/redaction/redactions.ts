@@ -46,6 +46,7 @@ export type RedactionParts = {
     /** Begins a new file soon, so that the files before can be released. */
     roll(): void;
     release(before: Lsn): Promise<void>;
+    counts(): { readonly quarantined: { readonly kept: number } };
   };
   readonly newId: () => string;
   readonly nowMs: () => number;
@@ -81,6 +82,11 @@ export type RedactionStatus = Omit<Redaction, "traceIds"> & {
   readonly segmentsLeft: number;
   /** Files (with a bucket, objects) of segments that were replaced and wait for their deletion. */
   readonly filesLeft: number;
+  /**
+   * Pieces of the log that could not be read and were put aside, of all tenants. No query reads them
+   * and no redaction searches them: whoever must be sure has to delete them.
+   */
+  readonly quarantinedPieces: number;
   /** When they are deleted at the latest; known once no segment and no log holds the traces. */
   readonly filesDeletedByUnixMs: number | undefined;
 };
@@ -395,6 +401,7 @@ export class Redactions {
       ...shown,
       removedSpans: redaction.removedSpans + (this.#removedSpans.get(id) ?? 0),
       segmentsLeft: this.#segmentsOf(redaction).length,
+      quarantinedPieces: this.#parts.wal.counts().quarantined.kept,
       filesLeft: doneUnixMs === undefined ? this.#filesLeft(tenant, replaced) : 0,
       filesDeletedByUnixMs: replaced && replaced.sinceUnixMs + deleteGraceMs + deleteIntervalMs,
     };

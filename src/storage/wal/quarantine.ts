@@ -17,6 +17,7 @@ export class Quarantine {
   #usedBytes: number | undefined;
   #savedBytes = 0;
   #savedCount = 0;
+  #foundCount = 0;
   #failedCount = 0;
 
   constructor(files: Files, walDir: string, maxBytes: number) {
@@ -26,9 +27,16 @@ export class Quarantine {
     this.#maxBytes = maxBytes;
   }
 
-  /** Pieces put aside since the start, and pieces that could not be. */
-  get counts(): { saved: number; savedBytes: number; failed: number } {
+  /** Counts what earlier processes put aside; a folder that cannot be read counts as empty. */
+  async open(): Promise<void> {
+    const names = await this.#files.list(this.#dir).catch(() => []);
+    this.#foundCount = names.filter((name) => name.endsWith(".bin")).length;
+  }
+
+  /** Pieces put aside since the start, and pieces that could not be; `kept`: also those of before. */
+  get counts(): { saved: number; savedBytes: number; failed: number; kept: number } {
     return {
+      kept: this.#foundCount + this.#savedCount,
       saved: this.#savedCount,
       savedBytes: this.#savedBytes,
       failed: this.#failedCount,

@@ -49,7 +49,7 @@ export type WalCounts = {
   readonly queuedBytes: number;
   readonly fileCount: number;
   readonly fileBytes: number;
-  readonly quarantined: { saved: number; savedBytes: number; failed: number };
+  readonly quarantined: { saved: number; savedBytes: number; failed: number; kept: number };
 };
 
 type Queued = {
@@ -101,6 +101,7 @@ export class Wal {
     const { files, dir, recoverFrom, startAtLeast } = parts;
     await files.mkdir(dir);
     const quarantine = new Quarantine(files, dir, all.maxQuarantineBytes);
+    await quarantine.open();
     const found = await recoverWal(files, dir, recoverFrom, startAtLeast, quarantine);
     const writer = new WalWriter(files, dir, all.maxFileBytes, found.files);
     // Left over when the process ended between a commit and the removal. A failure costs space only.

@@ -42,6 +42,7 @@ async function setUp(segments: readonly SegmentMeta[]) {
     cuts: 0,
     onCut: async () => {},
     failCut: false,
+    quarantined: 0,
   };
   let ids = 0;
   const parts = {
@@ -63,6 +64,7 @@ async function setUp(segments: readonly SegmentMeta[]) {
       release: async (before: number) => {
         state.released.push(before);
       },
+      counts: () => ({ quarantined: { kept: state.quarantined } }),
     },
     newId: () => `01REDACTION${String(ids++).padStart(15, "0")}`,
     nowMs: () => nowMs,
@@ -100,15 +102,18 @@ test("a dry run counts and changes nothing", async () => {
 });
 
 test("applying hides the traces in one commit and records who asked and why", async () => {
-  const { redactions, catalog } = await setUp([segment("A")]);
+  const { redactions, catalog, state } = await setUp([segment("A")]);
   const { redaction } = await redactions.apply(REQUEST, signal);
   expect(catalog.segment("A")?.hiddenTraces).toEqual([idOf(1), idOf(2)]);
   expect(redaction).toEqual({
     ...{ id: redaction!.id, tenant: TENANT, query: "{}", requestedBy: "kim", reason: "gdpr" },
     ...{ createdUnixMs: 1_000_000, traceCount: 2, spanCount: 5, state: "hiding", removedSpans: 0 },
     ...{ doneUnixMs: undefined, segmentsLeft: 1, filesDeletedByUnixMs: undefined, filesLeft: 0 },
+    quarantinedPieces: 0,
   });
   expect(redactions.get(TENANT, redaction!.id)).toEqual(redaction);
+  state.quarantined = 2;
+  expect(redactions.get(TENANT, redaction!.id)?.quarantinedPieces).toBe(2);
   expect(redactions.get("other", redaction!.id)).toBeUndefined();
   expect(redactions.list("other")).toEqual([]);
 });

@@ -194,10 +194,13 @@ test("a quarantined record rests in its folder with the reason", async () => {
   await wal.quarantine(record, "again");
   const saved = fs.readdirSync(path.join(dir, "quarantine")).sort();
   expect(saved).toEqual(["0000000000000000.bin", "0000000000000000.txt"]);
-  expect(wal.counts().quarantined.saved).toBe(1);
+  expect(wal.counts().quarantined).toMatchObject({ saved: 1, kept: 1 });
   const bytes = fs.readFileSync(path.join(dir, "quarantine", "0000000000000000.bin"));
   expect(bytes.equals(fs.readFileSync(path.join(dir, "0000000000000000.wal")))).toBe(true);
   await wal.close();
+  const again = await openWal(dir);
+  expect(again.counts().quarantined).toMatchObject({ saved: 0, kept: 1 });
+  await again.close();
 });
 
 test("the quarantine stays within its bound", async () => {
