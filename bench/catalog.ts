@@ -88,6 +88,10 @@ async function prepare(name: string, count: number, anew: boolean): Promise<stri
 }
 
 async function measure(dir: string, runs: number): Promise<CatalogMeasures> {
-  const { stdout } = await promisify(execFile)(process.execPath, [MEASURE, dir, String(runs)]);
+  // With what the launcher sets.
+  const flags = process.versions.bun ? [] : ["--max-semi-space-size=1"];
+  const env = { MALLOC_ARENA_MAX: "2", MALLOC_MMAP_THRESHOLD_: "1048576", ...process.env };
+  const args = [...flags, MEASURE, dir, String(runs)];
+  const { stdout } = await promisify(execFile)(process.execPath, args, { env });
   return JSON.parse(stdout) as CatalogMeasures;
 }

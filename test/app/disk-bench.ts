@@ -205,6 +205,7 @@ function withFaults(database: WritableDatabase, full: { catalog: FullCatalog }):
       if (full.catalog !== "unwritten") await database.transaction(statements);
       if (full.catalog !== "no") throw new Error("IO Error: no space left on device");
     },
+    releaseBuffers: database.releaseBuffers.bind(database),
     [Symbol.asyncDispose]: () => database[Symbol.asyncDispose](),
   };
 }

@@ -267,6 +267,23 @@ test("a transaction takes effect whole or not at all", async () => {
   await written[Symbol.asyncDispose]();
 });
 
+test("what was read of a file is let go, and the limit is what it was", async () => {
+  const file = path.join(root, "large.duckdb");
+  await using written = await open({ path: file });
+  await written.transaction(["CREATE TABLE t AS SELECT random() AS a FROM range(3000000)"]);
+  const held = async () => Number((await written.rows(HELD))[0]?.[0]);
+  const limit = () => written.rows("SELECT current_setting('memory_limit')");
+  const before = await limit();
+  await written.rows("SELECT sum(a) FROM t");
+  expect(await held()).toBeGreaterThan(16 * 1024 * 1024);
+  await written.releaseBuffers();
+  expect(await held()).toBeLessThan(12 * 1024 * 1024);
+  expect(await limit()).toEqual(before);
+  expect(await written.rows("SELECT count(*) FROM t")).toEqual([[3000000n]]);
+});
+
+const HELD = "SELECT sum(memory_usage_bytes)::BIGINT FROM duckdb_memory()";
+
 test("a file that is no database is corrupt, and a read-only one takes no writes", async () => {
   const file = path.join(root, "no.duckdb");
   fs.writeFileSync(file, "x".repeat(20_000));

@@ -57,6 +57,8 @@ export interface WritableDatabase extends Database {
    * rejects, except that after `unavailable` the disk may hold either.
    */
   transaction(statements: readonly string[]): Promise<void>;
+  /** Gives back the memory that holds what was read; it is read again when it is asked for. */
+  releaseBuffers(): Promise<void>;
 }
 
 /** A database in memory that takes tables from queries for the time that they run. */

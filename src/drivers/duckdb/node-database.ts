@@ -90,7 +90,8 @@ async function open(settings: DatabaseSettings, sandbox: SandboxSettings | undef
     throw duckdbError(e);
   }
   const inMemory = settings.path === undefined && settings.readOnly !== true;
-  return new NodeDatabase(pool, sandbox !== undefined, inMemory);
+  const { memoryLimitBytes } = settings;
+  return new NodeDatabase(pool, { sandboxed: sandbox !== undefined, inMemory, memoryLimitBytes });
 }
 
 async function openInstance(settings: DatabaseSettings, statements: readonly string[]) {
@@ -129,17 +130,29 @@ function settingStatements(
   return values.map(([name, value]) => `SET GLOBAL ${name} = ${quoteSetting(value)}`);
 }
 
+/** For a moment no more than this is held: with a lower limit DuckDB evicts its buffers. */
+const RELEASED_BYTES = 8 * 1024 * 1024;
+
 class NodeDatabase implements WritableDatabase, ScratchDatabase {
   readonly #pool: ConnectionPool;
   readonly #sandboxed: boolean;
   readonly #inMemory: boolean;
+  readonly #memoryLimitBytes: number;
   /** Scratch tables to be dropped. */
   readonly #unwantedTables = new Set<string>();
 
-  constructor(pool: ConnectionPool, sandboxed: boolean, inMemory: boolean) {
+  constructor(
+    pool: ConnectionPool,
+    options: {
+      readonly sandboxed: boolean;
+      readonly inMemory: boolean;
+      readonly memoryLimitBytes: number;
+    },
+  ) {
     this.#pool = pool;
-    this.#sandboxed = sandboxed;
-    this.#inMemory = inMemory;
+    this.#sandboxed = options.sandboxed;
+    this.#inMemory = options.inMemory;
+    this.#memoryLimitBytes = options.memoryLimitBytes;
   }
 
   async rows(sql: string, options: QueryOptions = {}): Promise<SqlValue[][]> {
@@ -252,6 +265,18 @@ class NodeDatabase implements WritableDatabase, ScratchDatabase {
         // A failed COMMIT has ended the transaction by itself.
         await duckdb.query(connection, "ROLLBACK").catch(() => {});
         throw e;
+      }
+    });
+  }
+
+  releaseBuffers(): Promise<void> {
+    return this.#run({}, async (connection) => {
+      try {
+        await duckdb.query(connection, `SET GLOBAL memory_limit = '${RELEASED_BYTES}B'`);
+      } catch {
+        // More than that is in use: it evicted what it could.
+      } finally {
+        await duckdb.query(connection, `SET GLOBAL memory_limit = '${this.#memoryLimitBytes}B'`);
       }
     });
   }

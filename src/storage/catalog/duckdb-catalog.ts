@@ -479,6 +479,8 @@ class DuckdbCatalog implements Catalog {
     this.#reader = reader;
     this.#state = state;
     this.#doubtful = false;
+    // All of the file went through its buffers, and little of it is read again.
+    await this.#database.releaseBuffers();
   }
 
   async #readNewestDetails(segments: readonly CatalogSegment[]): Promise<void> {

@@ -147,6 +147,7 @@ test("a failed commit changes nothing, and the next one works", async () => {
       return {
         rows: database.rows.bind(database),
         chunks: database.chunks.bind(database),
+        releaseBuffers: database.releaseBuffers.bind(database),
         transaction: (statements) =>
           database.transaction(fail ? [...statements, "SELECT error('full')"] : statements),
         [Symbol.asyncDispose]: () => database[Symbol.asyncDispose](),
