@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import type { CatalogMeasures } from "./catalog/measure-catalog.ts";
 import { SyntheticSegments } from "./catalog/synthetic-segments.ts";
+import { LAUNCHER_ENV, LAUNCHER_FLAGS } from "./support/as-launched.ts";
 import { openCatalogOf } from "./support/data-folder.ts";
 import { type BenchResult, expectTrue, mebibytesFigure, summaryFigure } from "./support/figures.ts";
 import type { BenchOptions } from "./support/options.ts";
@@ -88,10 +89,8 @@ async function prepare(name: string, count: number, anew: boolean): Promise<stri
 }
 
 async function measure(dir: string, runs: number): Promise<CatalogMeasures> {
-  // With what the launcher sets.
-  const flags = process.versions.bun ? [] : ["--max-semi-space-size=1"];
-  const env = { MALLOC_ARENA_MAX: "2", MALLOC_MMAP_THRESHOLD_: "1048576", ...process.env };
-  const args = [...flags, MEASURE, dir, String(runs)];
+  const env = { ...LAUNCHER_ENV, ...process.env };
+  const args = [...LAUNCHER_FLAGS, MEASURE, dir, String(runs)];
   const { stdout } = await promisify(execFile)(process.execPath, args, { env });
   return JSON.parse(stdout) as CatalogMeasures;
 }

@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { freePorts } from "../../test/support/free-ports.ts";
+import { LAUNCHER_ENV, LAUNCHER_FLAGS } from "./as-launched.ts";
 import { HttpClient } from "./http-get.ts";
 import type { RuntimeName } from "./options.ts";
 import { type ProcessUsage, processUsage } from "./process-usage.ts";
@@ -62,12 +63,10 @@ export class ServerProcess {
     const [command, ...flags] = commandOf(options.runtime);
     const child = spawn(command!, [...flags, options.entry ?? MAIN, `-config.file=${file}`], {
       cwd: ROOT,
-      // As the launcher starts it: queries hold threads of the pool.
-      // What the launcher sets.
+      // As the launcher starts it; queries hold threads of the pool.
       env: {
         NODE_COMPILE_CACHE: fileURLToPath(new URL("../../.runtime/compile-cache", import.meta.url)),
-        MALLOC_ARENA_MAX: "2",
-        MALLOC_MMAP_THRESHOLD_: "1048576",
+        ...LAUNCHER_ENV,
         ...process.env,
         UV_THREADPOOL_SIZE: "16",
         PINTAIL_LOG_LEVEL: "info",
@@ -151,8 +150,7 @@ export class ServerProcess {
 function commandOf(runtime: RuntimeName): string[] {
   switch (runtime) {
     case "node":
-      // As the launcher does.
-      return [process.execPath, "--disable-warning=ExperimentalWarning", "--max-semi-space-size=1"];
+      return [process.execPath, "--disable-warning=ExperimentalWarning", ...LAUNCHER_FLAGS];
     case "bun":
       return [process.env.PINTAIL_BUN || "bun"];
     case "deno":

@@ -65,6 +65,7 @@ export function observationStatement(
     return columns === undefined ? [] : [{ ...source, columns }];
   });
   if (parts.length === 0) return undefined;
+  const { sql: bucket, bucketOf } = gridBuckets(grid);
   const layout = {
     ...layoutOf(
       stage,
@@ -72,7 +73,7 @@ export function observationStatement(
     ),
     hashes: stage.by.map((_, field) => hashes[field]),
     hasExemplar: withExemplars,
-    bucketOf: gridBuckets(grid).bucketOf,
+    bucketOf,
   };
   const selects = parts.flatMap(({ columns, ...source }) => {
     // Of segments in a bucket every column that the text names is fetched.
@@ -81,7 +82,7 @@ export function observationStatement(
     return rowSets(stage, grid, source).map(({ segments, inGrid, isShort }) => {
       const where = inGrid ? source.where : `${source.where} AND ${startInGridSql(grid)}`;
       const rows = `(SELECT ${inner} FROM ${source.from(segments)} WHERE ${where})`;
-      return groupedSql(stage, { rows, bucket: gridBuckets(grid).sql, isShort }, layout, columns);
+      return groupedSql(stage, { rows, bucket, isShort }, layout, columns);
     });
   });
   return { sql: prelude + selects.join("\nUNION ALL\n"), layout };

@@ -82,13 +82,13 @@ export type RedactionStatus = Omit<Redaction, "traceIds"> & {
   readonly segmentsLeft: number;
   /** Files (with a bucket, objects) of segments that were replaced and wait for their deletion. */
   readonly filesLeft: number;
+  /** When these are deleted at the latest; known from when no segment and no log has the traces till done. */
+  readonly filesDeletedByUnixMs: number | undefined;
   /**
    * Pieces of the log that could not be read and were put aside, of all tenants. No query reads them
    * and no redaction searches them: whoever must be sure has to delete them.
    */
   readonly quarantinedPieces: number;
-  /** When they are deleted at the latest; known once no segment and no log holds the traces. */
-  readonly filesDeletedByUnixMs: number | undefined;
 };
 
 const EXAMPLES = 10;
@@ -366,8 +366,10 @@ export class Redactions {
     const done = this.#lastCommit.then(async () => {
       const all = new Map([...catalog.redactions(), ...changed].map((one) => [one.id, one]));
       if (all.size > 0) await keep?.([...all.values()]);
-      if (changed.length > 0) reached("redaction:kept");
-      if (changed.length > 0) await catalog.commit({ redactions: changed });
+      if (changed.length > 0) {
+        reached("redaction:kept");
+        await catalog.commit({ redactions: changed });
+      }
       this.#isKept = true;
     });
     this.#lastCommit = done.catch(() => {});
