@@ -7,7 +7,7 @@ import type {
 import type { ScratchColumn, ScratchTable } from "../drivers/duckdb/scratch-table.ts";
 import { isPintailError, PintailError } from "../errors.ts";
 import type { SegmentSummary, SegmentWithFilter, SegmentWithKeys } from "../schema/segment-meta.ts";
-import { type Catalog, DETAILS_PORTION } from "../storage/catalog/catalog.ts";
+import { type Catalog, DETAILS_PORTION, type Loaded } from "../storage/catalog/catalog.ts";
 import type { SegmentFiles } from "../storage/segment-cache/segment-files.ts";
 import type { CountRequest, SegmentCounts } from "../storage/segments/count/count-values.ts";
 import type { ValueCounter } from "../storage/segments/count/counting-threads.ts";
@@ -353,27 +353,29 @@ class Attempt implements QueryRun {
     }
   }
 
-  async withKeys(
+  withKeys(
     segments: readonly SegmentSummary[],
     visit: (meta: SegmentWithKeys) => void,
   ): Promise<void> {
     const { catalog } = this.context;
-    for (let at = 0; at < segments.length; at += DETAILS_PORTION) {
-      const portion = segments.slice(at, at + DETAILS_PORTION);
-      using loaded = await catalog.loadKeys(portion, this.signal);
-      await this.forEach(loaded.segments, visit);
-      this.#bounds();
-    }
+    return this.#inPortions(segments, (some) => catalog.loadKeys(some, this.signal), visit);
   }
 
-  async withFilters(
+  withFilters(
     segments: readonly SegmentSummary[],
     visit: (meta: SegmentWithFilter) => void,
   ): Promise<void> {
     const { catalog } = this.context;
+    return this.#inPortions(segments, (some) => catalog.loadFilters(some, this.signal), visit);
+  }
+
+  async #inPortions<T>(
+    segments: readonly SegmentSummary[],
+    load: (portion: readonly SegmentSummary[]) => Promise<Loaded<T>>,
+    visit: (meta: T) => void,
+  ): Promise<void> {
     for (let at = 0; at < segments.length; at += DETAILS_PORTION) {
-      const portion = segments.slice(at, at + DETAILS_PORTION);
-      using loaded = await catalog.loadFilters(portion, this.signal);
+      using loaded = await load(segments.slice(at, at + DETAILS_PORTION));
       await this.forEach(loaded.segments, visit);
       this.#bounds();
     }
