@@ -15,6 +15,7 @@ import { checkSqlLength } from "../traceql/sql/sql.ts";
 import { valueToSql } from "../traceql/sql/value-to-sql.ts";
 import { fieldsOf } from "../traceql/walk.ts";
 import type { CompiledSearch, DurationBounds, EchoField, SearchShape } from "./compiled-search.ts";
+import { SameFacts } from "./same-facts.ts";
 
 /**
  * A TraceQL query as a search; `undefined` when it is false for all data. Throws `invalid` with
@@ -102,29 +103,34 @@ export function compilePipeline({
     readonly possible: readonly boolean[];
     readonly possibleWhole: readonly boolean[];
   };
-  const prepared = new WeakMap<SegmentSummary, Prepared>();
+  const prepared = new Map<SegmentSummary, Prepared>();
   const preparedFor = (meta: SegmentSummary): Prepared => {
     const known = prepared.get(meta);
     if (known === undefined) throw new Error(`segment ${meta.id} was not prepared for the search`);
     return known;
   };
+  const same = new SameFacts<Prepared>();
   const prepare = (meta: SegmentWithKeys): void => {
-    if (!prepared.has(meta)) {
-      // A segment has hundreds of keys, and there may be thousands of segments.
-      const { optionalColumns } = meta;
-      const slim = { optionalColumns, keys: meta.keys.filter(({ key }) => usedKeys.has(key)) };
-      const shape = compiledFor(shapeOf(slim, used));
-      const possible = leaves.map((leaf, i) => shape.leaves[i] !== "FALSE" && mayMatch(leaf, slim));
+    if (prepared.has(meta)) return;
+    const { optionalColumns } = meta;
+    // A segment has hundreds of keys, and there may be thousands of segments.
+    const keys = meta.keys.filter(({ key }) => usedKeys.has(key));
+    const found = same.get({ optionalColumns, keys }, (facts) => {
+      const shape = compiledFor(shapeOf(facts, used));
+      const possible = leaves.map(
+        (leaf, i) => shape.leaves[i] !== "FALSE" && mayMatch(leaf, facts),
+      );
       // What the segment says of roots and holds of parents is not all that there is.
-      const open = { ...slim, keys: slim.keys.filter(({ key }) => !ROOT_KEYS.has(key)) };
+      const open = { keys: facts.keys.filter(({ key }) => !ROOT_KEYS.has(key)) };
       const possibleWhole = leaves.map((leaf, i) => {
         const wide = fieldsOf(leaf).filter(readsWholeTrace);
         if (wide.length === 0) return possible[i] ?? false;
         const hasParent = wide.some(({ type }) => type === "parent-attribute");
         return (hasParent || shape.leaves[i] !== "FALSE") && mayMatch(leaf, open);
       });
-      prepared.set(meta, { shape, possible, possibleWhole });
-    }
+      return { shape, possible, possibleWhole };
+    });
+    prepared.set(meta, found);
   };
   return {
     pipeline,

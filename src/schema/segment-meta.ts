@@ -90,5 +90,6 @@ export type SegmentMeta = {
 
 /** Without the large parts, which the catalog brings when they are asked for. */
 export type SegmentSummary = Omit<SegmentMeta, "keys" | "traceFilter">;
+/** From the catalog: in its lists values are in the order of their texts, none where not `complete`. */
 export type SegmentWithKeys = SegmentSummary & Pick<SegmentMeta, "keys">;
 export type SegmentWithFilter = SegmentSummary & Pick<SegmentMeta, "traceFilter">;

@@ -4,6 +4,7 @@ import { filterToSql } from "../../traceql/sql/filter.ts";
 import { keysOf, mayMatch } from "../../traceql/sql/prune.ts";
 import { type SegmentShape, shapeOf } from "../../traceql/sql/segment-shape.ts";
 import { checkSqlLength } from "../../traceql/sql/sql.ts";
+import { SameFacts } from "../same-facts.ts";
 
 export type PreparedSegment = {
   readonly meta: SegmentSummary;
@@ -21,6 +22,8 @@ export class SegmentPreparer {
   readonly #leaves: readonly FieldExpr[];
   readonly #fields: readonly FieldRef[];
   readonly #keys: ReadonlySet<string>;
+  readonly #exact = new SameFacts<Omit<PreparedSegment, "meta">>();
+  readonly #open = new SameFacts<Omit<PreparedSegment, "meta">>();
   readonly #conditions = new Map<string, readonly string[]>();
   #textLength = 0;
 
@@ -33,16 +36,20 @@ export class SegmentPreparer {
 
   /** `exact`: the rows are as the catalog knows them, so that it can tell what is not there. */
   prepare(meta: SegmentWithKeys, exact: boolean): PreparedSegment {
-    // A segment has hundreds of keys, and there may be thousands of segments.
     const { optionalColumns } = meta;
-    const slim = { optionalColumns, keys: meta.keys.filter(({ key }) => this.#keys.has(key)) };
-    const shape = shapeOf(slim, this.#fields);
-    const written = this.conditions(shape);
-    const possible = this.#leaves.map(
-      (leaf, i) => written[i] !== "FALSE" && (!exact || mayMatch(leaf, slim)),
-    );
-    const conditions = written.map((text, i) => (possible[i] ? text : "FALSE"));
-    return { meta, shape, possible, conditions, key: JSON.stringify([shape.key, possible]) };
+    // A segment has hundreds of keys, and there may be thousands of segments.
+    const keys = meta.keys.filter(({ key }) => this.#keys.has(key));
+    const same = exact ? this.#exact : this.#open;
+    const found = same.get({ optionalColumns, keys }, (facts) => {
+      const shape = shapeOf(facts, this.#fields);
+      const written = this.conditions(shape);
+      const possible = this.#leaves.map(
+        (leaf, i) => written[i] !== "FALSE" && (!exact || mayMatch(leaf, facts)),
+      );
+      const conditions = written.map((text, i) => (possible[i] ? text : "FALSE"));
+      return { shape, possible, conditions, key: JSON.stringify([shape.key, possible]) };
+    });
+    return { meta, ...found };
   }
 
   /** SQL of each leaf over rows of this shape. */

@@ -8,6 +8,7 @@ import type { WalPositions } from "./catalog.ts";
 import type { SegmentScalars } from "./catalog-segment.ts";
 import { checkRowGroups, packRowGroups } from "./packed-row-groups.ts";
 import type { Redaction } from "./redaction.ts";
+import { withoutPartialLists } from "./shared-keys.ts";
 
 /** Each entry takes the tables from the version of its index to the next one. */
 export const MIGRATIONS: readonly (readonly string[])[] = [
@@ -51,7 +52,7 @@ export type PackedDetails = { readonly keys: Uint8Array; readonly traceFilter: U
 const ZSTD_LEVEL = 1;
 
 export function packDetails(meta: SegmentMeta): PackedDetails {
-  const json = new TextEncoder().encode(JSON.stringify(meta.keys));
+  const json = new TextEncoder().encode(JSON.stringify(withoutPartialLists(meta.keys)));
   return { keys: zstdCompress(json, ZSTD_LEVEL), traceFilter: meta.traceFilter };
 }
 

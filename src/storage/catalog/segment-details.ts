@@ -1,10 +1,10 @@
 import { decompress } from "../../runtime/compression.ts";
 import type { KeyStats } from "../../schema/segment-meta.ts";
+import { KeySharer } from "./shared-keys.ts";
 
 /** Key statistics are at most some megabytes; more is not what was packed. */
 const MAX_KEYS_BYTES = 256 * 1024 * 1024;
-/** Parsed key statistics take about this much more memory than their JSON. */
-const PARSED_FACTOR = 3;
+const utf8 = new TextDecoder();
 /** What an entry takes beside its bytes. */
 const OVERHEAD_BYTES = 200;
 
@@ -78,9 +78,9 @@ export class SegmentDetails {
       return this.#parsed;
     }
     const json = decompress("zstd", this.#held("keys"), MAX_KEYS_BYTES);
-    this.#parsed = JSON.parse(new TextDecoder().decode(json)) as KeyStats[];
-    const keys = this.#parsed;
-    this.#cache.keep("parsed", this, json.length * PARSED_FACTOR);
+    const { keys, ownBytes } = this.#cache.sharer.share(JSON.parse(utf8.decode(json)));
+    this.#parsed = keys;
+    this.#cache.keep("parsed", this, ownBytes);
     return keys;
   }
 
@@ -97,6 +97,7 @@ export class SegmentDetails {
 
 /** Which details that nobody needs stay in memory: those used last, within budgets. */
 export class DetailsCache {
+  readonly sharer = new KeySharer();
   readonly #lists: Record<DetailKind | "parsed", LastUsed>;
 
   constructor(settings: DetailsSettings) {

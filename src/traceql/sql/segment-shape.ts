@@ -39,7 +39,7 @@ export function shapeOf(
   fields: readonly FieldRef[],
 ): SegmentShape {
   const hasColumn = (name: string): boolean => meta.optionalColumns.includes(name);
-  const wanted = wantedKeys(fields);
+  const { keys: wanted, uses } = needsOf(fields);
   const homes = new Map<string, AttributeHome[]>();
   const listTypes = new Map<string, StoredAttributeType[]>();
   for (const stats of meta.keys) {
@@ -59,7 +59,6 @@ export function shapeOf(
   }
   for (const list of homes.values()) list.sort((a, b) => order(a.type) - order(b.type));
   for (const list of listTypes.values()) list.sort((a, b) => order(a) - order(b));
-  const uses = usedIntrinsics(fields);
   const hasEvents = uses.events && hasColumn(EVENTS_COLUMN);
   const hasLinks = uses.links && hasColumn(LINKS_COLUMN);
   const hasExactTimes = uses.start && hasColumn(EXACT_TIME_COLUMNS[0]);
@@ -76,6 +75,22 @@ export function shapeOf(
     homes: (scope, name) => homes.get(keyId(scope, name)) ?? [],
     listTypes: (scope, name) => listTypes.get(keyId(scope, name)) ?? [],
   };
+}
+
+type ShapeNeeds = {
+  readonly keys: ReadonlySet<string>;
+  readonly uses: ReturnType<typeof usedIntrinsics>;
+};
+/** A query asks for the same fields of thousands of segments. */
+const needsOfFields = new WeakMap<readonly FieldRef[], ShapeNeeds>();
+
+function needsOf(fields: readonly FieldRef[]): ShapeNeeds {
+  let needs = needsOfFields.get(fields);
+  if (needs === undefined) {
+    needs = { keys: wantedKeys(fields), uses: usedIntrinsics(fields) };
+    needsOfFields.set(fields, needs);
+  }
+  return needs;
 }
 
 function keyId(scope: string, key: string): string {

@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import { catalogCommand } from "../../../src/cli/catalog-command.ts";
 import { LOCK_FILE } from "../../../src/drivers/files/files.ts";
 import { nodeFiles } from "../../../src/drivers/files/node-files.ts";
+import { KeySharer } from "../../../src/storage/catalog/shared-keys.ts";
 import { SegmentWriter } from "../../../src/storage/segments/segment-writer.ts";
 import { ulidSource } from "../../../src/util/ulid.ts";
 import { aService, aSpan, batchOf } from "../../support/batch-builder.ts";
@@ -27,7 +28,9 @@ test("the command makes the catalog of real segments again, and refuses one in u
   expect(lines.at(-1)).toContain("has 1 segments");
   expect(fs.existsSync(path.join(segmentDir, "acme", "broken.parquet.corrupt"))).toBe(true);
   const catalog = await openTestCatalog(dataDir);
-  expect(await wholeSegments(catalog, catalog.segments("acme"))).toEqual([meta]);
+  expect(await wholeSegments(catalog, catalog.segments("acme"))).toEqual([
+    { ...meta, keys: new KeySharer().share(meta.keys).keys },
+  ]);
   expect(catalog.walPositions()).toEqual({ cutTo: 9, releasedTo: 9 });
   await catalog[Symbol.asyncDispose]();
 

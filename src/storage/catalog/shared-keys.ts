@@ -1,0 +1,87 @@
+import type { KeyStats } from "../../schema/segment-meta.ts";
+
+/** Lists and texts that are remembered to be shared; beyond it, sharing begins anew. */
+const MAX_SHARED = 20_000;
+const MAX_SHARED_CHARS = 4 * 1024 * 1024;
+/** What an entry of the statistics takes: the object, its place in the list, its numbers. */
+const ENTRY_BYTES = 120;
+const VALUE_BYTES = 24;
+
+/** Without lists that are not complete: those answer no question, and they are the long ones. */
+export function withoutPartialLists(keys: readonly KeyStats[]): KeyStats[] {
+  return keys.map((stats) => (stats.complete ? stats : { ...stats, values: NO_VALUES }));
+}
+
+const NO_VALUES: readonly string[] = Object.freeze([]);
+
+export type SharedKeys = {
+  readonly keys: readonly KeyStats[];
+  /** About what they take beside what they share with others. */
+  readonly ownBytes: number;
+};
+
+/**
+ * Key statistics of many segments, with the texts that they have in common once in memory: segments
+ * of the same senders have the same keys, and most lists of values.
+ */
+export class KeySharer {
+  readonly #texts = new Map<string, string>();
+  readonly #lists = new Map<string, readonly string[]>();
+  #chars = 0;
+
+  share(keys: readonly KeyStats[]): SharedKeys {
+    let ownBytes = ENTRY_BYTES * keys.length;
+    // In one order, so that segments which hold the same can be seen to.
+    const shared = keys.toSorted(compareKeys).map((stats): KeyStats => {
+      const { values, isNew } = this.#listOf(stats);
+      if (isNew) ownBytes += bytesOf(values);
+      return { ...stats, scope: this.#text(stats.scope), key: this.#text(stats.key), values };
+    });
+    return { keys: shared, ownBytes };
+  }
+
+  #text<T extends string>(text: T): T {
+    const known = this.#texts.get(text);
+    if (known !== undefined) return known as T;
+    this.#makeRoom(text.length);
+    this.#texts.set(text, text);
+    return text;
+  }
+
+  /** In the order of their texts, since the most frequent value is another in every segment. */
+  #listOf({ values, complete }: KeyStats): { values: readonly string[]; isNew: boolean } {
+    if (!complete || values.length === 0) return { values: NO_VALUES, isNew: false };
+    const sorted = values.toSorted();
+    const id = JSON.stringify(sorted);
+    const known = this.#lists.get(id);
+    if (known !== undefined) return { values: known, isNew: false };
+    this.#makeRoom(2 * id.length);
+    this.#lists.set(id, sorted);
+    return { values: sorted, isNew: true };
+  }
+
+  /** Segments keep what they share also when it is forgotten here. */
+  #makeRoom(chars: number): void {
+    this.#chars += chars;
+    if (this.#texts.size + this.#lists.size < MAX_SHARED && this.#chars <= MAX_SHARED_CHARS) return;
+    this.#texts.clear();
+    this.#lists.clear();
+    this.#chars = chars;
+  }
+}
+
+function compareKeys(a: KeyStats, b: KeyStats): number {
+  return (
+    compareTexts(a.key, b.key) || compareTexts(a.scope, b.scope) || compareTexts(a.type, b.type)
+  );
+}
+
+function compareTexts(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function bytesOf(values: readonly string[]): number {
+  let bytes = 0;
+  for (const value of values) bytes += VALUE_BYTES + value.length;
+  return bytes;
+}

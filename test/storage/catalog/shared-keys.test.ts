@@ -1,0 +1,64 @@
+import { expect, test } from "vitest";
+import type { KeyStats } from "../../../src/schema/segment-meta.ts";
+import { KeySharer, withoutPartialLists } from "../../../src/storage/catalog/shared-keys.ts";
+
+const stats = (changes: Partial<KeyStats> = {}): KeyStats => ({
+  scope: "span",
+  key: "http.route",
+  type: "string",
+  count: 10,
+  distinct: 2,
+  values: ["/b", "/a"],
+  complete: true,
+  dedicated: true,
+  ...changes,
+});
+/** As they come from the disk: nothing in common with any other object. */
+const parsed = (...keys: KeyStats[]): KeyStats[] => JSON.parse(JSON.stringify(keys));
+
+test("equal lists are held once, whatever their order was, with the numbers of each segment", () => {
+  const sharer = new KeySharer();
+  const first = sharer.share(parsed(stats()));
+  const second = sharer.share(parsed(stats({ count: 3, values: ["/a", "/b"] })));
+  expect(first.keys).toEqual([stats({ values: ["/a", "/b"] })]);
+  expect(second.keys).toEqual([stats({ count: 3, values: ["/a", "/b"] })]);
+  expect(second.keys[0]!.values).toBe(first.keys[0]!.values);
+  expect(second.ownBytes).toBeLessThan(first.ownBytes);
+});
+
+test("lists that differ stay apart, and values that look like a separator too", () => {
+  const sharer = new KeySharer();
+  const lists = [["a", "b"], ["a,b"], ['a","b'], ["a", "b", ""]];
+  const keys = lists.map((values) => stats({ values }));
+  expect(sharer.share(parsed(...keys)).keys.map(({ values }) => values.toSorted())).toEqual(
+    lists.map((values) => values.toSorted()),
+  );
+});
+
+test("keys have one order in all segments", () => {
+  const keys = [stats(), stats({ key: "a" }), stats({ scope: "resource" }), stats({ type: "int" })];
+  const sharer = new KeySharer();
+  const of = (...some: KeyStats[]) =>
+    sharer.share(parsed(...some)).keys.map(({ key, scope, type }) => `${key} ${scope} ${type}`);
+  expect(of(...keys)).toEqual(of(...keys.toReversed()));
+  expect(of(...keys)[0]).toBe("a span string");
+});
+
+test("a list that is not complete is not kept, its numbers are", () => {
+  const partial = stats({ complete: false, distinct: 5000 });
+  const kept = stats({ complete: false, distinct: 5000, values: [] });
+  expect(withoutPartialLists([partial, stats()])).toEqual([kept, stats()]);
+  // As older catalogs have them.
+  expect(new KeySharer().share(parsed(partial)).keys).toEqual([kept]);
+});
+
+test("segments keep their statistics when sharing begins anew", () => {
+  const sharer = new KeySharer();
+  const values = [0, 1, 2, 3, 4].map((n) => `${n}`.repeat(250));
+  const first = sharer.share(parsed(stats({ values })));
+  for (let n = 0; n < 25_000; n++)
+    sharer.share(parsed(stats({ key: `key${n}`, values: [`${n}`] })));
+  const again = sharer.share(parsed(stats({ values })));
+  expect(again.keys).toEqual(first.keys);
+  expect(again.keys[0]!.values).not.toBe(first.keys[0]!.values);
+});
