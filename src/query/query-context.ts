@@ -94,6 +94,10 @@ export interface QueryRun {
   ): Promise<void>;
 }
 
+function noFile(id: string): never {
+  throw new Error(`the file of segment ${id} was not asked for`);
+}
+
 /** No tenant's name. */
 const BACKGROUND = "";
 
@@ -246,14 +250,19 @@ class Attempt implements QueryRun {
     }
   }
 
-  /** Brings what a statement needs of segments in a bucket; its text names the files then. */
+  /** Brings what a statement needs of segments in a bucket; its text is without markers then. */
   async #files(sql: string): Promise<Disposable & { readonly text: string }> {
     const { segmentFiles } = this.context;
     const metaOf = (id: string): SegmentSummary => this.#segmentOf(id);
-    if (segmentFiles === undefined || !hasMarkers(sql)) {
-      return { text: withHiddenIds(sql, metaOf), [Symbol.dispose]: () => {} };
-    }
+    const plain = (text: string) => ({
+      text: withHiddenIds(text, metaOf),
+      [Symbol.dispose]: () => {},
+    });
+    if (!hasMarkers(sql)) return plain(sql);
     const statement = remoteStatement(sql, metaOf);
+    if (segmentFiles === undefined || statement.needs.length === 0) {
+      return plain(statement.textOf({ pathOf: noFile }));
+    }
     const limit = this.#limit();
     try {
       const files = await segmentFiles.pin(statement.needs, limit);

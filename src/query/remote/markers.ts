@@ -1,9 +1,10 @@
 import type { SegmentSummary } from "../../schema/segment-meta.ts";
 
 /**
- * Statements over segments that rest in a bucket name no files yet: which columns and row groups they
- * need shows once their text is whole. Until then markers stand in it. What they begin with is drawn
- * anew for each process and never shown, so that no value of a user's can be taken for one.
+ * Which columns and row groups a statement needs shows once its text is whole: until then markers
+ * stand in it for the files of segments that rest in a bucket, and around lists of columns. What they
+ * begin with is drawn anew for each process and never shown, so that no value of a user's can be taken
+ * for one.
  */
 const TOKEN = `pintail-${crypto.randomUUID()}`;
 

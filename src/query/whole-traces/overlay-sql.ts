@@ -25,7 +25,7 @@ export function numberedRows(
 ): string {
   const metas = segments.map(({ meta }) => meta);
   const number = perFileSql(segments.map(({ number }) => number));
-  return `(SELECT *, (${number} << ${ROW_BITS}) + file_row_number AS row_id FROM ${readSegments(context, metas)})`;
+  return `(SELECT ${storedColumnsSql(metas)}(${number} << ${ROW_BITS}) + file_row_number AS row_id FROM ${readSegments(context, metas)})`;
 }
 
 /** A whole number for each of the files of a `read_parquet`, by `file_index`. */
@@ -38,7 +38,7 @@ export function perFileSql(numbers: readonly number[]): string {
   return `list_extract([${numbers.join(", ")}]::BIGINT[], file_index::BIGINT + 1)`;
 }
 
-/** Columns that all of these segments have, in one order. */
+/** Columns that all of these segments have, in one order, each with a comma behind it. */
 export function storedColumnsSql(segments: readonly SegmentSummary[]): string {
   return listed(segments, (name) => name);
 }
@@ -48,14 +48,14 @@ export function overlaidColumnsSql(segments: readonly SegmentSummary[]): string 
   return listed(segments, (name) => `${SOURCE.get(name) ?? "stored"}.${name}`);
 }
 
-/** Each with a comma behind it. Of segments in a bucket, those that are named elsewhere are enough. */
+/** Those that are named elsewhere are enough: they are fetched, and planning takes longer for more. */
 function listed(segments: readonly SegmentSummary[], textOf: (quoted: string) => string): string {
-  const columns = commonColumns(segments).map((name) => {
-    const quoted = quoteIdentifier(name).text;
-    return { name, text: textOf(quoted) };
-  });
-  if (segments.some(({ object }) => object !== undefined)) return columnsMarker(columns);
-  return columns.map(({ text }) => `${text}, `).join("");
+  return columnsMarker(
+    commonColumns(segments).map((name) => {
+      const quoted = quoteIdentifier(name).text;
+      return { name, text: textOf(quoted) };
+    }),
+  );
 }
 
 const SOURCE: ReadonlyMap<string, "trace" | "tree"> = new Map([
