@@ -1,4 +1,4 @@
-import type { ResultChunk, SqlValue } from "../drivers/duckdb/database.ts";
+import type { RowChunk, SqlValue } from "../drivers/duckdb/database.ts";
 import { FIXED_COLUMNS, type FixedColumnName } from "../schema/columns.ts";
 import type { SegmentSummary } from "../schema/segment-meta.ts";
 import type {
@@ -29,7 +29,7 @@ export class RowsToSpans {
    * result, in order; what comes behind them is not looked at.
    */
   read(
-    chunk: ResultChunk,
+    chunk: RowChunk,
     columnNames: readonly string[],
     isWanted?: (row: number) => boolean,
   ): StoredSpan[] {

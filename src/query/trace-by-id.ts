@@ -1,4 +1,4 @@
-import type { ResultChunk } from "../drivers/duckdb/database.ts";
+import type { RowChunk } from "../drivers/duckdb/database.ts";
 import type { SegmentSummary } from "../schema/segment-meta.ts";
 import { mayContainHash, traceIdHash } from "../storage/segments/trace-filter.ts";
 import { minOf } from "./bigint-bounds.ts";
@@ -149,7 +149,7 @@ async function fetchPart(
   budget: TraceBudget,
 ): Promise<boolean> {
   const isWithin = () => budget.maxBytes === 0 || budget.usedBytes <= budget.maxBytes;
-  const add = (chunk: ResultChunk, names: readonly string[]): void => {
+  const add = (chunk: RowChunk, names: readonly string[]): void => {
     for (const stored of reader.read(chunk, names)) {
       if (stored.span.traceId !== traceId) continue;
       spans.push(stored);

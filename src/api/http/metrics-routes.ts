@@ -6,8 +6,7 @@ import { queryInstant, queryRange } from "../../query/metrics/query-metrics.ts";
 import type { QueryRecorder } from "../../query/query-recorder.ts";
 import { metricsRules } from "../metrics-rules.ts";
 import { instantUpdates, rangeUpdates } from "../stream/metrics-updates.ts";
-import { jsonText } from "../wire/json-text.ts";
-import { instantToJson, rangeToJson } from "../wire/metrics-response.ts";
+import { instantText, rangeText } from "../wire/metrics-response.ts";
 import { wantsEvents } from "./event-stream.ts";
 import { answerExplained, wantsExplanation } from "./explain-query.ts";
 import { instantParams, rangeParams } from "./metrics-params.ts";
@@ -28,10 +27,10 @@ export function metricsRangeRoute({ engine, log }: QueryRouteParts): ApiHandler 
     }
     if (wantsEvents(api)) {
       const open = (signal: AbortSignal) => rangeUpdates(engine, query, signal);
-      return queryEventStream(api, open, rangeToJson, log);
+      return queryEventStream(api, open, rangeText, log);
     }
     const result = await queryRange(engine, { ...query, signal: request.signal });
-    return answer(request, JSON_TYPE, jsonText(rangeToJson(result)));
+    return answer(request, JSON_TYPE, rangeText(result));
   };
 }
 
@@ -48,10 +47,10 @@ export function metricsInstantRoute({ engine, log }: QueryRouteParts): ApiHandle
     }
     if (wantsEvents(api)) {
       const open = (signal: AbortSignal) => instantUpdates(engine, query, signal);
-      return queryEventStream(api, open, instantToJson, log);
+      return queryEventStream(api, open, instantText, log);
     }
     const result = await queryInstant(engine, { ...query, signal: request.signal });
-    return answer(request, JSON_TYPE, jsonText(instantToJson(result)));
+    return answer(request, JSON_TYPE, instantText(result));
   };
 }
 

@@ -9,30 +9,30 @@ import type { ApiRequest } from "./route-context.ts";
 const DONE = "done";
 
 /**
- * A query's updates as server-sent events: `partial` for each partial result, then `result`, both in
- * the JSON of the plain answer; or `error` with `{status, message}`, where the plain answer has that
+ * A query's updates as server-sent events: `partial` for each partial result, then `result`, both
+ * with the text of the plain answer; or `error` with `{status, message}`, where the plain answer has that
  * status. A browser's `EventSource` asks again when a stream ends; it then gets 204, which stops it.
  */
 export function queryEventStream<Partial, Result>(
   api: ApiRequest,
   open: (signal: AbortSignal) => AsyncIterable<Update<Partial, Result>>,
-  toJson: (result: Partial | Result) => unknown,
+  textOf: (result: Partial | Result) => string,
   log: Logger,
 ): Response {
   if (api.request.headers.get("last-event-id") === DONE) return new Response(null, { status: 204 });
-  return eventStream(api, (signal) => eventsOf(open(signal), toJson, log));
+  return eventStream(api, (signal) => eventsOf(open(signal), textOf, log));
 }
 
 async function* eventsOf<Partial, Result>(
   updates: AsyncIterable<Update<Partial, Result>>,
-  toJson: (result: Partial | Result) => unknown,
+  textOf: (result: Partial | Result) => string,
   log: Logger,
 ): AsyncGenerator<readonly ServerEvent[], void, void> {
   try {
     for await (const update of updates) {
       yield update.type === "partial"
-        ? [{ event: "partial", data: jsonText(toJson(update.partial)) }]
-        : [{ event: "result", data: jsonText(toJson(update.result)), id: DONE }];
+        ? [{ event: "partial", data: textOf(update.partial) }]
+        : [{ event: "result", data: textOf(update.result), id: DONE }];
     }
   } catch (error) {
     const { status, message, unexpected } = mapError(error);

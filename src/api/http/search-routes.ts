@@ -26,9 +26,9 @@ export function searchRoute({ engine, log }: QueryRouteParts): ApiHandler {
       }));
     }
     if (wantsEvents(api)) {
-      const toJson = (result: SearchResult) => searchResponseToJson(result, limits);
+      const textOf = (result: SearchResult) => jsonText(searchResponseToJson(result, limits));
       const open = (signal: AbortSignal) => searchUpdates(engine, search, signal);
-      return queryEventStream(api, open, toJson, log);
+      return queryEventStream(api, open, textOf, log);
     }
     const result = await searchTraces(engine, { ...search, signal: request.signal });
     if (answerFormat(request.headers.get("accept")) === "protobuf") {

@@ -5,47 +5,53 @@ import type {
 } from "../../query/metrics/metrics-result.ts";
 import type { AnyValueLike } from "../../traceql/sql/field.ts";
 import type { AnyValueJson, KeyValueJson } from "./any-value.ts";
-import { decimalUnlessZero, unlessDefault } from "./json-text.ts";
+import { decimalUnlessZero, jsonText, unlessDefault } from "./json-text.ts";
 
-/** The JSON of a range query's answer: `series` is always there. */
-export function rangeToJson(result: MetricsResult): unknown {
-  return {
-    series: result.series.map((series) => rangeSeries(series, result.timestampsMs)),
-    ...restOf(result),
-  };
+/**
+ * The JSON text of a range query's answer: `series` is always there. Tens of thousands of samples are
+ * written as they are: an object for each costs more than its text.
+ */
+export function rangeText(result: MetricsResult): string {
+  const starts = result.timestampsMs.map((timestampMs) => `{"timestampMs":"${timestampMs}"`);
+  const series = result.series.map((one) => rangeSeriesText(one, starts));
+  return `{"series":[${series.join(",")}],${jsonText(restOf(result)).slice(1)}`;
 }
 
-/** The JSON of an instant query's answer. Grafana refuses unknown keys, Tempo leaves out empty ones. */
-export function instantToJson(result: MetricsResult): unknown {
+/** The JSON text of an instant query's answer. Grafana refuses unknown keys, Tempo leaves out empty ones. */
+export function instantText(result: MetricsResult): string {
   const series = result.series.map(({ labels, values }) => ({
     labels: labelsToJson(labels),
     value: numberToJson(values[0] ?? 0),
   }));
-  return { series: series.length === 0 ? undefined : series, ...restOf(result) };
+  return jsonText({ series: series.length === 0 ? undefined : series, ...restOf(result) });
 }
 
-function rangeSeries(
+/** `starts`: of the sample at each timestamp, up to its value. */
+function rangeSeriesText(
   { labels, values, exemplars }: MetricsSeries,
-  timestampsMs: readonly number[],
-): unknown {
-  const samples: unknown[] = [];
-  timestampsMs.forEach((timestampMs, i) => {
+  starts: readonly string[],
+): string {
+  const samples: string[] = [];
+  for (const [i, start] of starts.entries()) {
     const value = values[i]!;
-    if (Number.isNaN(value)) return;
-    samples.push({ timestampMs: String(timestampMs), value: numberToJson(value) });
-  });
-  return {
-    labels: labelsToJson(labels),
-    samples,
-    exemplars:
-      exemplars.length === 0
-        ? undefined
-        : exemplars.map((exemplar) => ({
-            labels: labelsToJson(exemplar.labels),
-            value: numberToJson(exemplar.value),
-            timestampMs: String(exemplar.timestampMs),
-          })),
-  };
+    if (!Number.isNaN(value)) samples.push(`${start}${valueText(value)}}`);
+  }
+  const parts = [`"labels":${jsonText(labelsToJson(labels))}`, `"samples":[${samples.join(",")}]`];
+  if (exemplars.length > 0) {
+    const list = exemplars.map((exemplar) => ({
+      labels: labelsToJson(exemplar.labels),
+      value: numberToJson(exemplar.value),
+      timestampMs: String(exemplar.timestampMs),
+    }));
+    parts.push(`"exemplars":${jsonText(list)}`);
+  }
+  return `{${parts.join(",")}}`;
+}
+
+/** As `numberToJson` would have it behind other members. */
+function valueText(value: number): string {
+  if (value === 0) return "";
+  return Number.isFinite(value) ? `,"value":${value}` : `,"value":"${infinityText(value)}"`;
 }
 
 function restOf({ stats, partialMessage }: MetricsResult) {

@@ -34,10 +34,18 @@ export type ResultColumn = { readonly name: string; readonly type: string };
 /**
  * A result's rows as columns, one chunk at a time: at most 2048 rows, fewer when their lists are long.
  */
-export type ResultChunk = {
+export type RowChunk = {
   readonly rowCount: number;
   /** `columns[c][r]`. */
   readonly columns: readonly (readonly SqlValue[])[];
+};
+
+/** Its values are made when they are asked for, while `onChunk` runs: not those that nobody wants. */
+export type ResultChunk = RowChunk & {
+  /** `columns[column]` alone. */
+  column(column: number): readonly SqlValue[];
+  /** `columns[column][row]` alone. */
+  value(column: number, row: number): SqlValue;
 };
 
 /** Gets a chunk. `false`, or a promise of it, says that no more of them are wanted. */

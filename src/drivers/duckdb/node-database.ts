@@ -4,6 +4,7 @@ import { ConnectionPool } from "./connection-pool.ts";
 import type {
   OnChunk,
   QueryOptions,
+  ResultChunk,
   ScratchDatabase,
   SqlValue,
   WritableDatabase,
@@ -373,13 +374,46 @@ async function readResult(
     const values = readers.map((read, c) => read(duckdb.data_chunk_get_vector(chunk, c), rowCount));
     for (let from = 0; from < rowCount; ) {
       const to = endOfSlice(values, from, rowCount);
-      const slice = { rowCount: to - from, columns: values.map((part) => part.slice(from, to)) };
-      if ((await onChunk(slice, columns)) === false) return;
+      if ((await onChunk(new ChunkSlice(values, from, to), columns)) === false) return;
       from = to;
       // The rest of the chunk is at hand already: without a pause nobody else would have a turn.
       if (from < rowCount) await new Promise((resolve) => setImmediate(resolve));
       deadline.throwIfExpired();
     }
+  }
+}
+
+/** Rows of a chunk that is alive. */
+class ChunkSlice implements ResultChunk {
+  readonly #values: readonly VectorValues[];
+  readonly #from: number;
+  readonly rowCount: number;
+  readonly #made: (readonly SqlValue[] | undefined)[];
+
+  constructor(values: readonly VectorValues[], from: number, to: number) {
+    this.#values = values;
+    this.#from = from;
+    this.rowCount = to - from;
+    this.#made = values.map(() => undefined);
+  }
+
+  get columns(): readonly (readonly SqlValue[])[] {
+    return this.#values.map((_, c) => this.column(c));
+  }
+
+  column(column: number): readonly SqlValue[] {
+    const made = this.#made[column];
+    if (made !== undefined) return made;
+    const values = this.#values[column]!.slice(this.#from, this.#from + this.rowCount);
+    this.#made[column] = values;
+    return values;
+  }
+
+  value(column: number, row: number): SqlValue {
+    const made = this.#made[column];
+    if (made !== undefined) return made[row]!;
+    const at = this.#from + row;
+    return this.#values[column]!.slice(at, at + 1)[0]!;
   }
 }
 

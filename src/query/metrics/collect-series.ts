@@ -35,32 +35,34 @@ export async function collectSeries(
 ): Promise<void> {
   const at = columnsOf(layout);
   const known = new KnownSeries(layout, table.limit);
-  await run.chunks(sql, ({ rowCount, columns }) => {
+  await run.chunks(sql, (chunk) => {
+    const { rowCount } = chunk;
     budget.take(rowCount);
-    const values = (column: number): readonly SqlValue[] => columns[column]!;
-    const buckets = values(0);
-    const numbers = values(at.number);
-    const counts = layout.numbers > 1 ? values(at.number + 1) : undefined;
-    const exponents = layout.hasExponent ? values(at.exponent) : undefined;
+    const buckets = chunk.column(0);
+    const labels = Array.from({ length: at.exponent - 1 }, (_, i) => chunk.column(1 + i));
+    const numbers = chunk.column(at.number);
+    const counts = layout.numbers > 1 ? chunk.column(at.number + 1) : undefined;
+    const exponents = layout.hasExponent ? chunk.column(at.exponent) : undefined;
     for (let row = 0; row < rowCount; row++) {
       const exponent = exponents === undefined ? 0 : Number(exponents[row]);
       // What is known may have been dropped since, for want of room.
-      let series = table.truncated ? undefined : known.find(columns, row, exponent);
+      let series = table.truncated ? undefined : known.find(labels, row, exponent);
       if (series === undefined) {
-        const by = () => labelsOf(layout, columns, row);
-        series = table.find(keyOf(layout, columns, row), exponent, by);
+        const by = () => labelsOf(layout, labels, row);
+        series = table.find(keyOf(layout, labels, row), exponent, by);
         if (series === undefined) continue;
-        known.add(columns, row, exponent, series);
+        known.add(labels, row, exponent, series);
       }
       const bucket = layout.bucketOf(buckets[row] as number);
       table.add(series, bucket, numbers[row] as number, (counts?.[row] ?? 0) as number);
       if (exemplars?.wants(bucket) !== true) continue;
-      const value = values(at.exemplar + 2)[row];
+      // Few of them are wanted, so that most are never made.
+      const value = chunk.value(at.exemplar + 2, row);
       exemplars.offer({
         series,
         bucket,
-        traceId: values(at.exemplar)[row] as string,
-        startUnixNano: values(at.exemplar + 1)[row] as bigint,
+        traceId: chunk.value(at.exemplar, row) as string,
+        startUnixNano: chunk.value(at.exemplar + 1, row) as bigint,
         value: typeof value === "number" ? value : undefined,
       });
     }
@@ -81,21 +83,21 @@ class KnownSeries {
   }
 
   find(
-    columns: readonly (readonly SqlValue[])[],
+    labels: readonly (readonly SqlValue[])[],
     row: number,
     exponent: number,
   ): TableSeries | undefined {
-    return this.#isUsable ? this.#byValue.get(columns[1]![row]!)?.[exponent] : undefined;
+    return this.#isUsable ? this.#byValue.get(labels[0]![row]!)?.[exponent] : undefined;
   }
 
   add(
-    columns: readonly (readonly SqlValue[])[],
+    labels: readonly (readonly SqlValue[])[],
     row: number,
     exponent: number,
     series: TableSeries,
   ): void {
     if (!this.#isUsable) return;
-    const value = columns[1]![row]!;
+    const value = labels[0]![row]!;
     let list = this.#byValue.get(value);
     if (list === undefined) {
       if (this.#byValue.size >= this.#limit) this.#byValue.clear();
@@ -115,14 +117,14 @@ function columnsOf(layout: ObservationLayout) {
 
 function labelsOf(
   layout: ObservationLayout,
-  columns: readonly (readonly SqlValue[])[],
+  values: readonly (readonly SqlValue[])[],
   row: number,
 ): (AnyValueLike | undefined)[] {
-  let column = 1;
+  let column = 0;
   return layout.labels.map((types, field) => {
     let found: AnyValueLike | undefined;
     for (const type of types) {
-      const value = columns[column++]![row]!;
+      const value = values[column++]![row]!;
       if (value === null || found !== undefined) continue;
       const shown = isHashed(layout, field, type) ? textOf(layout.hashes[field]!, value) : value;
       if (shown !== undefined) found = labelValue(type, shown);
@@ -139,10 +141,10 @@ function textOf(hashes: LabelHashes, hash: SqlValue): string | undefined {
 
 function keyOf(
   layout: ObservationLayout,
-  columns: readonly (readonly SqlValue[])[],
+  values: readonly (readonly SqlValue[])[],
   row: number,
 ): string {
   let key = "";
-  for (const value of labelsOf(layout, columns, row)) key += labelKey(value);
+  for (const value of labelsOf(layout, values, row)) key += labelKey(value);
   return key;
 }

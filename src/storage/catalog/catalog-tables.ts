@@ -1,4 +1,4 @@
-import type { ResultChunk, SqlValue } from "../../drivers/duckdb/database.ts";
+import type { RowChunk, SqlValue } from "../../drivers/duckdb/database.ts";
 import { type SqlScalar, sqlLiteral } from "../../drivers/duckdb/sql-literal.ts";
 import { PintailError } from "../../errors.ts";
 import { zstdCompress } from "../../runtime/compression.ts";
@@ -194,7 +194,7 @@ export class SegmentReader {
   readonly #texts = new Map<string, string>();
 
   /** Rows of `SELECT_COLUMN_LISTS`, which come first. */
-  readColumnLists({ rowCount, columns: [hashes, lists] }: ResultChunk): void {
+  readColumnLists({ rowCount, columns: [hashes, lists] }: RowChunk): void {
     for (let r = 0; r < rowCount; r++) {
       const hash = hashes?.[r] ?? null;
       if (this.#listOfHash.has(hash)) {
