@@ -27,7 +27,7 @@ function parentSources(fields: readonly FieldRef[], shape: SegmentShape): string
  *
  * `from` is any text that may follow FROM without an alias: rows of the stored form, whole traces
  * with the numbers of the whole trace, each span once. Row for row the result has all its columns
- * once more, so conditions on traces belong inside `from`: it is read three times, twice in full.
+ * once more, so conditions on traces belong inside `from`: it is read four times, twice in full.
  *
  * A connected span's parent has its `nested_parent` as `nested_left`. Elsewhere the parent is found
  * by id; of two spans that share it a server span's parent is the client one, any other span's the
@@ -53,14 +53,18 @@ export function withParents(
     THEN ${idKey("parent_span_id", `CAST(kind = ${SERVER} AS INTEGER) + 2 * CAST(parent_span_id = span_id AS INTEGER)`)} END`;
   const byNumber = `SELECT trace_id AS pt_trace, CAST(nested_left AS HUGEINT) AS pt_key, ${columns}
     FROM ${from} WHERE nested_left > 0`;
+  // A connected span that shares the id of one that is not is nobody's parent here, but they are two.
+  // Written so that the database hashes the few that are not.
+  const holders = `(SELECT trace_id, span_id, 1 AS pt_connected FROM ${from} WHERE nested_left > 0)
+    RIGHT JOIN (SELECT trace_id, span_id, kind, ${columns},
+      count(*) OVER (PARTITION BY trace_id, span_id) AS pt_unconnected
+      FROM ${from} WHERE nested_left = 0) USING (trace_id, span_id)`;
   // Variant 1 is for server spans, 2 more for spans that name their own id as their parent's: the
   // span itself is none. Two copies of one sort could both be the parent: one is as good as the other.
   const byId = `SELECT DISTINCT ON (trace_id, pt_key) trace_id AS pt_trace,
       ${idKey("span_id", "pt_variant")} AS pt_key, ${columns}
     FROM (SELECT *, unnest([0, 1, 2, 3]) AS pt_variant
-      FROM (SELECT trace_id, span_id, kind, ${columns},
-          count(*) OVER (PARTITION BY trace_id, span_id) AS pt_twins
-        FROM ${from} WHERE nested_left = 0)
+      FROM (SELECT *, pt_unconnected + coalesce(pt_connected, 0) AS pt_twins FROM ${holders})
       WHERE pt_twins <= 2)
     WHERE CASE WHEN pt_twins = 1 THEN pt_variant < 2
       ELSE kind = CASE WHEN pt_variant % 2 = 1 THEN ${CLIENT} ELSE ${SERVER} END END`;

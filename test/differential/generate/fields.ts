@@ -31,7 +31,7 @@ const SCOPES = [
 ] as const;
 
 export function attributeField(r: Random, key: string): FieldRef {
-  if (r.chance(0.08)) {
+  if (r.chance(0.12)) {
     return { type: "parent-attribute", scope: r.pick(["any", "span", "resource"] as const), key };
   }
   return { type: "attribute", scope: r.pick(SCOPES), key };

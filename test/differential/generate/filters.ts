@@ -10,6 +10,7 @@ export function randomFilter(r: Random, depth = 2): FieldExpr {
     [0.7, () => ({ type: "static", value: { type: "bool", value: true } })],
     [0.1, () => ({ type: "static", value: { type: "bool", value: false } })],
     [10, () => comparison(r)],
+    [0.5, () => rootTest(r)],
     [1.5, () => existence(r)],
     [1.5, () => regex(r)],
     [0.7, () => ({ type: "field", field: anyChoice(r).field })],
@@ -45,6 +46,16 @@ function comparison(r: Random): FieldExpr {
   return r.chance(0.15)
     ? { type: "binary", op, left: right, right: left }
     : { type: "binary", op, left, right };
+}
+
+/** Metrics answer it in a way of its own. */
+function rootTest(r: Random): FieldExpr {
+  return {
+    type: "binary",
+    op: r.pick(["<", "<", ">="] as const),
+    left: { type: "field", field: { type: "intrinsic", name: "nestedSetParent" } },
+    right: { type: "static", value: { type: "int", value: 0n } },
+  };
 }
 
 function existence(r: Random): FieldExpr {

@@ -55,12 +55,22 @@ function randomTrace(
     );
   }
   const copied = r.pick(spans);
-  if (r.chance(0.15)) {
-    // A client and a server that share an id; now and then a third one does, too.
-    copied.kind = 3;
-    const kinds = r.pick([[2], [2], [2, 1]]);
-    for (const kind of kinds) {
-      const parentSpanId = r.chance(0.5) ? copied.parentSpanId : copied.spanId;
+  if (r.chance(0.3)) {
+    // Mostly a client and a server that share an id; but other sorts do too, and now and then three.
+    const [own, ...others] = r.weighted([
+      [3, () => [3, 2]],
+      [1, () => [3, 2, 1]],
+      [2, () => distinctKinds(r, 2)],
+      [0.5, () => distinctKinds(r, 3)],
+    ]);
+    copied.kind = own!;
+    for (const [i, kind] of others.entries()) {
+      const parentSpanId = r.weighted([
+        [3, () => copied.parentSpanId],
+        [3, () => copied.spanId],
+        [1, () => idOf(1 + r.below(size))],
+        [1, () => idOf(900)],
+      ]);
       const twin = randomSpan(
         r,
         { traceId, spanId: copied.spanId, parentSpanId, start },
@@ -68,7 +78,7 @@ function randomTrace(
         scopes,
       );
       // What shares a start and an id has no defined order.
-      const shift = BigInt(kind) + copied.startUnixNano - twin.startUnixNano;
+      const shift = BigInt(i + 1) + copied.startUnixNano - twin.startUnixNano;
       spans.push({
         ...twin,
         kind,
@@ -78,6 +88,12 @@ function randomTrace(
     }
   }
   return spans;
+}
+
+/** What shares an id and a kind is one span that was sent twice. */
+function distinctKinds(r: Random, count: number): number[] {
+  const kinds = [0, 1, 2, 3, 4, 5];
+  return Array.from({ length: count }, () => kinds.splice(r.below(kinds.length), 1)[0]!);
 }
 
 type Place = { traceId: string; spanId: string; parentSpanId: string; start: bigint };
