@@ -1,13 +1,12 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { SegmentStore } from "../query/segment-store.ts";
 import { testSeed } from "../support/random.ts";
-import { loadSpans, type Placed } from "./data-set.ts";
+import { loadSpans } from "./data-set.ts";
 import { randomMetricsQuery } from "./generate/queries.ts";
 import { Random } from "./generate/random.ts";
 import { BASE } from "./generate/spans.ts";
 import { runMetrics } from "./metrics-case.ts";
 import { type Grid, instantGrid, rangeGrid } from "./oracle/metrics.ts";
-import { queryText } from "./oracle/text.ts";
 import {
   casesOf,
   difference,
@@ -44,11 +43,9 @@ test.for(SPREADS)(
       const placed = randomlyPlaced(r, spread);
       await loadSpans(store, placed, r.pick([undefined, 16]));
       const traces = tracesIn(placed);
-      const hasTriples = hasSplitTriples(placed);
       for (let q = 0; q < QUERIES_PER_DATA_SET && done < cases; q++, done++) {
         const query = randomMetricsQuery(r, BASE + 60n * SECOND);
         const window = randomWindow(r);
-        if (hasTriples && queryText(query).includes(ROOT_TEST)) continue;
         const outcome = await runMetrics(store, traces, query, window);
         counts[outcome.type]++;
         if (outcome.type === "same" && outcome.found > 0) counts.nonEmpty++;
@@ -69,17 +66,6 @@ test.for(SPREADS)(
     expect(counts.refused).toBeLessThan(cases / 2);
   },
 );
-
-/** Metrics take it for a question to each span alone (`whole-trace-need.ts`). */
-const ROOT_TEST = "nestedSetParent < 0";
-
-/** Whether the test above may then differ: three spans of one id of a trace in several segments. */
-function hasSplitTriples(placed: readonly Placed[]): boolean {
-  const byId = Map.groupBy(placed, ({ span }) => `${span.traceId} ${span.spanId}`);
-  return [...byId.values()].some(
-    (same) => same.length > 2 && new Set(same.map(({ segment }) => segment)).size > 1,
-  );
-}
 
 /** The spans lie in the ten minutes from `BASE`; the window covers much or little of that. */
 function randomWindow(r: Random): { grid: Grid; instant: boolean } {

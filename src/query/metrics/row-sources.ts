@@ -7,6 +7,7 @@ import type { SegmentShape } from "../../traceql/sql/segment-shape.ts";
 import { joinedRows } from "../joined-rows.ts";
 import { readSegments } from "../segment-sql.ts";
 import { overlaySlice } from "../whole-traces/open-overlay.ts";
+import { splitTriplesOf } from "../whole-traces/split-triples.ts";
 import type { OverlaySlice, TraceOverlay } from "../whole-traces/trace-overlay.ts";
 import type { Evaluation } from "./evaluation.ts";
 import type { MetricsGrid } from "./grid.ts";
@@ -19,7 +20,7 @@ import {
 } from "./plain-condition.ts";
 import { groupByKey, type PreparedSegment, SegmentPreparer } from "./prepared-segments.ts";
 import { overlapsGridSql, segmentsInGrid } from "./segments-in-grid.ts";
-import { needsWholeTraces } from "./whole-trace-need.ts";
+import { wholeTraceNeed } from "./whole-trace-need.ts";
 
 /** Rows of one shape to take observations from. */
 export type RowSource = {
@@ -81,7 +82,7 @@ export async function visitRows(
   const all = uniqueFields([...pipeline.fields, ...fields]);
   const preparer = new SegmentPreparer(pipeline.leaves, all);
   const condition = plainCondition(pipeline);
-  if (condition !== undefined && !needsWholeTraces(pipeline.leaves, fields)) {
+  if (condition !== undefined && (await isToldBySpans(request))) {
     await visitSpans(evaluation, preparer, condition, visit);
     return;
   }
@@ -90,6 +91,19 @@ export async function visitRows(
     const request = { evaluation, tenant, pipeline, preparer, condition, fields: all, shown };
     await visitTraces(request, visit);
   }
+}
+
+/** Whether a span as it is stored tells if it matches, and what it shows. */
+async function isToldBySpans({ evaluation, pipeline, fields }: RowRequest): Promise<boolean> {
+  const need = wholeTraceNeed(pipeline.leaves, fields);
+  if (need !== "roots") return need === "nothing";
+  const { run, grid, tenants } = evaluation;
+  const triples = splitTriplesOf(run.context);
+  for (const tenant of tenants) {
+    const known = run.segments(tenant);
+    if (await triples.areIn(run, segmentsInGrid(known, grid), known)) return false;
+  }
+  return true;
 }
 
 function uniqueFields(fields: readonly FieldRef[]): FieldRef[] {

@@ -1,36 +1,32 @@
 import type { FieldExpr, FieldRef } from "../../traceql/ast.ts";
 import { readsWholeTrace } from "../../traceql/plan/plan-pipeline.ts";
+import { isRootTest } from "../../traceql/plan/root-test.ts";
 import { foldField } from "../../traceql/walk.ts";
 
 /**
- * Whether a condition on a span, or a label, may differ where only a part of the trace is seen.
- * `nestedSetParent < 0` is taken not to: it asks for root spans, which are so by themselves, except
- * in a trace that lies in several segments and has three spans of one id. That test comes with every
- * query of Grafana's trace explorer.
+ * What of a condition on a span, or of a label, may differ where only a part of the trace is seen.
+ * `roots`: no more than whether a span is a root, which hardly ever differs (`split-triples.ts`);
+ * that test comes with every query of Grafana's trace explorer.
  */
-export function needsWholeTraces(
+export type WholeTraceNeed = "nothing" | "roots" | "more";
+
+export function wholeTraceNeed(
   conditions: readonly FieldExpr[],
   labels: readonly FieldRef[],
-): boolean {
-  return labels.some(readsWholeTrace) || conditions.some(conditionNeeds);
+): WholeTraceNeed {
+  if (labels.some(readsWholeTrace)) return "more";
+  return conditions.map(needOf).reduce(larger, "nothing");
 }
 
-function conditionNeeds(condition: FieldExpr): boolean {
-  return foldField<boolean>(condition, (node, results) => {
-    if (node.type === "field") return readsWholeTrace(node.field);
-    return !isRootTest(node) && results.includes(true);
+function needOf(condition: FieldExpr): WholeTraceNeed {
+  return foldField<WholeTraceNeed>(condition, (node, results) => {
+    if (node.type === "field") return readsWholeTrace(node.field) ? "more" : "nothing";
+    return isRootTest(node) ? "roots" : results.reduce(larger, "nothing");
   });
 }
 
-function isRootTest(node: FieldExpr): boolean {
-  if (node.type !== "binary" || node.op !== "<") return false;
-  const { left, right } = node;
-  return (
-    left.type === "field" &&
-    left.field.type === "intrinsic" &&
-    left.field.name === "nestedSetParent" &&
-    right.type === "static" &&
-    right.value.type === "int" &&
-    right.value.value === 0n
-  );
+const NEEDS: readonly WholeTraceNeed[] = ["nothing", "roots", "more"];
+
+function larger(a: WholeTraceNeed, b: WholeTraceNeed): WholeTraceNeed {
+  return NEEDS.indexOf(a) > NEEDS.indexOf(b) ? a : b;
 }

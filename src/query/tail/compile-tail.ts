@@ -3,6 +3,7 @@ import type { FieldExpr, FieldRef, Query } from "../../traceql/ast.ts";
 import { fieldText } from "../../traceql/field-text.ts";
 import { parseQuery } from "../../traceql/parser.ts";
 import { readsWholeTrace } from "../../traceql/plan/plan-pipeline.ts";
+import { isRootTest } from "../../traceql/plan/root-test.ts";
 import { foldField } from "../../traceql/walk.ts";
 import { compileSearch } from "../compile-search.ts";
 import type { CompiledSearch } from "../compiled-search.ts";
@@ -58,18 +59,4 @@ function testedFields(expr: FieldExpr): readonly FieldRef[] {
     if (node.type === "field") return [node.field];
     return isRootTest(node) ? [] : results.flat();
   });
-}
-
-/** `nestedSetParent < 0` as Grafana writes it, and its opposite. */
-function isRootTest(node: FieldExpr): boolean {
-  if (node.type !== "binary" || (node.op !== "<" && node.op !== ">=")) return false;
-  const { left, right } = node;
-  return (
-    left.type === "field" &&
-    left.field.type === "intrinsic" &&
-    left.field.name === "nestedSetParent" &&
-    right.type === "static" &&
-    right.value.type === "int" &&
-    right.value.value === 0n
-  );
 }

@@ -6,9 +6,9 @@ import type { TraceKey } from "../trace-key.ts";
 import type { WholeTrace } from "../trace-parts.ts";
 import { idTable } from "./id-table.ts";
 import { OVERLAY_LIMITS, type OverlayLimits } from "./overlay-limits.ts";
+import { startsBySegment } from "./part-starts.ts";
 import { readWholeTraces } from "./read-whole-traces.ts";
-import { findSplitTraces, type SplitTrace, type SplitTraces } from "./split-traces.ts";
-import { rangesOfStarts, type StartRange } from "./start-ranges.ts";
+import { findSplitTraces, type SplitTraces } from "./split-traces.ts";
 import { TraceOverlay } from "./trace-overlay.ts";
 
 /**
@@ -94,21 +94,4 @@ async function openOverlay(
     for (const table of made) await table[Symbol.asyncDispose]();
     throw e;
   }
-}
-
-async function startsBySegment(
-  run: QueryRun,
-  split: readonly SplitTrace[],
-): Promise<Map<SegmentSummary, StartRange[]>> {
-  const starts = new Map<SegmentSummary, bigint[]>();
-  await run.forEach(split, ({ parts }) => {
-    for (const { meta, startUnixNano } of parts) {
-      const known = starts.get(meta);
-      if (known === undefined) starts.set(meta, [startUnixNano]);
-      else known.push(startUnixNano);
-    }
-  });
-  const ranges = new Map<SegmentSummary, StartRange[]>();
-  await run.forEach([...starts], ([meta, list]) => ranges.set(meta, rangesOfStarts(list)));
-  return ranges;
 }

@@ -25,6 +25,12 @@ export type WholeTraceRead = {
 type RankedSegment = { readonly meta: SegmentSummary; readonly rank: number };
 type RowRange = { readonly from: number; to: number };
 
+/** Takes the parts of one trace after the other, by the rank of their segments. */
+export type PartSink = {
+  addPart(rows: PartRows, from: number, to: number, traceNo: number, rank: number): void;
+  endTrace(): void;
+};
+
 /**
  * Reads what a trace's columns follow from, of all parts of the traces, and works them out. Rejects
  * with `limited` when they have more than `maxRows` rows.
@@ -34,22 +40,27 @@ export async function readWholeTraces(
   read: WholeTraceRead,
   maxRows: number,
 ): Promise<{ traces: ScratchColumn[]; rows: ScratchColumn[] }> {
-  const { segments, partStarts, split, resident } = read;
-  const numberOf = new Map(segments.map((meta, number) => [meta, number]));
-  // In the order of their making, so that the answer does not depend on the query's slice.
-  const ranked = [...partStarts.keys()]
-    .sort((a, b) => (a.id < b.id ? -1 : 1))
-    .map((meta, rank) => ({ meta, rank }));
-  const rankOf = new Map(ranked.map(({ meta, rank }) => [meta, rank]));
-  const stored = await readStored(
-    run,
-    ranked.filter(({ meta }) => !resident.has(meta)),
-    read,
-    maxRows,
-  );
-  const columns = new WholeTraceColumns(split.length, (rank, rowNumber) =>
+  const numberOf = new Map(read.segments.map((meta, number) => [meta, number]));
+  const ranked = rankedSegments(read.partStarts);
+  const columns = new WholeTraceColumns(read.split.length, (rank, rowNumber) =>
     rowIdOf(numberOf.get(ranked[rank]!.meta)!, rowNumber),
   );
+  await readParts(run, read, columns, maxRows);
+  return columns.finish();
+}
+
+/** The same, as far as the rows: given to `sink`. */
+export async function readParts(
+  run: QueryRun,
+  read: Omit<WholeTraceRead, "segments">,
+  sink: PartSink,
+  maxRows: number,
+): Promise<void> {
+  const { partStarts, split, resident } = read;
+  const ranked = rankedSegments(partStarts);
+  const rankOf = new Map(ranked.map(({ meta, rank }) => [meta, rank]));
+  const open = ranked.filter(({ meta }) => !resident.has(meta));
+  const stored = await readStored(run, open, read, maxRows);
   let rowCount = 0;
   let traceNo = 0;
   await run.forEach(split, ({ traceId, parts }) => {
@@ -59,26 +70,32 @@ export async function readWholeTraces(
       const trace = segment?.traces.get(traceId);
       const range = stored.ranges.get(keyOf(traceNo, rank));
       if (segment !== undefined && trace !== undefined) {
-        columns.addPart(segment.rows, trace.firstRow, trace.endRow, traceNo, rank);
+        sink.addPart(segment.rows, trace.firstRow, trace.endRow, traceNo, rank);
         rowCount += trace.endRow - trace.firstRow;
       } else if (range !== undefined) {
-        columns.addPart(stored.rows, range.from, range.to, traceNo, rank);
+        sink.addPart(stored.rows, range.from, range.to, traceNo, rank);
         rowCount += range.to - range.from;
       }
     }
     if (rowCount > maxRows) throw tooManyRows(maxRows);
-    columns.endTrace();
+    sink.endTrace();
     traceNo++;
   });
   run.throwIfOver();
-  return columns.finish();
+}
+
+/** In the order of their making, so that the answer does not depend on the query's slice. */
+function rankedSegments(partStarts: WholeTraceRead["partStarts"]): RankedSegment[] {
+  return [...partStarts.keys()]
+    .sort((a, b) => (a.id < b.id ? -1 : 1))
+    .map((meta, rank) => ({ meta, rank }));
 }
 
 /** The rows of parts that are not resident, and where each part's are among them. */
 async function readStored(
   run: QueryRun,
   ranked: readonly RankedSegment[],
-  { partStarts, ids }: WholeTraceRead,
+  { partStarts, ids }: Pick<WholeTraceRead, "partStarts" | "ids">,
   maxRows: number,
 ): Promise<{ rows: PartRows; ranges: ReadonlyMap<number, RowRange> }> {
   const rows = new PartRows();
