@@ -13,7 +13,8 @@ export function labelValue(type: LabelType, value: SqlValue): AnyValueLike {
     case "int":
       return { intValue: String(value) };
     case "double":
-      return { doubleValue: Number(value) };
+      // -0 is 0 to the database, so that which of them a group shows would depend on its first row.
+      return { doubleValue: Number(value) + 0 };
     case "bool":
       return { boolValue: value === true };
     case "duration":

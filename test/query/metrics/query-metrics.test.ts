@@ -64,6 +64,22 @@ describe("values of several types and columns", () => {
     ]);
   });
 
+  test("0 and -0 are one label, wherever they lie", async () => {
+    await segment([[1, { x: -0 }]]);
+    await segment([[61, { x: 0.0 }]]);
+    await segment([
+      [121, { x: 1.5 }],
+      [122, { x: -0 }],
+    ]);
+    expect(await lines("{} | count_over_time() by (span.x)")).toEqual([
+      "span.x=0.0: 0 1 1 1 0",
+      "span.x=1.5: 0 0 0 1 0",
+    ]);
+    expect(await lines("{} | compare({ true })")).toContain(
+      '__meta_type="selection" span.x=0.0: 0 1 1 1 0',
+    );
+  });
+
   test("count together as numbers, but texts and NaN do not", async () => {
     await segment([
       [1, { x: 3n }],
