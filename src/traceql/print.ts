@@ -212,12 +212,19 @@ export function printStatic(value: Static): string {
   }
 }
 
-/** In backticks, or with escapes where those cannot hold it. */
+/** In backticks, or with escapes where those cannot hold it: Go's scanners refuse a NUL. */
 function printString(text: string): string {
-  if (!/[`\r]/.test(text)) return `\`${text}\``;
-  const escapes: Record<string, string> = { "\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r" };
-  return `"${text.replace(/[\\"\n\r]/g, (c) => escapes[c]!)}"`;
+  if (!/[`\r\0]/.test(text)) return `\`${text}\``;
+  return `"${text.replace(/[\\"\n\r\0]/g, (c) => ESCAPES[c]!)}"`;
 }
+
+const ESCAPES: Readonly<Record<string, string>> = {
+  "\\": "\\\\",
+  '"': '\\"',
+  "\n": "\\n",
+  "\r": "\\r",
+  "\0": "\\x00",
+};
 
 /** Shortest form, recognisable as a float. */
 export function printFloat(value: number): string {
