@@ -9,7 +9,11 @@ import { isPintailError, PintailError } from "../errors.ts";
 import type { SegmentSummary, SegmentWithFilter, SegmentWithKeys } from "../schema/segment-meta.ts";
 import { type Catalog, DETAILS_PORTION, type Loaded } from "../storage/catalog/catalog.ts";
 import type { SegmentFiles } from "../storage/segment-cache/segment-files.ts";
-import type { CountRequest, SegmentCounts } from "../storage/segments/count/count-values.ts";
+import type {
+  CountedFile,
+  FilesCounts,
+  FilesRequest,
+} from "../storage/segments/count/counting-job.ts";
 import type { ValueCounter } from "../storage/segments/count/counting-threads.ts";
 import { withHiddenIds } from "./hidden-traces.ts";
 import { QueryGate } from "./query-gate.ts";
@@ -57,6 +61,9 @@ export type RunOptions = {
   readonly recorder?: QueryRecorder | undefined;
 };
 
+/** A segment, and which of its rows to count. */
+export type SegmentToCount = { readonly meta: SegmentSummary } & Omit<CountedFile, "path">;
+
 /** One attempt at a query: a fixed view of the catalog, and the database bounded by the deadline. */
 export interface QueryRun {
   readonly context: QueryContext;
@@ -67,10 +74,13 @@ export interface QueryRun {
   rows(sql: string, options?: { maxRows?: number }): Promise<SqlValue[][]>;
   chunks(sql: string, onChunk: OnChunk): Promise<void>;
   /**
-   * Counts of a segment's columns, without the database; `undefined` when that is not possible.
-   * Rows are numbered as in the stored file.
+   * Counts of columns of the first of these segments together, without the database; `undefined` when
+   * that is not possible. Rows are numbered as in the stored files.
    */
-  countValues(meta: SegmentSummary, request: CountRequest): Promise<SegmentCounts | undefined>;
+  countValues(
+    segments: readonly SegmentToCount[],
+    request: FilesRequest,
+  ): Promise<FilesCounts | undefined>;
   /** A table for the run's own queries; whoever makes it disposes of it. */
   scratchTable(columns: readonly ScratchColumn[]): Promise<ScratchTable>;
   /** The same of the rows of a SELECT. */
@@ -277,24 +287,27 @@ class Attempt implements QueryRun {
   }
 
   async countValues(
-    meta: SegmentSummary,
-    request: CountRequest,
-  ): Promise<SegmentCounts | undefined> {
-    const { valueCounter, segmentPath } = this.context;
-    if (valueCounter === undefined) return undefined;
+    segments: readonly SegmentToCount[],
+    request: FilesRequest,
+  ): Promise<FilesCounts | undefined> {
+    const { valueCounter } = this.context;
+    const [first] = segments;
+    if (valueCounter === undefined || first === undefined) return undefined;
     const signal = this.#limit();
     const began = performance.now();
     let error: string | undefined;
     try {
-      using file = await this.#localFile(meta, request, signal);
-      return await valueCounter.count(file?.path ?? segmentPath(meta), request, signal);
+      using local = await this.#localFiles(segments, request, signal);
+      const files = segments.map(({ meta, ...rows }) => ({ path: local.pathOf(meta), ...rows }));
+      return await valueCounter.count(files, request, signal);
     } catch (cause) {
       error = cause instanceof Error ? cause.message : String(cause);
       this.throwIfOver();
-      throw isPintailError(cause, "corrupt") ? damaged(meta, cause) : cause;
+      throw isPintailError(cause, "corrupt") ? damaged(first.meta, cause) : cause;
     } finally {
+      const { columns } = request;
       this.recorder?.addStatement({
-        sql: `-- counted without SQL: ${request.columns.length} columns of segment ${meta.id}`,
+        sql: `-- counted without SQL: ${columns.length} columns of ${segments.length} segments from ${first.meta.id} on`,
         durationMs: performance.now() - began,
         rowCount: 0,
         error,
@@ -302,17 +315,24 @@ class Attempt implements QueryRun {
     }
   }
 
-  /** A copy of a segment in a bucket, with the columns to count. */
-  async #localFile(
-    meta: SegmentSummary,
-    { columns }: CountRequest,
+  /** Copies of those segments that are in a bucket, with the columns to count. */
+  async #localFiles(
+    segments: readonly SegmentToCount[],
+    { columns }: FilesRequest,
     signal: AbortSignal,
-  ): Promise<(Disposable & { readonly path: string }) | undefined> {
-    const { segmentFiles } = this.context;
-    if (segmentFiles === undefined || !isRemote(this.context, meta)) return undefined;
+  ): Promise<Disposable & { pathOf(meta: SegmentSummary): string }> {
+    const { segmentFiles, segmentPath } = this.context;
+    const remote = segments.filter(({ meta }) => isRemote(this.context, meta));
+    if (segmentFiles === undefined || remote.length === 0) {
+      return { pathOf: segmentPath, [Symbol.dispose]: () => {} };
+    }
     const names = new Set(["start_time", ...columns.map(({ name }) => name)]);
-    const files = await segmentFiles.pin([{ meta, columns: names, rowGroups: "all" }], signal);
-    return { path: files.pathOf(meta.id), [Symbol.dispose]: () => files[Symbol.dispose]() };
+    const needs = remote.map(({ meta }) => ({ meta, columns: names, rowGroups: "all" as const }));
+    const files = await segmentFiles.pin(needs, signal);
+    return {
+      pathOf: (meta) => (isRemote(this.context, meta) ? files.pathOf(meta.id) : segmentPath(meta)),
+      [Symbol.dispose]: () => files[Symbol.dispose](),
+    };
   }
 
   /** Aborted when the query is, and when its time is over. */

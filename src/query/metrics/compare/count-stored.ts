@@ -2,12 +2,12 @@ import type { SqlValue } from "../../../drivers/duckdb/database.ts";
 import type { SegmentSummary } from "../../../schema/segment-meta.ts";
 import type { SegmentCounts } from "../../../storage/segments/count/count-values.ts";
 import { OTHERS } from "../../../storage/segments/count/entries.ts";
-import type { QueryRun } from "../../query-context.ts";
+import type { QueryRun, SegmentToCount } from "../../query-context.ts";
 import type { MetricsGrid } from "../grid.ts";
 import { labelValue } from "../label-value.ts";
 import { type CompareColumn, isOfTrace } from "./compare-attributes.ts";
 import type { CompareRows } from "./counts-sql.ts";
-import { type SegmentRows, segmentRows } from "./row-bitmaps.ts";
+import { segmentRows } from "./row-bitmaps.ts";
 import type { ValueCounts } from "./value-counts.ts";
 
 /** Columns of segments of one layout. */
@@ -26,6 +26,9 @@ export type StoredCountRequest = {
 
 /** Rows of one statement: each takes two bits. */
 const MAX_BATCH_ROWS = 8_000_000;
+/** Rows and segments of one answer of the counter, which is read as a whole. */
+const MAX_JOB_ROWS = 250_000;
+const MAX_JOB_SEGMENTS = 64;
 
 /**
  * Counts what can be counted from the pages of the segments' files, some ten times cheaper than by
@@ -47,22 +50,29 @@ export async function countStored(
     if (known === undefined) left.set(key, { segments: [meta], columns: some });
     else known.segments.push(meta);
   };
-  for (const segments of batches(rows.segments)) {
+  const isOfSegment = ({ attribute }: CompareColumn): boolean => !isOfTrace(attribute);
+  const stored = columns.filter((column) => column.stored !== undefined);
+  for (const segments of batches(rows.segments, MAX_BATCH_ROWS)) {
     const some = { ...rows, segments };
-    const found = [...(await segmentRows(request.run, request.prelude, some, numbering))];
+    const found = await segmentRows(request.run, request.prelude, some, numbering);
+    const jobs = [true, false].flatMap((overlaid) => {
+      const alike = [...found.keys()].filter((meta) => numbering.isOverlaid(meta) === overlaid);
+      const counted = overlaid ? stored.filter(isOfSegment) : stored;
+      return batches(alike, MAX_JOB_ROWS, MAX_JOB_SEGMENTS).map((together) => ({
+        segments: together.map((meta) => ({ meta, ...found.get(meta)! })),
+        columns: counted,
+      }));
+    });
     let next = 0;
     const work = async (): Promise<void> => {
-      for (let item = found[next++]; item !== undefined; item = found[next++]) {
-        const [meta, which] = item;
-        const overlaid = numbering.isOverlaid(meta);
-        const counted = columns.filter(
-          (column) => column.stored !== undefined && !(overlaid && isOfTrace(column.attribute)),
-        );
-        const refused = await countSegment(request, meta, which, counted, counts);
-        leave(
-          meta,
-          columns.filter((column) => refused.has(column) || !counted.includes(column)),
-        );
+      for (let job = jobs[next++]; job !== undefined; job = jobs[next++]) {
+        const { columns: counted } = job;
+        await countSegments(request, job, counts, ({ meta }, refused) => {
+          leave(
+            meta,
+            columns.filter((column) => refused.has(column) || !counted.includes(column)),
+          );
+        });
       }
     };
     await Promise.all(Array.from({ length: valueCounter.parallelJobs }, work));
@@ -73,21 +83,29 @@ export async function countStored(
   }));
 }
 
-/** Returns the columns that could not be counted. */
-async function countSegment(
+type CountingWork = {
+  readonly segments: readonly SegmentToCount[];
+  readonly columns: readonly CompareColumn[];
+};
+
+/** Tells `onDone` of each segment the columns that could not be counted. */
+async function countSegments(
   { run, grid, valuesOf }: StoredCountRequest,
-  meta: SegmentSummary,
-  { included, selected }: SegmentRows,
-  columns: readonly CompareColumn[],
+  { segments, columns }: CountingWork,
   counts: ValueCounts,
-): Promise<ReadonlySet<CompareColumn>> {
-  if (columns.length === 0) return new Set();
+  onDone: (segment: SegmentToCount, refused: ReadonlySet<CompareColumn>) => void,
+): Promise<void> {
   const wanted = columns.map((column) => ({ name: column.stored!, values: valuesOf(column) }));
-  const found = await run.countValues(meta, { columns: wanted, grid, included, selected });
-  if (found === undefined) return new Set(columns);
   const byName = new Map(columns.map((column) => [column.stored!, column]));
-  addCounts(found, byName, counts);
-  return new Set(found.refused.map((name) => byName.get(name)!));
+  for (let rest = segments; rest.length > 0; ) {
+    const found =
+      columns.length === 0 ? undefined : await run.countValues(rest, { columns: wanted, grid });
+    if (found !== undefined) addCounts(found, byName, counts);
+    const refused = new Set(found?.refused.map((name) => byName.get(name)!) ?? columns);
+    const fileCount = found?.fileCount ?? rest.length;
+    for (const segment of rest.slice(0, fileCount)) onDone(segment, refused);
+    rest = rest.slice(fileCount);
+  }
 }
 
 function addCounts(
@@ -98,24 +116,25 @@ function addCounts(
   for (const { name, values, cells } of columns) {
     const { attribute, type } = byName.get(name)!;
     values.forEach((value, i) => {
-      for (let b = 0, at = 2 * bucketCount * i; b < bucketCount; b++, at += 2) {
-        const each = { baseline: cells[at]!, selection: cells[at + 1]! };
-        if (each.baseline === 0 && each.selection === 0) continue;
-        const bucket = firstBucket + b;
-        counts.addTotal(attribute, bucket, each);
-        if (value === OTHERS) continue;
-        counts.addValue(attribute, labelValue(type, value), bucket, each);
-      }
+      const at = 2 * bucketCount * i;
+      const own = cells.subarray(at, at + 2 * bucketCount);
+      const shown = value === OTHERS ? undefined : labelValue(type, value);
+      counts.addCells(attribute, shown, firstBucket, own);
     });
   }
 }
 
-function batches(segments: readonly SegmentSummary[]): SegmentSummary[][] {
+/** In their order. */
+function batches(
+  segments: readonly SegmentSummary[],
+  maxRows: number,
+  maxSegments = Number.POSITIVE_INFINITY,
+): SegmentSummary[][] {
   const batches: SegmentSummary[][] = [];
   let rows = Number.POSITIVE_INFINITY;
   for (const meta of segments) {
     rows += meta.rowCount;
-    if (rows > MAX_BATCH_ROWS) {
+    if (rows > maxRows || batches.at(-1)!.length >= maxSegments) {
       batches.push([]);
       rows = meta.rowCount;
     }

@@ -33,27 +33,55 @@ export class ValueCounts {
 
   /** Beyond the bounds new values are left out, which the result tells; totals stay right. */
   addValue(attribute: string, value: AnyValueLike, bucket: number, counts: GroupCounts): void {
-    const values = this.#values.get(attribute) ?? new Map<string, Counted>();
-    this.#values.set(attribute, values);
-    const key = labelKey(value);
-    let known = values.get(key);
-    if (known === undefined) {
-      const limit = Math.min(MAX_VALUES, MAX_CELLS / (GROUPS.length * this.#bucketCount));
-      if (this.#valueCount >= limit) {
-        this.#truncated = true;
-        return;
-      }
-      this.#valueCount++;
-      known = this.#counted(value);
-      values.set(key, known);
-    }
-    addTo(known, bucket, counts);
+    const known = this.#value(attribute, value);
+    if (known !== undefined) addTo(known, bucket, counts);
   }
 
   addTotal(attribute: string, bucket: number, counts: GroupCounts): void {
+    addTo(this.#total(attribute), bucket, counts);
+  }
+
+  /**
+   * The counts of a value of successive buckets, to the attribute's total too. `cells`: for each
+   * bucket two numbers, some not 0. Without `value` they go to the total alone.
+   */
+  addCells(
+    attribute: string,
+    value: AnyValueLike | undefined,
+    firstBucket: number,
+    cells: Uint32Array,
+  ): void {
+    const total = this.#total(attribute);
+    const known = value && this.#value(attribute, value);
+    for (let at = 0, bucket = firstBucket; at < cells.length; at += 2, bucket++) {
+      const each = { baseline: cells[at]!, selection: cells[at + 1]! };
+      if (each.baseline === 0 && each.selection === 0) continue;
+      addTo(total, bucket, each);
+      if (known !== undefined) addTo(known, bucket, each);
+    }
+  }
+
+  #value(attribute: string, value: AnyValueLike): Counted | undefined {
+    const values = this.#values.get(attribute) ?? new Map<string, Counted>();
+    this.#values.set(attribute, values);
+    const key = labelKey(value);
+    const known = values.get(key);
+    if (known !== undefined) return known;
+    const limit = Math.min(MAX_VALUES, MAX_CELLS / (GROUPS.length * this.#bucketCount));
+    if (this.#valueCount >= limit) {
+      this.#truncated = true;
+      return undefined;
+    }
+    this.#valueCount++;
+    const counted = this.#counted(value);
+    values.set(key, counted);
+    return counted;
+  }
+
+  #total(attribute: string): Counted {
     const known = this.#totals.get(attribute) ?? this.#counted(NIL_VALUE);
     this.#totals.set(attribute, known);
-    addTo(known, bucket, counts);
+    return known;
   }
 
   /** Of each attribute and group the total, and the `topN` most frequent values. */

@@ -10,7 +10,7 @@ import type { Leaf } from "../read/read-schema.ts";
 import { prefetchWindow, windowsOf } from "../read/read-windows.ts";
 import { pageBody, walkPages } from "../read/walk-pages.ts";
 import { ChunkCounter } from "./chunk-counter.ts";
-import { WantedValues } from "./entries.ts";
+import { CountingMemory } from "./counting-memory.ts";
 import { Presence } from "./presence.ts";
 import { bucketsInto, type CountGrid, MAX_ROWS, type RowBitmap, rowSlots } from "./row-slots.ts";
 import { SameCodes } from "./same-codes.ts";
@@ -49,7 +49,7 @@ export type SegmentCounts = {
 };
 
 /** Most numbers of one file's answer, and of one row group's column. */
-const MAX_CELLS = 1 << 22;
+export const MAX_CELLS = 1 << 22;
 
 /**
  * Counts the values of flat columns of a segment's file, by bucket of `start_time` and by group:
@@ -63,6 +63,7 @@ export async function countValues(
   fileSize: number,
   request: CountRequest,
   throwIfOver: () => void,
+  memory = new CountingMemory(),
 ): Promise<SegmentCounts> {
   const footer = await loadFooter(readAt, fileSize);
   const starts = leafOf(footer, "start_time");
@@ -88,15 +89,15 @@ export async function countValues(
   for (const { name, values } of request.columns) {
     const leaf = leafOf(footer, name);
     if (leaf === undefined) continue;
-    const wanted = values && new WantedValues(leaf.type, values);
+    const wanted = values && memory.wanted(name, leaf.type, values);
     counters.set(
       leaf.index,
       new ChunkCounter({ name, leaf, wanted, firstBucket, bucketCount, budget }),
     );
   }
   const most = groups.reduce((rows, { group }) => Math.max(rows, group.rowCount), 0);
-  const codes = new Int32Array(most);
-  const scratch = new Int32Array(most);
+  const codes = memory.codes(most);
+  const scratch = memory.scratch(most);
   for (const { group, rows } of groups) {
     const source = new ByteSource(readAt);
     const presence = new Presence(rows, scratch);

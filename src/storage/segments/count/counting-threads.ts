@@ -1,31 +1,37 @@
 import { PintailError } from "../../../errors.ts";
 import type { WorkerHandle } from "../../../runtime/worker.ts";
-import type { CountRequest, SegmentCounts } from "./count-values.ts";
-import type { CountingJob, CountingOutcome } from "./counting-job.ts";
+import type {
+  CountedFile,
+  CountingJob,
+  CountingOutcome,
+  FilesCounts,
+  FilesRequest,
+} from "./counting-job.ts";
 
-/** Counts the values of a segment's file without the database. */
+/** Counts the values of segments' files without the database. */
 export interface ValueCounter {
   /** Jobs that are worked on at the same time; more of them wait. */
   readonly parallelJobs: number;
   /**
-   * `undefined` when the file is not one that the counter knows: the database is to be asked then.
-   * Rejects with `canceled` as soon as the signal is aborted, with `not_found` when there
-   * is no file, with `corrupt` when it is damaged.
+   * Of the first files, one at least; a file that the counter does not know has all columns refused.
+   * `undefined` when the thread died of them: the database is to be asked then. Rejects with
+   * `canceled` as soon as the signal is aborted, with `not_found` when the first file is not there,
+   * with `corrupt` when it is damaged.
    */
   count(
-    path: string,
-    request: CountRequest,
+    files: readonly CountedFile[],
+    request: FilesRequest,
     signal: AbortSignal,
-  ): Promise<SegmentCounts | undefined>;
+  ): Promise<FilesCounts | undefined>;
 }
 
 export type CountingThread = WorkerHandle<CountingOutcome, CountingJob>;
 
 type Job = {
-  readonly path: string;
-  readonly request: CountRequest;
+  readonly files: readonly CountedFile[];
+  readonly request: FilesRequest;
   readonly signal: AbortSignal;
-  readonly result: PromiseWithResolvers<SegmentCounts | undefined>;
+  readonly result: PromiseWithResolvers<FilesCounts | undefined>;
 };
 
 /** A thread, and who is to be told of its job's end; `undefined` when the thread has died. */
@@ -37,7 +43,7 @@ type Slot = {
 /** An idle thread holds some 15 MB; the next query starts one in some 50 ms. */
 const IDLE_MS = 30_000;
 
-/** Threads that count, each one file at a time; they start when there is work and end after it. */
+/** Threads that count, each one job at a time; they start when there is work and end after it. */
 export class CountingThreads implements ValueCounter {
   readonly parallelJobs: number;
   readonly #spawn: () => CountingThread;
@@ -55,14 +61,14 @@ export class CountingThreads implements ValueCounter {
   }
 
   count(
-    path: string,
-    request: CountRequest,
+    files: readonly CountedFile[],
+    request: FilesRequest,
     signal: AbortSignal,
-  ): Promise<SegmentCounts | undefined> {
+  ): Promise<FilesCounts | undefined> {
     if (this.#closed) return Promise.reject(stopped());
     if (signal.aborted) return Promise.reject(canceled());
-    const result = Promise.withResolvers<SegmentCounts | undefined>();
-    this.#waiting.push({ path, request, signal, result });
+    const result = Promise.withResolvers<FilesCounts | undefined>();
+    this.#waiting.push({ files, request, signal, result });
     this.#next();
     return result.promise;
   }
@@ -86,7 +92,7 @@ export class CountingThreads implements ValueCounter {
     }
   }
 
-  #run({ path, request, signal, result }: Job): void {
+  #run({ files, request, signal, result }: Job): void {
     clearTimeout(this.#idleTimer);
     const slot = this.#idle.pop() ?? this.#start();
     this.#busy.add(slot);
@@ -99,13 +105,13 @@ export class CountingThreads implements ValueCounter {
     slot.onEnd = (outcome) => {
       slot.onEnd = undefined;
       signal.removeEventListener("abort", onAbort);
-      settle(outcome, path, result);
+      settle(outcome, files[0]?.path, result);
       this.#busy.delete(slot);
       if (outcome !== undefined && !this.#closed) this.#idle.push(slot);
       this.#next();
       if (this.#busy.size === 0) this.#retireLater();
     };
-    slot.thread.post({ path, request, stop });
+    slot.thread.post({ files, request, stop });
   }
 
   #start(): Slot {
@@ -130,8 +136,8 @@ export class CountingThreads implements ValueCounter {
 
 function settle(
   outcome: CountingOutcome | undefined,
-  path: string,
-  { resolve, reject }: PromiseWithResolvers<SegmentCounts | undefined>,
+  path: string | undefined,
+  { resolve, reject }: PromiseWithResolvers<FilesCounts | undefined>,
 ): void {
   // What a thread died of, such as a lack of memory, need not befall the database.
   switch (outcome?.type) {

@@ -3,22 +3,25 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { spawnWorker, type WorkerHandle } from "../../../../src/runtime/worker.ts";
-import type { CountRequest } from "../../../../src/storage/segments/count/count-values.ts";
 import type {
+  CountedFile,
   CountingJob,
   CountingOutcome,
+  FilesRequest,
 } from "../../../../src/storage/segments/count/counting-job.ts";
 import { CountingThreads } from "../../../../src/storage/segments/count/counting-threads.ts";
 import { aSpan, batchOf } from "../../../support/batch-builder.ts";
 import { write } from "../stored-rows.ts";
 
 const MODULE = new URL("../../../../src/threads/counting-thread.ts", import.meta.url);
-const REQUEST: CountRequest = {
+const REQUEST: FilesRequest = {
   columns: [{ name: "name", values: undefined }],
   grid: { startUnixNano: 0n, stepNanos: 10n ** 18n, count: 10 },
-  included: undefined,
-  selected: undefined,
 };
+
+function filesAt(...paths: readonly string[]): CountedFile[] {
+  return paths.map((path) => ({ path, included: undefined, selected: undefined }));
+}
 
 let dir: string;
 let path: string;
@@ -66,14 +69,17 @@ describe("counting threads", () => {
   test("count a file's values", async () => {
     const pool = new CountingThreads(() => spawnWorker(MODULE, { name: "counting" }), 2);
     try {
-      const counts = await pool.count(path, REQUEST, NEVER);
+      const counts = await pool.count(filesAt(path), REQUEST, NEVER);
       expect(counts?.columns[0]?.values).toEqual(["GET /"]);
       expect(counts?.columns[0]?.cells.reduce((a, b) => a + b)).toBe(1);
-      await expect(pool.count(`${path}-gone`, REQUEST, NEVER)).rejects.toMatchObject({
+      expect(counts?.fileCount).toBe(1);
+      await expect(pool.count(filesAt(`${path}-gone`), REQUEST, NEVER)).rejects.toMatchObject({
         kind: "not_found",
       });
       await writeFile(join(dir, "b.parquet"), new Uint8Array(1000));
-      await expect(pool.count(join(dir, "b.parquet"), REQUEST, NEVER)).rejects.toMatchObject({
+      await expect(
+        pool.count(filesAt(join(dir, "b.parquet")), REQUEST, NEVER),
+      ).rejects.toMatchObject({
         kind: "corrupt",
       });
     } finally {
@@ -83,11 +89,14 @@ describe("counting threads", () => {
 
   test("take one job each, and those that wait in their order", async () => {
     const { threads, pool } = heldThreads(2);
-    const results = ["a", "b", "c"].map((name) => pool.count(name, REQUEST, NEVER));
-    expect(threads.map(({ jobs }) => jobs.map(({ path }) => path))).toEqual([["a"], ["b"]]);
+    const results = ["a", "b", "c"].map((name) => pool.count(filesAt(name), REQUEST, NEVER));
+    expect(threads.map(({ jobs }) => jobs.map(({ files }) => files[0]?.path))).toEqual([
+      ["a"],
+      ["b"],
+    ]);
     threads[1]!.reply({ type: "none" });
     expect(await results[1]).toBeUndefined();
-    expect(threads[1]!.jobs.map(({ path }) => path)).toEqual(["b", "c"]);
+    expect(threads[1]!.jobs.map(({ files }) => files[0]?.path)).toEqual(["b", "c"]);
     await pool.close();
     await expect(results[0]).resolves.toBeUndefined();
   });
@@ -95,8 +104,8 @@ describe("counting threads", () => {
   test("an abort ends the wait at once and tells the thread", async () => {
     const { threads, pool } = heldThreads(1);
     const abort = new AbortController();
-    const running = pool.count("a", REQUEST, abort.signal);
-    const waiting = pool.count("b", REQUEST, abort.signal);
+    const running = pool.count(filesAt("a"), REQUEST, abort.signal);
+    const waiting = pool.count(filesAt("b"), REQUEST, abort.signal);
     abort.abort();
     await expect(running).rejects.toMatchObject({ kind: "canceled" });
     expect(new Int32Array(threads[0]!.jobs[0]!.stop)[0]).toBe(1);
@@ -108,8 +117,8 @@ describe("counting threads", () => {
 
   test("what a thread dies of leaves the work to the database, and the next gets a new one", async () => {
     const { threads, pool } = heldThreads(1);
-    const first = pool.count("a", REQUEST, NEVER);
-    const second = pool.count("b", REQUEST, NEVER);
+    const first = pool.count(filesAt("a"), REQUEST, NEVER);
+    const second = pool.count(filesAt("b"), REQUEST, NEVER);
     threads[0]!.die(new Error("out of memory"));
     expect(await first).toBeUndefined();
     expect(threads).toHaveLength(2);
@@ -120,13 +129,15 @@ describe("counting threads", () => {
 
   test("end when there is nothing to do", async () => {
     const { threads, pool } = heldThreads(1, 5);
-    const result = pool.count("a", REQUEST, NEVER);
+    const result = pool.count(filesAt("a"), REQUEST, NEVER);
     threads[0]!.reply({ type: "none" });
     await result;
     await expect.poll(() => threads[0]!.terminated).toBe(true);
-    void pool.count("b", REQUEST, NEVER);
+    void pool.count(filesAt("b"), REQUEST, NEVER);
     expect(threads).toHaveLength(2);
     await pool.close();
-    await expect(pool.count("c", REQUEST, NEVER)).rejects.toMatchObject({ kind: "unavailable" });
+    await expect(pool.count(filesAt("c"), REQUEST, NEVER)).rejects.toMatchObject({
+      kind: "unavailable",
+    });
   });
 });
