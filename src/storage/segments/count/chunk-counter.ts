@@ -40,8 +40,9 @@ const MAX_CHUNK_CELLS = 1 << 21;
 export class ChunkCounter {
   readonly name: string;
   readonly #parts: ChunkCounterParts;
-  /** By value, as in `ColumnCounts`. */
-  readonly #cells = new Map<SqlValue, Uint32Array>();
+  readonly #numbers = new Map<SqlValue, number>();
+  /** By the value's number, as in `ColumnCounts`; there may be room for more. */
+  #cells = new Uint32Array(0);
 
   constructor(parts: ChunkCounterParts) {
     this.name = parts.name;
@@ -117,45 +118,48 @@ export class ChunkCounter {
     const { entries } = numbers;
     const offset = 2 * (firstBucket - this.#parts.firstBucket);
     for (let number = 0, at = 0; at < cells.length; number++, at += slotCount) {
-      let target: Uint32Array | undefined;
+      let target = -1;
       // The last place is that of rows that are not counted.
       for (let slot = 0; slot < slotCount - 1; slot++) {
         const count = cells[at + slot]!;
         if (count === 0) continue;
         if (number >= entries.count) throw corrupt(`code ${number} of ${entries.count} values`);
-        target ??= this.#cellsOf(entries.valueOf(number));
-        target[offset + slot]! += count;
+        if (target < 0) target = this.#placeOf(entries.valueOf(number)) + offset;
+        this.#cells[target + slot]! += count;
       }
     }
   }
 
-  #cellsOf(value: SqlValue): Uint32Array {
-    const known = this.#cells.get(value);
-    if (known !== undefined) return known;
+  /** Where the cells of a value begin. */
+  #placeOf(value: SqlValue): number {
     const { bucketCount, budget } = this.#parts;
-    budget.cells -= 2 * bucketCount;
+    const length = 2 * bucketCount;
+    const known = this.#numbers.get(value);
+    if (known !== undefined) return length * known;
+    budget.cells -= length;
     if (budget.cells < 0) throw unsupported("too many values to count");
-    const cells = new Uint32Array(2 * bucketCount);
-    this.#cells.set(value, cells);
-    return cells;
+    const at = length * this.#numbers.size;
+    if (at + length > this.#cells.length) {
+      const longer = new Uint32Array(Math.max(2 * this.#cells.length, 8 * length));
+      longer.set(this.#cells);
+      this.#cells = longer;
+    }
+    this.#numbers.set(value, this.#numbers.size);
+    return at;
   }
 
   /** Gives back what the column took of the budget. */
   release(): void {
     const { bucketCount, budget } = this.#parts;
-    budget.cells += 2 * bucketCount * this.#cells.size;
-    this.#cells.clear();
+    budget.cells += 2 * bucketCount * this.#numbers.size;
+    this.#numbers.clear();
+    this.#cells = new Uint32Array(0);
   }
 
   counts(): ColumnCounts {
     const { name, bucketCount } = this.#parts;
-    const cells = new Uint32Array(2 * bucketCount * this.#cells.size);
-    let at = 0;
-    for (const own of this.#cells.values()) {
-      cells.set(own, at);
-      at += own.length;
-    }
-    return { name, values: [...this.#cells.keys()], cells };
+    const cells = this.#cells.slice(0, 2 * bucketCount * this.#numbers.size);
+    return { name, values: [...this.#numbers.keys()], cells };
   }
 }
 
