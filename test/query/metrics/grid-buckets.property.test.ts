@@ -40,12 +40,40 @@ const grids: fc.Arbitrary<MetricsGrid> = fc
     count,
   }));
 
+test(`a row outside of the grid is in none of its buckets (seed ${SEED})`, async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      grids,
+      fc.array(fc.bigInt(0n, 2n ** 40n), { minLength: 1, maxLength: 20 }),
+      async (grid, at) => {
+        const { stepNanos: step, count } = grid;
+        const end = endOfGrid(grid);
+        const times = at
+          .flatMap((some) => [end + 1n + some, end + step * some, end + 2n ** 31n * step * some])
+          .filter((time) => time > end && time <= TIME_MAX);
+        if (times.length === 0 || count === 1) return;
+        const { sql, bucketOf } = gridBuckets(grid, true);
+        const list = times.map((time) => `make_timestamp_ns(${time})`).join(", ");
+        const rows = await database.rows(
+          `SELECT ${sql} FROM (SELECT unnest([${list}]) AS start_time)`,
+        );
+        for (const [code] of rows) {
+          const bucket = bucketOf(code as number);
+          expect(bucket < 0 || bucket >= count).toBe(true);
+        }
+      },
+    ),
+    { numRuns: 200, seed: SEED },
+  );
+});
+
 test(`a row is in the bucket whose right edge it does not pass (seed ${SEED})`, async () => {
   await fc.assert(
     fc.asyncProperty(
       grids,
       fc.array(fc.nat(), { minLength: 1, maxLength: 20 }),
-      async (grid, at) => {
+      fc.boolean(),
+      async (grid, at, anywhere) => {
         const { startUnixNano: start, stepNanos: step, count } = grid;
         const times = at
           .flatMap((some) => {
@@ -54,7 +82,7 @@ test(`a row is in the bucket whose right edge it does not pass (seed ${SEED})`, 
           })
           .filter((time) => time > start && time <= endOfGrid(grid) && time <= TIME_MAX);
         if (times.length === 0) return;
-        const { sql, bucketOf } = gridBuckets(grid);
+        const { sql, bucketOf } = gridBuckets(grid, anywhere);
         const list = times.map((time) => `make_timestamp_ns(${time})`).join(", ");
         const rows = await database.rows(
           `SELECT ${sql} FROM (SELECT unnest([${list}]) AS start_time)`,

@@ -19,6 +19,7 @@ import {
 } from "./compare-attributes.ts";
 import { countStored } from "./count-stored.ts";
 import {
+  bucketsOf,
   type ColumnPlace,
   type CompareRows,
   candidatesSql,
@@ -153,6 +154,7 @@ async function readColumns(
     for (const other of constants) add(other, other.constant!, bucket, each);
   };
   const clusters = columnClusters(varying);
+  const { bucketOf } = bucketsOf(grid);
   for (let at = 0; at < clusters.length; at += MAX_CLUSTERS) {
     const together = clusters.slice(at, at + MAX_CLUSTERS);
     const some = together.flat();
@@ -164,7 +166,7 @@ async function readColumns(
           const i = some.findIndex((_, c) => found[1 + c]![row] !== null);
           if (i < 0) continue;
           const each = countsOf(found[1 + some.length]![row]!, found[2 + some.length]![row]!);
-          add(some[i]!, found[1 + i]![row]!, Number(found[0]![row]), each);
+          add(some[i]!, found[1 + i]![row]!, bucketOf(Number(found[0]![row])), each);
         }
       },
     );
@@ -183,10 +185,11 @@ async function readTotals(
   counts: ValueCounts,
 ): Promise<void> {
   if (columns.length === 0) return;
+  const { bucketOf } = bucketsOf(grid);
   for (const row of await run.rows(prelude + totalsSql(rows, columns, grid))) {
     columns.forEach(({ attribute }, i) => {
       const each = countsOf(row[1 + 2 * i]!, row[2 + 2 * i]!);
-      counts.addTotal(attribute, Number(row[0]), each);
+      counts.addTotal(attribute, bucketOf(Number(row[0])), each);
     });
   }
 }
@@ -214,12 +217,13 @@ async function readValues(
   const { attribute, type } = places[0]!.column;
   const literals = wanted.flatMap((value) => literalOf(type, value) ?? []);
   const sql = prelude + valueCountsSql(places, literals, grid);
+  const { bucketOf } = bucketsOf(grid);
   await run.chunks(sql, ({ rowCount, columns }) => {
     budget.take(rowCount);
     for (let row = 0; row < rowCount; row++) {
       const each = countsOf(columns[2]![row]!, columns[3]![row]!);
       const value = labelValue(type, columns[1]![row]!);
-      counts.addValue(attribute, value, Number(columns[0]![row]), each);
+      counts.addValue(attribute, value, bucketOf(Number(columns[0]![row])), each);
     }
   });
 }
@@ -248,6 +252,7 @@ async function readMaps(
   layouts: readonly Layout[],
   counts: ValueCounts,
 ): Promise<void> {
+  const { bucketOf } = bucketsOf(evaluation.grid);
   const places = layouts.flatMap((layout) =>
     layout.maps.map((map) => ({ rows: layout.rows, map })),
   );
@@ -258,7 +263,7 @@ async function readMaps(
     await evaluation.run.chunks(sql, ({ rowCount, columns }) => {
       evaluation.budget.take(rowCount);
       for (let row = 0; row < rowCount; row++) {
-        const [bucket, key] = [Number(columns[0]![row]), String(columns[1]![row])];
+        const [bucket, key] = [bucketOf(Number(columns[0]![row])), String(columns[1]![row])];
         // The service name has a column of its own.
         if (scope === "resource" && key === "service.name" && type === "string") continue;
         const attribute = fieldText({ type: "attribute", scope, key });

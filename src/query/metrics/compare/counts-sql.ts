@@ -2,7 +2,7 @@ import type { SegmentSummary } from "../../../schema/segment-meta.ts";
 import { jsonArray } from "../../../traceql/sql/json-array.ts";
 import { rawSql } from "../../../traceql/sql/sql.ts";
 import type { MetricsGrid } from "../grid.ts";
-import { bucketSql } from "../grid-buckets.ts";
+import { type GridBuckets, gridBuckets } from "../grid-buckets.ts";
 import type { RowSource } from "../row-sources.ts";
 import { startInGridSql } from "../segments-in-grid.ts";
 import type { CompareColumn, CompareMap } from "./compare-attributes.ts";
@@ -17,11 +17,16 @@ export type CompareRows = {
   readonly selection: string;
 };
 
-/** Rows that start in the grid with their `bucket`, and `selected`. */
+/** Of segments that lie in the grid as a whole no row is asked whether it does. */
+export function bucketsOf(grid: MetricsGrid): GridBuckets {
+  return gridBuckets(grid, true);
+}
+
+/** Rows with their `bucket`, as `bucketsOf` codes it, and `selected`: those that start in the grid, and maybe others. */
 function rowsSql(rows: CompareRows, grid: MetricsGrid): string {
   const { source, segments, inside, selection } = rows;
   const where = inside ? source.where : `${source.where} AND ${startInGridSql(grid)}`;
-  return `(SELECT *, ${bucketSql(grid, inside)} AS bucket, coalesce(${selection}, FALSE) AS selected
+  return `(SELECT *, ${bucketsOf(grid).sql} AS bucket, coalesce(${selection}, FALSE) AS selected
     FROM ${source.from(segments, inside)} WHERE ${where})`;
 }
 
