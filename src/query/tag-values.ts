@@ -33,10 +33,16 @@ export type TagValuesResult = {
 
 /** Distinct values read of one place in one group of segments; more are cut. */
 const MAX_VALUES = 100_000;
+/** Values of one place that are expected; of more the segments are read as if nothing were known. */
+const MAX_EXPECTED = 10_000;
+/** Of segments whose values are known so many rows are read first, and then so many times more. */
+const FIRST_ROWS = 500_000;
+const MORE_ROWS = 4;
 
 /**
  * The values of a field. The catalog answers where it lists all values of a segment, which hides no
- * trace, and there is no filter; only the other segments are read.
+ * trace, and there is no filter; only the other segments are read. With a filter they are read until
+ * all values that the catalog lists are found.
  */
 export function tagValues(
   engine: QueryEngine,
@@ -50,13 +56,13 @@ export function tagValues(
     );
     const found = new Map<string, TagValue>();
     const add = (value: TagValue): void => {
-      found.set(`${value.type} ${value.value}`, value);
+      found.set(keyOf(value), value);
     };
     for (const value of [...request.source.fixed, ...(request.known ?? [])]) add(value);
     const { field } = request.source;
     if (field === undefined)
       return { values: cut(found, request), stats: inspect(segments, undefined) };
-    const unanswered = new Map<string, { place: ValuePlace; segments: SegmentSummary[] }>();
+    const unanswered = new Map<string, Unanswered>();
     const { filter } = request;
     await run.withKeys(segments, (meta) => {
       filter?.prepare(meta);
@@ -64,24 +70,77 @@ export function tagValues(
       for (const { place, stats } of attributePlaces(meta, field)) {
         if (filter === undefined && stats?.complete && !hidesTraces(meta)) addListed(stats, add);
         else {
-          const entry = unanswered.get(place.sqlKey) ?? { place, segments: [] };
+          const entry = unanswered.get(place.sqlKey) ?? new Unanswered(place);
           unanswered.set(place.sqlKey, entry);
-          entry.segments.push(meta);
+          entry.add(meta, stats);
         }
       }
     });
     const maxRows = request.limit > 0 ? Math.min(request.limit + 1, MAX_VALUES) : MAX_VALUES;
-    for (const entry of unanswered.values()) {
-      for (const group of groupForFilter(entry.segments, filter, () => "")) {
+    for (const { place, listed, others, expected } of unanswered.values()) {
+      const read = async (group: FilteredSegments): Promise<void> => {
         // What is beyond the bound here is beyond it in the whole answer too.
         const budget = new ByteBudget(request.maxBytes);
-        await readDistinct(run, entry.place, group, maxRows, (value) => {
+        await readDistinct(run, place, group, maxRows, (value) => {
           if (budget.take(...request.cost(value))) add(value);
         });
+      };
+      for (const group of groupForFilter(others, filter, () => "")) await read(group);
+      for (const { segments: some, where } of groupForFilter(listed, filter, () => "")) {
+        for (const slice of risingSlices(some)) {
+          if ([...expected].every((key) => found.has(key))) break;
+          await read({ segments: slice, where });
+        }
       }
     }
     return { values: cut(found, request), stats: inspect(segments, filter) };
   });
+}
+
+/** Segments that are to be read for one place. */
+class Unanswered {
+  readonly place: ValuePlace;
+  /** Those with no values but `expected`. */
+  listed: SegmentSummary[] = [];
+  others: SegmentSummary[] = [];
+  readonly expected = new Set<string>();
+
+  constructor(place: ValuePlace) {
+    this.place = place;
+  }
+
+  add(meta: SegmentSummary, stats: KeyStats | undefined): void {
+    if (stats?.complete !== true || this.expected.size > MAX_EXPECTED) {
+      this.others.push(meta);
+      return;
+    }
+    this.listed.push(meta);
+    addListed(stats, (value) => this.expected.add(keyOf(value)));
+    if (this.expected.size <= MAX_EXPECTED) return;
+    this.others.push(...this.listed);
+    this.listed = [];
+  }
+}
+
+function keyOf({ type, value }: TagValue): string {
+  return `${type} ${value}`;
+}
+
+/** In their order. */
+function risingSlices(segments: readonly SegmentSummary[]): SegmentSummary[][] {
+  const slices: SegmentSummary[][] = [];
+  let left = 0;
+  let size = FIRST_ROWS;
+  for (const meta of segments) {
+    if (left <= 0) {
+      slices.push([]);
+      left = size;
+      size *= MORE_ROWS;
+    }
+    slices.at(-1)!.push(meta);
+    left -= meta.rowCount;
+  }
+  return slices;
 }
 
 function addListed(stats: KeyStats, add: (value: TagValue) => void): void {
