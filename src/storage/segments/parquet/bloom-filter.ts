@@ -16,12 +16,18 @@ export function bloomInsert(words: Uint32Array, hashLo: number, hashHi: number):
   }
 }
 
-/** False when the hash was certainly never inserted. */
-export function bloomContains(filter: Uint8Array, hashLo: number, hashHi: number): boolean {
-  const block = blockOf(filter.length >>> 5, hashHi);
+/** False when the hash was certainly never inserted. The filter is `bytes[from .. to]`. */
+export function bloomContains(
+  bytes: Uint8Array,
+  hashLo: number,
+  hashHi: number,
+  from = 0,
+  to = bytes.length,
+): boolean {
+  const block = from + 32 * blockOf((to - from) >>> 5, hashHi);
   for (let i = 0; i < 8; i++) {
     const bit = Math.imul(hashLo, SALT[i]!) >>> 27;
-    if ((filter[32 * block + 4 * i + (bit >>> 3)]! & (1 << (bit & 7))) === 0) return false;
+    if ((bytes[block + 4 * i + (bit >>> 3)]! & (1 << (bit & 7))) === 0) return false;
   }
   return true;
 }

@@ -93,7 +93,7 @@ export class ThriftReader {
         this.#advance(8);
         return;
       case ThriftType.binary:
-        this.binary();
+        this.#advance(this.varint());
         return;
       case ThriftType.list:
       case ThriftType.set:

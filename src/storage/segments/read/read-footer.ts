@@ -65,8 +65,22 @@ export async function loadRawFooter(
   fileSize: number,
   bounds: FooterBounds = ANY_FOOTER,
 ): Promise<{ footer: ReadFooter; raw: Uint8Array }> {
+  const { raw, offset } = await readFooter(readAt, fileSize, TAIL_BYTES, bounds.maxBytes);
+  return { footer: parseFooter(raw, offset, bounds), raw };
+}
+
+/**
+ * The bytes of the footer and where they begin: with one read of at most `readBytes`, or a second one
+ * for a longer footer. Throws `corrupt`, and `unsupported` beyond `maxBytes`.
+ */
+export async function readFooter(
+  readAt: ReadAt,
+  fileSize: number,
+  readBytes: number,
+  maxBytes = MAX_FOOTER_BYTES,
+): Promise<{ readonly raw: Uint8Array; readonly offset: number }> {
   if (fileSize < 12) throw corrupt(`a file of ${fileSize} bytes`);
-  const tailBytes = Math.min(fileSize, TAIL_BYTES);
+  const tailBytes = Math.min(fileSize, readBytes);
   const tail = await readExactly(readAt, fileSize - tailBytes, tailBytes);
   for (let i = 0; i < 4; i++) {
     if (tail[tailBytes - 4 + i] !== MAGIC[i]) throw corrupt("it does not end as Parquet does");
@@ -74,12 +88,13 @@ export async function loadRawFooter(
   const view = new DataView(tail.buffer, tail.byteOffset, tail.byteLength);
   const footerBytes = view.getUint32(tailBytes - 8, true);
   if (footerBytes > fileSize - 12) throw corrupt(`a footer of ${footerBytes} bytes`);
-  if (footerBytes > bounds.maxBytes) throw unsupported(`a footer of ${footerBytes} bytes`);
+  if (footerBytes > maxBytes) throw unsupported(`a footer of ${footerBytes} bytes`);
+  const offset = fileSize - 8 - footerBytes;
   const raw =
     footerBytes + 8 <= tailBytes
       ? tail.subarray(tailBytes - 8 - footerBytes, tailBytes - 8)
-      : await readExactly(readAt, fileSize - 8 - footerBytes, footerBytes);
-  return { footer: parseFooter(raw, fileSize - 8 - footerBytes, bounds), raw };
+      : await readExactly(readAt, offset, footerBytes);
+  return { raw, offset };
 }
 
 export async function readExactly(

@@ -1,0 +1,195 @@
+import type { ReadFile } from "../../../drivers/files/files.ts";
+import { isPintailError } from "../../../errors.ts";
+import { crc32 } from "../../../runtime/crc32.ts";
+import type { SegmentSummary } from "../../../schema/segment-meta.ts";
+import { bloomBits } from "../read/find-rows.ts";
+import { type ReadAt, readFooter } from "../read/read-footer.ts";
+import {
+  type FilterPlace,
+  type FilterPlaces,
+  readFilterPlaces,
+  SameColumns,
+} from "./filter-places.ts";
+import { ScanCache } from "./scan-cache.ts";
+import { ColumnFilter, NO_FILTERS, type ValueFilters } from "./value-filters.ts";
+
+export type SegmentFiltersParts = {
+  /** Undefined when the segment's bytes are not at hand. */
+  readonly openFile: (
+    meta: SegmentSummary,
+    signal: AbortSignal,
+  ) => Promise<Pick<ReadFile, "sizeBytes" | "read" | "close"> | undefined>;
+};
+
+export type SegmentFiltersLimits = {
+  /** Of places and bits in memory. Nothing is held before it is asked for. */
+  readonly maxBytes: number;
+};
+
+/** The filters of a column with many values have about a byte for each of them. */
+const DEFAULT_LIMITS: SegmentFiltersLimits = { maxBytes: 16 << 20 };
+
+/** Filters of one column are read at once when they and what lies between them are no more. */
+const MAX_READ_BYTES = 1 << 20;
+
+/** The footer and the filters of a small segment. */
+const TAIL_BYTES = 64 << 10;
+/** Several are in memory at a time; ours have less than a few MiB. */
+const MAX_FOOTER_BYTES = 16 << 20;
+/** Of a segment of which nothing is known. */
+const UNKNOWN_BYTES = 256;
+
+/**
+ * The bloom filters of segments' columns: where they lie, and those that were asked for last. Of a
+ * segment that is damaged or not one of ours nothing is known.
+ */
+export class SegmentFilters {
+  readonly #openFile: SegmentFiltersParts["openFile"];
+  readonly #sameColumns = new SameColumns();
+  /** By segment; `unknown` where they cannot be known. */
+  readonly #places: ScanCache<FilterPlaces | "unknown">;
+  /** By segment and column. */
+  readonly #filters: ScanCache<ColumnFilter>;
+  #scans = 0;
+
+  constructor({ openFile }: SegmentFiltersParts, limits: SegmentFiltersLimits = DEFAULT_LIMITS) {
+    this.#openFile = openFile;
+    // Small, and dear to be found again.
+    const placesBytes = limits.maxBytes / 4;
+    this.#places = new ScanCache(placesBytes);
+    this.#filters = new ScanCache(limits.maxBytes - placesBytes);
+  }
+
+  /** About what is held in memory. */
+  get memoryBytes(): number {
+    return this.#places.bytes + this.#filters.bytes;
+  }
+
+  /** For one query, which may ask for more segments than there is room for. */
+  scan(): FilterScan {
+    const scan = ++this.#scans;
+    return {
+      known: (meta, columns) => this.#known(meta, columns, scan),
+      read: (meta, columns, signal) => this.#read(meta, columns, scan, signal),
+    };
+  }
+
+  #known(meta: SegmentSummary, columns: readonly string[], scan: number): ValueFilters | undefined {
+    const key = keyOf(meta);
+    const places = this.#places.get(key, scan);
+    if (places === undefined) return undefined;
+    if (places === "unknown") return NO_FILTERS;
+    const filters: (ColumnFilter | undefined)[] = [];
+    for (const column of columns) {
+      const filter = places.has(column) ? this.#filters.get(`${key} ${column}`, scan) : undefined;
+      if (filter === undefined && places.has(column)) return undefined;
+      filters.push(filter);
+    }
+    return { groupCount: places.groupCount, columns, filters };
+  }
+
+  async #read(
+    meta: SegmentSummary,
+    columns: readonly string[],
+    scan: number,
+    signal: AbortSignal,
+  ): Promise<ValueFilters> {
+    const file = await this.#openFile(meta, signal);
+    if (file === undefined) return NO_FILTERS;
+    try {
+      const key = keyOf(meta);
+      const readAt = rememberingLast(file);
+      let places = this.#places.get(key, scan);
+      if (places === undefined) {
+        places = await loadPlaces(readAt, file.sizeBytes, this.#sameColumns);
+        const bytes = places === "unknown" ? UNKNOWN_BYTES : places.memoryBytes;
+        this.#places.put(key, places, bytes, scan);
+      }
+      if (places === "unknown") return NO_FILTERS;
+      const filters: (ColumnFilter | undefined)[] = [];
+      for (const column of columns) {
+        const ofColumn = `${key} ${column}`;
+        let filter = this.#filters.get(ofColumn, scan);
+        if (filter === undefined && places.has(column)) {
+          filter = await readFilter(readAt, places.of(column));
+          this.#filters.put(ofColumn, filter, filter.memoryBytes, scan);
+        }
+        filters.push(filter);
+      }
+      return { groupCount: places.groupCount, columns, filters };
+    } finally {
+      await file.close();
+    }
+  }
+}
+
+export interface FilterScan {
+  /** What is known of the values of these columns; undefined when that has to be read first. */
+  known(meta: SegmentSummary, columns: readonly string[]): ValueFilters | undefined;
+  /** Errors are those of `openFile` and of the file. */
+  read(
+    meta: SegmentSummary,
+    columns: readonly string[],
+    signal: AbortSignal,
+  ): Promise<ValueFilters>;
+}
+
+/** A segment's file never changes. */
+function keyOf(meta: SegmentSummary): string {
+  return `${meta.tenant}/${meta.id}`;
+}
+
+/** Errors but those of the bytes pass through. */
+async function loadPlaces(
+  readAt: ReadAt,
+  fileSize: number,
+  sameColumns: SameColumns,
+): Promise<FilterPlaces | "unknown"> {
+  try {
+    const { raw, offset } = await readFooter(readAt, fileSize, TAIL_BYTES, MAX_FOOTER_BYTES);
+    return readFilterPlaces(raw, offset, sameColumns);
+  } catch (error) {
+    if (isPintailError(error, "corrupt") || isPintailError(error, "unsupported")) return "unknown";
+    throw error;
+  }
+}
+
+/** Of a small segment the read that has its footer has the filters as well. */
+function rememberingLast(file: Pick<ReadFile, "read">): ReadAt {
+  let from = 0;
+  let last = new Uint8Array(0);
+  return async (offset, length) => {
+    if (offset < from || offset + length > from + last.length) {
+      const target = new Uint8Array(length);
+      last = target.subarray(0, await file.read(target, offset));
+      from = offset;
+    }
+    return last.subarray(offset - from, offset - from + length);
+  };
+}
+
+/** Damaged filters are passed over: what they say cannot be trusted, so they say nothing. */
+async function readFilter(
+  readAt: ReadAt,
+  places: readonly (FilterPlace | undefined)[],
+): Promise<ColumnFilter> {
+  const present = places.filter((place) => place !== undefined);
+  const start = Math.min(...present.map(({ offset }) => offset));
+  const end = Math.max(...present.map(({ offset, length }) => offset + length));
+  if (present.length > 1 && end - start <= MAX_READ_BYTES) await readAt(start, end - start);
+  const groups: (Uint8Array | undefined)[] = [];
+  for (const place of places) groups.push(place && (await readBits(readAt, place)));
+  return new ColumnFilter(groups);
+}
+
+async function readBits(readAt: ReadAt, place: FilterPlace): Promise<Uint8Array | undefined> {
+  const stored = await readAt(place.offset, place.length);
+  if (stored.length !== place.length) return undefined;
+  if (place.crc !== undefined && crc32(stored) !== place.crc) return undefined;
+  try {
+    return bloomBits(stored);
+  } catch (error) {
+    if (isPintailError(error, "corrupt")) return undefined;
+    throw error;
+  }
+}
