@@ -1,3 +1,4 @@
+import type { ReadFile } from "../../drivers/files/files.ts";
 import type { ByteRange } from "../../drivers/objects/object-store.ts";
 import { isPintailError, PintailError } from "../../errors.ts";
 import { FIXED_COLUMNS } from "../../schema/columns.ts";
@@ -106,4 +107,18 @@ function joined({ tail, tailFrom }: Tail, before: Uint8Array): Tail {
 /** About what it takes of memory. */
 export function headerBytes({ tail, footer }: SegmentHeader): number {
   return 2 * tail.length + 176 * footer.leaves.length * footer.groups.length;
+}
+
+/** The segment as far as its header has it. */
+export function tailFile(meta: SegmentSummary, { tail, tailFrom }: SegmentHeader): ReadFile {
+  return {
+    sizeBytes: meta.byteSize,
+    read: async (target, position) => {
+      if (position < tailFrom) throw new PintailError("unavailable", "not in memory");
+      const bytes = tail.subarray(position - tailFrom, position - tailFrom + target.length);
+      target.set(bytes);
+      return bytes.length;
+    },
+    close: async () => {},
+  };
 }

@@ -9,7 +9,7 @@ import { MAGIC } from "../segments/parquet/footer.ts";
 import { DamagedSegmentError } from "../segments/read/read-error.ts";
 import { segmentPath } from "../segments/segment-writer.ts";
 import { Fetcher } from "./fetcher.ts";
-import { headerBytes, type SegmentHeader } from "./header.ts";
+import { headerBytes, type SegmentHeader, tailFile } from "./header.ts";
 import { type LocalFile, LocalFiles } from "./local-files.ts";
 import {
   type ChunkName,
@@ -215,22 +215,34 @@ export class SegmentCache implements SegmentFiles {
   }
 
   async openRead(meta: SegmentSummary, signal: AbortSignal): Promise<ReadFile> {
-    const whole = this.#entry(meta.id).whole;
-    if (whole === undefined) return new RemoteFile(meta, this, this.#parts.files, signal);
+    const copy = await this.#openWhole(meta);
+    return copy ?? new RemoteFile(meta, this, this.#parts.files, signal);
+  }
+
+  async openLocal(meta: SegmentSummary): Promise<ReadFile | undefined> {
+    const copy = await this.#openWhole(meta);
+    const header = this.#knownHeader(meta);
+    return copy ?? (header && tailFile(meta, header));
+  }
+
+  async #openWhole(meta: SegmentSummary): Promise<ReadFile | undefined> {
+    const whole = this.#entries.get(meta.id)?.whole;
+    if (whole === undefined) return undefined;
     this.#local.pin(whole);
     const file = await this.#openCopy(whole);
-    if (file === undefined) return new RemoteFile(meta, this, this.#parts.files, signal);
-    return {
-      sizeBytes: file.sizeBytes,
-      read: (target, position) => file.read(target, position),
-      close: async () => {
-        try {
-          await file.close();
-        } finally {
-          await this.#local.unpin(whole);
-        }
-      },
-    };
+    return (
+      file && {
+        sizeBytes: file.sizeBytes,
+        read: (target, position) => file.read(target, position),
+        close: async () => {
+          try {
+            await file.close();
+          } finally {
+            await this.#local.unpin(whole);
+          }
+        },
+      }
+    );
   }
 
   /** Of a copy that is pinned; it is let go, and undefined given, when it is not what it should be. */

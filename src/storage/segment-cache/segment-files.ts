@@ -34,6 +34,11 @@ export interface SegmentFiles {
    */
   openRead(meta: SegmentSummary, signal: AbortSignal): Promise<ReadFile>;
   /**
+   * The same without a request: a whole copy, or as much of the end as is in memory; a read of more
+   * rejects with `unavailable`. Undefined when neither is there.
+   */
+  openLocal(meta: SegmentSummary): Promise<ReadFile | undefined>;
+  /**
    * A reader found the local bytes damaged: they go, and are fetched anew when they are asked for.
    * False for a segment that the bucket does not have.
    */

@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { ReadFile } from "../../../src/drivers/files/files.ts";
 import { SegmentReaders } from "../../../src/query/segment-readers.ts";
 import type { SegmentMeta } from "../../../src/schema/segment-meta.ts";
 import { segmentKey } from "../../../src/storage/bucket/object-keys.ts";
@@ -96,6 +97,40 @@ describe("what is fetched", () => {
     expect(bench.gets()).toBeLessThanOrEqual(3);
     const gets = bench.gets();
     expect(await find()).toEqual(found);
+    expect(bench.gets()).toBe(gets);
+  });
+});
+
+describe("what is at hand", () => {
+  const read = async (file: ReadFile | undefined, from: number, length: number) => {
+    const target = new Uint8Array(length);
+    return target.subarray(0, await file?.read(target, from));
+  };
+
+  test("is a whole copy while there is one", async () => {
+    const { meta, path } = await largeSegment(true);
+    const cache = await bench.cache();
+    const file = await cache.openLocal(meta);
+    expect(await read(file, 1000, 500)).toEqual(LARGE.bytes.subarray(1000, 1500));
+    await file?.close();
+    truncateSync(path, 1000);
+    expect(await cache.openLocal(meta)).toBeUndefined();
+    expect(bench.gets()).toBe(0);
+  });
+
+  test("is the end of the object once something was fetched, and no more of it", async () => {
+    const { meta } = await largeSegment();
+    const cache = await bench.cache();
+    expect(await cache.openLocal(meta)).toBeUndefined();
+    expect(bench.gets()).toBe(0);
+    using _ = await cache.pin([need(meta, NARROW, [0])], NEVER);
+    const gets = bench.gets();
+    const file = await cache.openLocal(meta);
+    expect(file?.sizeBytes).toBe(meta.byteSize);
+    const from = meta.byteSize - 50_000;
+    expect(await read(file, from, 60_000)).toEqual(LARGE.bytes.subarray(from));
+    await expect(read(file, 1000, 500)).rejects.toMatchObject({ kind: "unavailable" });
+    await file?.close();
     expect(bench.gets()).toBe(gets);
   });
 });
