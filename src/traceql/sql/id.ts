@@ -1,7 +1,7 @@
 import type { Bool } from "./bool.ts";
 import { FALSE, nullable, total } from "./bool.ts";
 import { type Sql, sql } from "./sql.ts";
-import type { Value } from "./value.ts";
+import type { IdSort, Value } from "./value.ts";
 
 const DIGITS = { trace: 32, span: 16 } as const;
 
@@ -15,16 +15,14 @@ export function compareId(
   literal: string,
   present: boolean,
 ): Bool {
-  const hex = literal.toLowerCase().replace(/^0+(?=.)/, "");
-  if (!/^[0-9a-f]+$/.test(hex) || hex.length > DIGITS[id.sort]) {
+  const hex = idHex(id.sort, literal);
+  if (hex === undefined) {
     if (op === "=") return FALSE;
     return present ? total(sql`TRUE`) : nullable(sql`(${id.raw} IS NOT NULL)`);
   }
-  const value =
-    id.sort === "trace"
-      ? sql`${{ uuid: hex.padStart(DIGITS.trace, "0") }}`
-      : sql`CAST(${BigInt(`0x${hex}`)} AS UBIGINT)`;
-  if (id.nullIsZero && hex === "0") {
+  const number = BigInt(`0x${hex}`);
+  const value = id.sort === "trace" ? sql`${{ uuid: hex }}` : sql`CAST(${number} AS UBIGINT)`;
+  if (id.nullIsZero && number === 0n) {
     // A parent that is absent rests as NULL, the id of a link that has none as 0.
     const isZero = sql`(${id.raw} IS NULL OR ${id.raw} = ${value})`;
     return total(op === "=" ? isZero : sql`(NOT ${isZero})`);
@@ -36,6 +34,13 @@ export function compareId(
   return id.nullIsZero
     ? total(sql`(${id.raw} IS DISTINCT FROM ${value})`)
     : { sql: sql`(${id.raw} <> ${value})`, total: present };
+}
+
+/** All digits of the id that a literal names, lower case; undefined for one that is no id's. */
+export function idHex(sort: IdSort, literal: string): string | undefined {
+  const hex = literal.toLowerCase().replace(/^0+(?=.)/, "");
+  if (!/^[0-9a-f]+$/.test(hex) || hex.length > DIGITS[sort]) return undefined;
+  return hex.padStart(DIGITS[sort], "0");
 }
 
 /** Hexadecimal text of a UUID without leading zeros. */

@@ -1,0 +1,139 @@
+import { expect, test } from "vitest";
+import type { KeyStats } from "../../../src/schema/segment-meta.ts";
+import type { ValueNeed } from "../../../src/schema/value-need.ts";
+import type { FieldExpr } from "../../../src/traceql/ast.ts";
+import { parseQuery } from "../../../src/traceql/parser.ts";
+import { neededValues } from "../../../src/traceql/sql/needed-values.ts";
+import { shapeOf } from "../../../src/traceql/sql/segment-shape.ts";
+import { fieldsOf } from "../../../src/traceql/walk.ts";
+import { bytesToHex } from "../../../src/util/hex.ts";
+
+const open = { count: 1, distinct: 1000, values: [], complete: false };
+/** A segment's keys: `user` has columns, `rare` rests in the maps, `tags` is an array too. */
+const KEYS: readonly KeyStats[] = [
+  { scope: "intrinsic", key: "name", type: "string", ...open, dedicated: true },
+  { scope: "intrinsic", key: "service_name", type: "string", ...open, dedicated: true },
+  { scope: "span", key: "user", type: "string", ...open, dedicated: true },
+  { scope: "span", key: "user", type: "int", ...open, dedicated: false },
+  { scope: "resource", key: "user", type: "string", ...open, dedicated: true },
+  { scope: "span", key: "rare", type: "string", ...open, dedicated: false },
+  { scope: "span", key: "tags", type: "string", ...open, dedicated: true },
+  { scope: "span", key: "tags", type: "json", ...open, dedicated: false },
+  { scope: "span", key: "n", type: "int", ...open, dedicated: true },
+  { scope: "instrumentation", key: "lib", type: "string", ...open, dedicated: false },
+  {
+    scope: "span",
+    key: "tier",
+    type: "string",
+    ...open,
+    values: ["gold", "tin"],
+    complete: true,
+    dedicated: true,
+  },
+];
+const META = {
+  keys: KEYS,
+  optionalColumns: [
+    ...["span.user", "resource.user", "span.tags", "span.n", "span.tier"],
+    ...["span_attr_str", "span_attr_int", "span_attr_json", "scope_attr_str"],
+  ],
+};
+
+function filterOf(query: string): FieldExpr {
+  const [stage] = parseQuery(query).stages;
+  if (stage?.type !== "filter") throw new Error(`not a filter: ${query}`);
+  return stage.expr;
+}
+
+/** `span.user=x | (a & b)`; `?` where nothing is known, `-` for never. */
+function shown(need: ValueNeed | undefined): string {
+  if (need === undefined) return "?";
+  if (need.type !== "value") {
+    const parts = need.of.map(shown);
+    return parts.length === 0 ? "-" : `(${parts.join(need.type === "all" ? " & " : " | ")})`;
+  }
+  const { column, bytes } = need;
+  const text = column === "trace_id" ? bytesToHex(bytes) : new TextDecoder().decode(bytes);
+  return `${column}=${text}`;
+}
+
+function needOf(query: string): string {
+  const expr = filterOf(query);
+  return shown(neededValues(expr, shapeOf(META, fieldsOf(expr)), KEYS));
+}
+
+test.each([
+  // Where a text may be.
+  ["{ span.user = `x` }", "span.user=x"],
+  ["{ `x` = span.user }", "span.user=x"],
+  ["{ resource.user = `x` }", "resource.user=x"],
+  ["{ .user = `x` }", "(span.user=x | resource.user=x)"],
+  ["{ span.user = `` }", "span.user="],
+  ["{ span.user = `é🧵` }", "span.user=é🧵"],
+  ["{ name = `GET /` }", "name=GET /"],
+  ["{ resource.service.name = `shop` }", "service_name=shop"],
+  ["{ .service.name = `shop` }", "service_name=shop"],
+  ["{ span.user = `x` && span.n > 3 }", "span.user=x"],
+  // Elsewhere it may be as well, or nobody knows.
+  ["{ span.rare = `x` }", "?"],
+  ["{ span.tags = `x` }", "?"],
+  ["{ .rare = `x` }", "?"],
+  ["{ instrumentation.lib = `x` }", "?"],
+  ["{ event.user = `x` }", "?"],
+  ["{ parent.span.user = `x` }", "?"],
+  ["{ rootName = `x` }", "?"],
+  ["{ statusMessage = `x` }", "?"],
+  ["{ name = `` }", "?"],
+  ["{ resource.service.name = `` }", "?"],
+  ["{ span.user = 3 }", "?"],
+  ["{ span.user != `x` }", "?"],
+  ["{ span.user > `x` }", "?"],
+  ["{ !(span.user = `x`) }", "?"],
+  ["{ (span.user = `x`) = false }", "?"],
+  ["{ span.user = resource.user }", "?"],
+  ["{ span.user != nil }", "?"],
+  ["{ status = error }", "?"],
+  ["{ true }", "?"],
+  // Nowhere.
+  ["{ span.absent = `x` }", "-"],
+  ["{ span.n = `x` }", "-"],
+  ["{ false }", "-"],
+  // What the catalog lists need not be asked for.
+  ["{ span.tier = `gold` }", "?"],
+  ["{ span.tier = `lead` }", "-"],
+  ["{ span.tier = `lead` || span.user = `x` }", "span.user=x"],
+  ["{ span.tier =~ `lead|iron` }", "-"],
+  // Together.
+  ["{ span.user = `x` && name = `n` }", "(span.user=x & name=n)"],
+  ["{ span.user = `x` && (name = `a` || name = `b`) }", "(span.user=x & (name=a | name=b))"],
+  ["{ span.user = `x` || span.rare = `y` }", "?"],
+  ["{ span.user = `x` && span.rare = `y` }", "span.user=x"],
+  ["{ span.user = `x` || span.absent = `y` }", "span.user=x"],
+  ["{ span.user = `x` && span.absent = `y` }", "-"],
+  [
+    "{ span.user = `a` || span.user = `b` || span.user = `c` }",
+    "(span.user=a | span.user=b | span.user=c)",
+  ],
+  // Patterns that are texts.
+  ["{ span.user =~ `x` }", "span.user=x"],
+  ["{ span.user =~ `x|y` }", "(span.user=x | span.user=y)"],
+  ["{ name =~ `x|y` }", "(name=x | name=y)"],
+  ["{ span.user =~ `x.*` }", "?"],
+  ["{ span.user !~ `x` }", "?"],
+  ["{ trace:id =~ `1` }", "?"],
+  // Ids are numbers.
+  ["{ trace:id = `1F` }", `trace_id=${"1f".padStart(32, "0")}`],
+  ["{ trace:id = `nothing` }", "-"],
+  ["{ span:id = `1` }", "?"],
+])("%s needs %s", (query, wanted) => {
+  expect(needOf(query)).toBe(wanted);
+});
+
+test("very many values are not asked for", () => {
+  const many = (count: number, op: string) =>
+    `{ ${Array.from({ length: count }, (_, i) => `span.user = \`${i}\``).join(` ${op} `)} }`;
+  expect(needOf(many(32, "||")).split("|")).toHaveLength(32);
+  expect(needOf(many(33, "||"))).toBe("?");
+  // Some of those that are all needed are enough.
+  expect(needOf(many(100, "&&")).split("&")).toHaveLength(8);
+});
