@@ -28,6 +28,7 @@ import { requestMetrics } from "../server/request-metrics.ts";
 import { textNotFound } from "../server/text-error.ts";
 import type { RedactionParts, Redactions } from "../storage/redaction/redactions.ts";
 import type { MatchTraces } from "../storage/retention/class-traces.ts";
+import { SegmentFilters } from "../storage/segments/filters/segment-filters.ts";
 import { segmentPath } from "../storage/segments/segment-writer.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { MetricRegistry } from "../telemetry/metrics.ts";
@@ -82,6 +83,12 @@ export function buildApi(parts: ApiParts): {
     database: queries,
     segmentPath: pathOf,
     segmentFiles: storage.segmentCache,
+    segmentFilters: new SegmentFilters({
+      openFile: (segment) =>
+        segment.object !== undefined && storage.segmentCache !== undefined
+          ? storage.segmentCache.openLocal(segment)
+          : files.openRead(pathOf(segment)),
+    }),
     segmentReaders: new SegmentReaders({
       openFile: (segment, signal) =>
         segment.object !== undefined && storage.segmentCache !== undefined

@@ -9,12 +9,19 @@ import type { Pipeline } from "../traceql/plan/pipeline.ts";
 import { planPipeline, readsWholeTrace } from "../traceql/plan/plan-pipeline.ts";
 import { decodeEchoValue, fieldToSql } from "../traceql/sql/field.ts";
 import { filterToSql } from "../traceql/sql/filter.ts";
+import { neededValues } from "../traceql/sql/needed-values.ts";
 import { keysOf, mayMatch } from "../traceql/sql/prune.ts";
 import { type SegmentShape, shapeOf } from "../traceql/sql/segment-shape.ts";
 import { checkSqlLength } from "../traceql/sql/sql.ts";
 import { valueToSql } from "../traceql/sql/value-to-sql.ts";
 import { fieldsOf } from "../traceql/walk.ts";
-import type { CompiledSearch, DurationBounds, EchoField, SearchShape } from "./compiled-search.ts";
+import type {
+  CompiledSearch,
+  DurationBounds,
+  EchoField,
+  LeafNeeds,
+  SearchShape,
+} from "./compiled-search.ts";
 import { SameFacts } from "./same-facts.ts";
 
 /**
@@ -102,6 +109,7 @@ export function compilePipeline({
     readonly shape: SearchShape;
     readonly possible: readonly boolean[];
     readonly possibleWhole: readonly boolean[];
+    readonly needs: LeafNeeds;
   };
   const prepared = new Map<SegmentSummary, Prepared>();
   const preparedFor = (meta: SegmentSummary): Prepared => {
@@ -128,7 +136,10 @@ export function compilePipeline({
         const hasParent = wide.some(({ type }) => type === "parent-attribute");
         return (hasParent || shape.leaves[i] !== "FALSE") && mayMatch(leaf, open);
       });
-      return { shape, possible, possibleWhole };
+      const needs = leaves.map((leaf, i) =>
+        possible[i] ? neededValues(leaf, shape.segment, facts.keys) : undefined,
+      );
+      return { shape, possible, possibleWhole, needs };
     });
     prepared.set(meta, found);
   };
@@ -142,6 +153,7 @@ export function compilePipeline({
     shapeOf: compiledFor,
     mayMatch: (leaf, meta) => preparedFor(meta).possible[leaf] ?? false,
     mayMatchWhole: (leaf, meta) => preparedFor(meta).possibleWhole[leaf] ?? false,
+    needs: (meta) => preparedFor(meta).needs,
     duration,
     wantsSpans,
   };

@@ -1,5 +1,6 @@
 import type { SqlValue } from "../drivers/duckdb/database.ts";
 import type { SegmentSummary, SegmentWithKeys } from "../schema/segment-meta.ts";
+import type { ValueNeed } from "../schema/value-need.ts";
 import type { Pipeline } from "../traceql/plan/pipeline.ts";
 import type { AnyValueLike } from "../traceql/sql/field.ts";
 import type { SegmentShape } from "../traceql/sql/segment-shape.ts";
@@ -23,11 +24,16 @@ export type CompiledSearch = {
   mayMatch(leaf: number, meta: SegmentSummary): boolean;
   /** The same where traces lie in several segments and their spans are judged as of whole traces. */
   mayMatchWhole(leaf: number, meta: SegmentSummary): boolean;
+  /** By leaf the values that the segment must hold so that some span of it matches. */
+  needs(meta: SegmentSummary): LeafNeeds;
   /** Bounds on the whole trace's duration, inclusive. */
   readonly duration: DurationBounds | undefined;
   /** False: only the traces are asked for, not which spans match (the legacy search). */
   readonly wantsSpans: boolean;
 };
+
+/** `undefined`: of the leaf nothing is known to be needed. */
+export type LeafNeeds = readonly (ValueNeed | undefined)[];
 
 export type SearchShape = {
   readonly key: string;

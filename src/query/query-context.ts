@@ -15,6 +15,7 @@ import type {
   FilesRequest,
 } from "../storage/segments/count/counting-job.ts";
 import type { ValueCounter } from "../storage/segments/count/counting-threads.ts";
+import type { SegmentFilters } from "../storage/segments/filters/segment-filters.ts";
 import { withHiddenIds } from "./hidden-traces.ts";
 import { QueryGate } from "./query-gate.ts";
 import type { QueryRecorder } from "./query-recorder.ts";
@@ -34,6 +35,8 @@ export type QueryContext = {
   readonly segmentFiles?: SegmentFiles | undefined;
   /** Reads few rows faster than the database; without it, the database reads them all. */
   readonly segmentReaders?: SegmentReaders | undefined;
+  /** Tells of values that segments lack; without it, what the catalog says is all that is known. */
+  readonly segmentFilters?: SegmentFilters | undefined;
   /** Counts values faster than the database; without it, the database counts them all. */
   readonly valueCounter?: ValueCounter | undefined;
   /** Makes everything acknowledged before the call visible in the catalog. */

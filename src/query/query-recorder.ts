@@ -9,7 +9,7 @@ export type RecordedStatement = {
   readonly error: string | undefined;
 };
 
-/** What became of a tenant's segments. Each list holds the next one. */
+/** What became of a tenant's segments. Each list holds the next one, `possible` the last two. */
 export type RecordedSegments = {
   readonly tenant: string;
   /** In the view of the catalog. */
@@ -18,6 +18,8 @@ export type RecordedSegments = {
   readonly inRange: readonly SegmentSummary[];
   /** May hold a match, as far as the catalog tells; the others were pruned. */
   readonly possible: readonly SegmentSummary[];
+  /** Not read since their filters tell that they hold none. */
+  readonly ruledOut: readonly SegmentSummary[];
   /** Looked for matches; the others hold older traces than were needed. */
   readonly read: readonly SegmentSummary[];
 };

@@ -1,7 +1,8 @@
 import type { SegmentSummary } from "../schema/segment-meta.ts";
 import { findCandidates } from "./candidates/find-candidates.ts";
 import { FIRST_SLICE_ROWS } from "./candidates/newest-slices.ts";
-import { type CompiledSearch, leafNumbers } from "./compiled-search.ts";
+import { possibleSegments } from "./candidates/possible-segments.ts";
+import type { CompiledSearch } from "./compiled-search.ts";
 import { judgeOf } from "./judge-traces.ts";
 import { mergeTenants } from "./merge-tenants.ts";
 import { namedKeys } from "./named-keys.ts";
@@ -10,7 +11,7 @@ import { prepareSegments } from "./prepare-segments.ts";
 import type { QueryEngine, QueryRun } from "./query-context.ts";
 import type { QueryRecorder } from "./query-recorder.ts";
 import type { FoundTrace, SearchResult, SearchStats } from "./search-result.ts";
-import { maySatisfy } from "./spanset-tree.ts";
+import { probedSearch, SegmentProbe } from "./segment-probe.ts";
 import { segmentsOverlapping, type TimeRange } from "./time-range.ts";
 
 export type SearchRequest = {
@@ -84,7 +85,7 @@ async function searchTenant(
   const inRange = segmentsOverlapping(all, range);
   // What this finds out is kept; with many filters and segments it takes seconds.
   await prepareSegments(run, search, inRange);
-  const segments = possible(search, inRange);
+  const segments = possibleSegments(search, inRange);
   // No more than there are: a client may ask for 2^32.
   const traceCount = sum(segments, (meta) => meta.traceCount);
   const limit = Math.max(1, Math.min(request.limit, traceCount));
@@ -97,9 +98,12 @@ async function searchTenant(
     completedJobs,
     totalJobs: segments.length,
   });
+  const probe = new SegmentProbe(run);
+  const probed = probedSearch(search, probe);
   const candidates = findCandidates({
     run,
-    search,
+    search: probed,
+    probe: (some) => probe.ask(some.map((meta) => ({ meta, needs: search.needs(meta) }))),
     segments,
     all,
     range,
@@ -115,21 +119,14 @@ async function searchTenant(
     traces.push(...decided);
     await onPartial?.({ traces: decided, stats: stats(read.size) });
   }
-  run.recorder?.addSegments({ tenant, known: all, inRange, possible: segments, read: [...read] });
+  if (run.recorder !== undefined) {
+    const open = new Set(possibleSegments(probed, segments));
+    const ruledOut = segments.filter((meta) => !read.has(meta) && !open.has(meta));
+    const found = { tenant, known: all, inRange, possible: segments, ruledOut, read: [...read] };
+    run.recorder.addSegments(found);
+  }
   // What was not read holds older traces only: that job is done too.
   return { traces, stats: stats(segments.length) };
-}
-
-/** Segments that may hold spans for the pipeline; none when what there is cannot satisfy it. */
-function possible(search: CompiledSearch, segments: readonly SegmentSummary[]): SegmentSummary[] {
-  const { stages, seeds } = search.pipeline;
-  const somewhere = leafNumbers(search).map((leaf) =>
-    segments.some((meta) => search.mayMatchWhole(leaf, meta)),
-  );
-  if (!maySatisfy(stages, (leaf) => somewhere[leaf] ?? false)) return [];
-  // Bounds on the duration need all parts of a trace.
-  if (search.duration !== undefined) return [...segments];
-  return segments.filter((meta) => seeds.some((leaf) => search.mayMatchWhole(leaf, meta)));
 }
 
 function sum<T>(items: readonly T[], size: (item: T) => number): number {

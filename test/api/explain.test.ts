@@ -4,6 +4,7 @@ import type { Explanation } from "../../src/api/wire/explanation.ts";
 import { parseExplainArguments } from "../../src/cli/explain/arguments.ts";
 import { explanationText } from "../../src/cli/explain/print-explanation.ts";
 import { SegmentStore } from "../query/segment-store.ts";
+import { aSpan, batchOf, traceIdOf } from "../support/batch-builder.ts";
 import { attributes, hex } from "../support/otlp-builder.ts";
 import { apiOf } from "./api-fixture.ts";
 
@@ -34,8 +35,13 @@ beforeAll(async () => {
 });
 afterAll(() => store.close());
 
-async function explained(path: string, query: string, more = ""): Promise<Explanation> {
-  const response = await app.request(
+async function explained(
+  path: string,
+  query: string,
+  more = "",
+  by: Hono = app,
+): Promise<Explanation> {
+  const response = await by.request(
     `${path}?q=${encodeURIComponent(query)}&start=${FIRST_S}&end=${FIRST_S + 5000}&explain=true${more}`,
   );
   const text = await response.text();
@@ -59,6 +65,38 @@ test("an explained search tells what was read, and why the rest was not", async 
   expect(pruned.statements[0]?.sql).toContain("only.here");
   const older = await explained("/api/search", "{ }", `&end=${FIRST_S + 500}`);
   expect(older.segments).toMatchObject([{ outOfRange: 0 }]);
+});
+
+test("an explained query tells what its segments' filters ruled out", async () => {
+  const users = await SegmentStore.open();
+  try {
+    users.listValues = false;
+    for (const segment of [0, 1, 2]) {
+      const spans = Array.from({ length: 30 }, (_, i) =>
+        aSpan({
+          traceId: traceIdOf(100 * segment + i + 1),
+          startUnixNano: BigInt(FIRST_S + 100 * segment + i) * 1_000_000_000n,
+          endUnixNano: BigInt(FIRST_S + 100 * segment + i) * 1_000_000_000n,
+          attributes: [{ key: "user", value: `user ${segment}.${i}` }],
+        }),
+      );
+      await users.addBatch(batchOf(spans));
+    }
+    const ask = (path: string, query: string) => explained(path, query, "&step=60", apiOf(users));
+    const one = "{ span.user = `user 1.4` }";
+    const found = await ask("/api/search", one);
+    expect(found.segments).toMatchObject([{ known: 3, read: 1, filtered: 2, pruned: 0 }]);
+    const fates = found.segments[0]?.list.map(({ fate }) => fate);
+    expect(fates).toEqual(["read", "filtered", "filtered"]);
+    expect(explanationText(found, false)).toMatch(/filtered +2 /);
+    const metrics = await ask("/api/metrics/query_range", `${one} | rate()`);
+    expect(metrics.segments).toMatchObject([{ known: 3, read: 1, filtered: 2, pruned: 0 }]);
+    const together = await ask("/api/search", `${one} && { span.user = \`nobody\` }`);
+    expect(together.segments).toMatchObject([{ read: 0, filtered: 3, notNeeded: 0 }]);
+    expect(together.statementCount).toBe(0);
+  } finally {
+    await users.close();
+  }
 });
 
 test("an explained metrics query shows a plan for each of its pipelines", async () => {

@@ -11,11 +11,12 @@ import { type QueryContext, QueryEngine } from "../../src/query/query-context.ts
 import { SegmentReaders } from "../../src/query/segment-readers.ts";
 import type { QueryLimits, QuerySettings } from "../../src/query/settings.ts";
 import { OtlpDecoder } from "../../src/receivers/otlp/decode.ts";
-import type { SegmentMeta } from "../../src/schema/segment-meta.ts";
+import type { KeyStats, SegmentMeta } from "../../src/schema/segment-meta.ts";
 import { segmentKey } from "../../src/storage/bucket/object-keys.ts";
 import type { Catalog } from "../../src/storage/catalog/catalog.ts";
 import { SegmentCache } from "../../src/storage/segment-cache/segment-cache.ts";
 import type { SegmentFiles } from "../../src/storage/segment-cache/segment-files.ts";
+import { SegmentFilters } from "../../src/storage/segments/filters/segment-filters.ts";
 import { mayContain } from "../../src/storage/segments/trace-filter.ts";
 import { writeSegment } from "../../src/storage/segments/write-segment.ts";
 import { silentLogger } from "../../src/telemetry/logger.ts";
@@ -59,6 +60,16 @@ export class SegmentStore {
         ? this.segmentFiles.openRead(meta, signal)
         : nodeFiles().openRead(this.#path(meta)),
   });
+  /** Off, what the catalog says is all that is known of segments. */
+  useFilters = true;
+  filters = new SegmentFilters({
+    openFile: (meta) =>
+      meta.object !== undefined && this.segmentFiles !== undefined
+        ? this.segmentFiles.openLocal(meta)
+        : nodeFiles().openRead(this.#path(meta)),
+  });
+  /** Off, segments added from now on list no values, as those with very many of them. */
+  listValues = true;
   /** Off, all values are counted by the database. */
   useCounter = true;
   /** Segments added from now on rest in a bucket; nothing is fetched whole. */
@@ -141,7 +152,9 @@ export class SegmentStore {
     const path = this.inBucket ? objectPath(this.dir, segmentKey(meta)) : this.#path(meta);
     await mkdir(dirname(path), { recursive: true });
     await writeFile(path, Buffer.concat(chunks));
-    const listed = this.inBucket ? { ...meta, object: { version: "1" } } : meta;
+    const object = this.inBucket ? { version: "1" } : undefined;
+    const keys = this.listValues ? meta.keys : meta.keys.map(withoutList);
+    const listed = { ...meta, keys, object };
     this.segments.push(listed);
     return listed;
   }
@@ -195,6 +208,7 @@ export class SegmentStore {
       segmentPath: (meta) => this.#path(meta),
       segmentFiles: this.segmentFiles,
       segmentReaders: this.useReaders ? this.readers : undefined,
+      segmentFilters: this.useFilters ? this.filters : undefined,
       valueCounter: this.useCounter ? counterOnThisThread() : undefined,
       cutHead: async () => {
         this.cuts++;
@@ -235,6 +249,10 @@ export class SegmentStore {
       [Symbol.asyncDispose]: async () => {},
     };
   }
+}
+
+function withoutList(stats: KeyStats): KeyStats {
+  return { ...stats, values: [], complete: false };
 }
 
 function objectPath(dir: string, key: string): string {

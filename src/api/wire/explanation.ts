@@ -21,6 +21,8 @@ export type ExplainedSegments = {
   readonly outOfRange: number;
   /** Cannot hold a match, as far as the catalog tells. */
   readonly pruned: number;
+  /** Cannot hold a match, as their bloom filters tell. */
+  readonly filtered: number;
   readonly read: number;
   /** Hold only traces older than were needed. */
   readonly notNeeded: number;
@@ -30,7 +32,7 @@ export type ExplainedSegments = {
   readonly list: readonly ExplainedSegment[];
 };
 
-export type SegmentFate = "read" | "not needed" | "pruned" | "out of range";
+export type SegmentFate = "read" | "not needed" | "filtered" | "pruned" | "out of range";
 
 export type ExplainedSegment = {
   readonly id: string;
@@ -74,12 +76,14 @@ export function explain(
   };
 }
 
-const FATES: readonly SegmentFate[] = ["read", "not needed", "pruned", "out of range"];
+const FATES: readonly SegmentFate[] = ["read", "not needed", "filtered", "pruned", "out of range"];
 
-function segmentsOf({ tenant, known, inRange, possible, read }: RecordedSegments) {
+function segmentsOf({ tenant, known, inRange, possible, ruledOut, read }: RecordedSegments) {
   const [inRangeSet, possibleSet, readSet] = [new Set(inRange), new Set(possible), new Set(read)];
+  const filteredSet = new Set(ruledOut);
   const fateOf = (meta: SegmentSummary): SegmentFate => {
     if (readSet.has(meta)) return "read";
+    if (filteredSet.has(meta)) return "filtered";
     if (possibleSet.has(meta)) return "not needed";
     return inRangeSet.has(meta) ? "pruned" : "out of range";
   };
@@ -91,6 +95,7 @@ function segmentsOf({ tenant, known, inRange, possible, read }: RecordedSegments
     known: known.length,
     outOfRange: ofFate("out of range").length,
     pruned: ofFate("pruned").length,
+    filtered: ofFate("filtered").length,
     read: ofFate("read").length,
     notNeeded: ofFate("not needed").length,
     rowsRead: ofFate("read").reduce((sum, meta) => sum + meta.rowCount, 0),

@@ -22,11 +22,13 @@ export function explanationText(explanation: Explanation, verbose: boolean): str
 }
 
 function segmentLines(segments: ExplainedSegments, verbose: boolean): string[] {
-  const { tenant, known, read, notNeeded, pruned, outOfRange, rowsRead, bytesRead } = segments;
+  const { tenant, known, read, notNeeded, filtered, pruned, outOfRange } = segments;
+  const { rowsRead, bytesRead } = segments;
   const lines = [
     `segments of ${printable(tenant)}: ${known}`,
     `  read          ${read} (${rowsRead} rows, ${mebibytes(bytesRead)})`,
     `  not needed    ${notNeeded} (older than what was found)`,
+    `  filtered      ${filtered} (their bloom filters rule them out)`,
     `  pruned        ${pruned} (the catalog rules them out)`,
     `  out of range  ${outOfRange}`,
   ];

@@ -21,7 +21,10 @@ export type CandidateSource = AsyncGenerator<CandidatePage, void, void>;
 
 export type CandidateScan = {
   readonly run: QueryRun;
+  /** Of segments that the probe has asked it may know that they hold no match. */
   readonly search: CompiledSearch;
+  /** Asks the filters of segments before a statement reads them; cheap for those asked before. */
+  readonly probe: (segments: readonly SegmentSummary[]) => Promise<void>;
   /** Newest first; those that may hold a match. */
   readonly segments: readonly SegmentSummary[];
   /** All of the tenant's, that may hold further parts of traces. */

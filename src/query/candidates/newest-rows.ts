@@ -28,13 +28,11 @@ export async function* newestRows(
     MIN_ROWS,
     Math.min(scan.limit * ROWS_PER_TRACE, scan.limit + MAX_EXTRA_ROWS),
   );
-  const pieces = piecesOf(scan);
+  const pieces = new Pieces(scan);
   let cut: TraceKey | undefined;
-  let from = 0;
   let size = FIRST_SLICE_PIECES;
   for (;;) {
-    const slice = pieces.slice(from, from + size);
-    from += slice.length;
+    const slice = await pieces.take(size);
     size *= SLICE_GROWTH;
     const found: TraceKey[] = [];
     if (slice.length > 0) {
@@ -43,7 +41,7 @@ export async function* newestRows(
       for (const row of rows) found.push(keyOfRow(row));
       if (rows.length === rowLimit) cut = earlierOf(cut, found.at(-1));
     }
-    const left = startOfRest(pieces, from);
+    const left = startOfPiece(pieces.next);
     yield { found, boundary: earlierOf(cut, left) };
     if (left === undefined) return cut === undefined;
     // What comes after the cut cannot be decided here, and older segments only hold later traces.
@@ -81,6 +79,42 @@ type Piece = {
   readonly maxTraceStart: bigint;
 };
 
+/** Pieces that may hold a match, newest first. */
+class Pieces {
+  readonly #scan: CandidateScan;
+  readonly #pieces: readonly Piece[];
+  /** Those before this one were asked for. */
+  #at = 0;
+  /** Asked for, and neither ruled out nor taken. */
+  #open: Piece[] = [];
+
+  constructor(scan: CandidateScan) {
+    this.#scan = scan;
+    this.#pieces = piecesOf(scan);
+  }
+
+  /** The one that comes next; undefined when there is none any more. */
+  get next(): Piece | undefined {
+    return this.#open[0] ?? this.#pieces[this.#at];
+  }
+
+  /**
+   * The next ones. No more are asked about than it takes to find some: a common value is in the first
+   * ones, and after those it may be nobody reads on.
+   */
+  async take(count: number): Promise<Piece[]> {
+    const { search, probe } = this.#scan;
+    for (let size = count; this.#open.length < count; size *= SLICE_GROWTH) {
+      const asked = this.#pieces.slice(this.#at, this.#at + size);
+      if (asked.length === 0) break;
+      await probe([...new Set(asked.map(({ meta }) => meta))]);
+      this.#at += asked.length;
+      this.#open.push(...asked.filter(({ meta }) => search.mayMatch(0, meta)));
+    }
+    return this.#open.splice(0, count);
+  }
+}
+
 /** Newest first. */
 function piecesOf({ segments, run }: CandidateScan): readonly Piece[] {
   const pieces = segments.flatMap((meta): Piece[] => {
@@ -95,9 +129,8 @@ function piecesOf({ segments, run }: CandidateScan): readonly Piece[] {
   );
 }
 
-/** Before every trace that starts no later than the pieces from `from` on. */
-function startOfRest(pieces: readonly Piece[], from: number): TraceKey | undefined {
-  const next = pieces[from];
+/** Before every trace that starts no later than the piece's. */
+function startOfPiece(next: Piece | undefined): TraceKey | undefined {
   // The empty id sorts before all others of the same start.
   return next === undefined ? undefined : { traceId: "", startUnixNano: next.maxTraceStart };
 }

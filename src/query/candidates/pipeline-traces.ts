@@ -18,6 +18,7 @@ import {
 } from "./candidate-scan.ts";
 import { neededTraces } from "./needed-traces.ts";
 import { newestSlices, type Slice, segmentsOfSlice } from "./newest-slices.ts";
+import { possibleSegments } from "./possible-segments.ts";
 import { SlicePages } from "./sliced-traces.ts";
 
 /** Bounds what one statement holds of spans that match, whatever there is in all. */
@@ -37,13 +38,18 @@ export async function* pipelineTraces(scan: CandidateScan): CandidateSource {
   for (const slice of newestSlices(scan.segments, range, sizes)) {
     const segments = segmentsOfSlice(scan.segments, slice);
     if (segments.length === 0) continue;
-    scan.onRead(segments);
     const whole = await overlaySlice(run, segmentsOfSlice(near, slice), scan.all);
     try {
       const overlay = whole.sliced(segments);
       await prepareSegments(run, search, overlay.segments);
-      const copies = distinct ? await segmentsWithCopies(run, overlay.segments) : NO_SEGMENTS;
-      const sources = await neededTraces(scan, sourcesOf(scan, { slice, overlay, copies }));
+      await scan.probe(overlay.segments);
+      const isPossible = possibleSegments(search, overlay.segments).length > 0;
+      const copies =
+        distinct && isPossible ? await segmentsWithCopies(run, overlay.segments) : NO_SEGMENTS;
+      const sources = isPossible
+        ? await neededTraces(scan, sourcesOf(scan, { slice, overlay, copies }))
+        : [];
+      if (sources.length > 0) scan.onRead(segments);
       yield* pages.of(slice, (limit) => pipelineTracesSql(scan, sources, limit));
     } finally {
       await whole[Symbol.asyncDispose]();

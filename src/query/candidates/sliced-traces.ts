@@ -8,6 +8,7 @@ import {
   MAX_EXTRA_ROWS,
 } from "./candidate-scan.ts";
 import { newestSlices, type Slice, segmentsOfSlice } from "./newest-slices.ts";
+import { possibleSegments } from "./possible-segments.ts";
 
 /** A statement for the first traces of a slice that match, each row with its id and start. */
 export type SliceSql = (
@@ -25,10 +26,14 @@ export async function* cumulativeSlices(scan: CandidateScan, sqlOf: SliceSql): C
   const sizes = { firstRows: scan.firstSliceRows, maxRows: Number.MAX_SAFE_INTEGER };
   for (const { fromUnixNano } of newestSlices(scan.segments, scan.range, sizes)) {
     const slice = { fromUnixNano, beforeUnixNano: undefined };
-    const segments = segmentsOfSlice(scan.segments, slice);
-    if (segments.length === 0) return;
+    const inSlice = segmentsOfSlice(scan.segments, slice);
+    if (inSlice.length === 0) return;
+    await scan.probe(inSlice);
+    const segments = possibleSegments(scan.search, inSlice);
     scan.onRead(segments);
-    yield* pages.of(slice, (limit) => sqlOf(slice, segments, limit));
+    yield* pages.of(slice, (limit) =>
+      segments.length === 0 ? undefined : sqlOf(slice, segments, limit),
+    );
   }
 }
 

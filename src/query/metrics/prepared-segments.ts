@@ -1,9 +1,11 @@
 import type { SegmentSummary, SegmentWithKeys } from "../../schema/segment-meta.ts";
 import type { FieldExpr, FieldRef } from "../../traceql/ast.ts";
 import { filterToSql } from "../../traceql/sql/filter.ts";
+import { neededValues } from "../../traceql/sql/needed-values.ts";
 import { keysOf, mayMatch } from "../../traceql/sql/prune.ts";
 import { type SegmentShape, shapeOf } from "../../traceql/sql/segment-shape.ts";
 import { checkSqlLength } from "../../traceql/sql/sql.ts";
+import type { LeafNeeds } from "../compiled-search.ts";
 import { SameFacts } from "../same-facts.ts";
 
 export type PreparedSegment = {
@@ -15,6 +17,8 @@ export type PreparedSegment = {
   readonly conditions: readonly string[];
   /** Equal for segments that one SELECT can read. */
   readonly key: string;
+  /** By leaf the values that the segment must hold so that some span of it matches. */
+  readonly needs: LeafNeeds;
 };
 
 /** What the segments hold of the fields that a query reads; compiled once for each shape. */
@@ -47,7 +51,10 @@ export class SegmentPreparer {
         (leaf, i) => written[i] !== "FALSE" && (!exact || mayMatch(leaf, facts)),
       );
       const conditions = written.map((text, i) => (possible[i] ? text : "FALSE"));
-      return { shape, possible, conditions, key: JSON.stringify([shape.key, possible]) };
+      const needs = this.#leaves.map((leaf, i) =>
+        possible[i] ? neededValues(leaf, shape, facts.keys) : undefined,
+      );
+      return { shape, possible, conditions, key: keyOf(shape, possible), needs };
     });
     return { meta, ...found };
   }
@@ -64,6 +71,21 @@ export class SegmentPreparer {
     }
     return found;
   }
+}
+
+function keyOf(shape: SegmentShape, possible: readonly boolean[]): string {
+  return JSON.stringify([shape.key, possible]);
+}
+
+/** The segment, of which more is known: leaves that none of its spans match. */
+export function withoutLeaves(
+  segment: PreparedSegment,
+  isRuledOut: (leaf: number) => boolean,
+): PreparedSegment {
+  const possible = segment.possible.map((one, leaf) => one && !isRuledOut(leaf));
+  if (possible.every((one, leaf) => one === segment.possible[leaf])) return segment;
+  const conditions = segment.conditions.map((text, leaf) => (possible[leaf] ? text : "FALSE"));
+  return { ...segment, possible, conditions, key: keyOf(segment.shape, possible) };
 }
 
 export function groupByKey(prepared: readonly PreparedSegment[]): PreparedSegment[][] {

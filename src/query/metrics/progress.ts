@@ -3,17 +3,26 @@ import type { QueryRun } from "../query-context.ts";
 import type { RecordedSegments } from "../query-recorder.ts";
 import type { MetricsStats } from "./metrics-result.ts";
 
+type FoundSegments = Pick<RecordedSegments, "tenant" | "known" | "inRange"> & {
+  readonly possible: readonly { readonly meta: SegmentSummary }[];
+  readonly open: readonly { readonly meta: SegmentSummary }[];
+};
+
 /** Which segments a query has to do with, and which of them it has read. */
 export class MetricsProgress {
   readonly #inRange = new Set<SegmentSummary>();
   readonly #wanted = new Set<SegmentSummary>();
   readonly #read = new Set<SegmentSummary>();
 
-  /** What a query found of one tenant's segments. */
-  add(run: QueryRun, found: Omit<RecordedSegments, "read">): void {
-    for (const meta of found.inRange) this.#inRange.add(meta);
-    for (const meta of found.possible) this.#wanted.add(meta);
-    run.recorder?.addSegments({ ...found, read: found.possible });
+  /** What a query found of one tenant's segments; `open`: those that it reads. */
+  add(run: QueryRun, { tenant, known, inRange, possible, open }: FoundSegments): void {
+    for (const meta of inRange) this.#inRange.add(meta);
+    for (const { meta } of open) this.#wanted.add(meta);
+    const read = open.map(({ meta }) => meta);
+    const isRead = new Set(read);
+    const all = possible.map(({ meta }) => meta);
+    const ruledOut = all.filter((meta) => !isRead.has(meta));
+    run.recorder?.addSegments({ tenant, known, inRange, possible: all, ruledOut, read });
   }
 
   addRead(segments: readonly SegmentSummary[]): void {

@@ -5,7 +5,10 @@ import type { Pipeline } from "../../traceql/plan/pipeline.ts";
 import { withParents } from "../../traceql/sql/parent-join.ts";
 import type { SegmentShape } from "../../traceql/sql/segment-shape.ts";
 import { joinedRows } from "../joined-rows.ts";
+import type { QueryRun } from "../query-context.ts";
+import { SegmentProbe } from "../segment-probe.ts";
 import { readSegments } from "../segment-sql.ts";
+import { maySatisfy } from "../spanset-tree.ts";
 import { overlaySlice } from "../whole-traces/open-overlay.ts";
 import { splitTriplesOf } from "../whole-traces/split-triples.ts";
 import type { OverlaySlice, TraceOverlay } from "../whole-traces/trace-overlay.ts";
@@ -18,7 +21,12 @@ import {
   type PlainCondition,
   plainCondition,
 } from "./plain-condition.ts";
-import { groupByKey, type PreparedSegment, SegmentPreparer } from "./prepared-segments.ts";
+import {
+  groupByKey,
+  type PreparedSegment,
+  SegmentPreparer,
+  withoutLeaves,
+} from "./prepared-segments.ts";
 import { overlapsGridSql, segmentsInGrid } from "./segments-in-grid.ts";
 import { wholeTraceNeed } from "./whole-trace-need.ts";
 
@@ -127,10 +135,11 @@ async function visitSpans(
     const possible: PreparedSegment[] = [];
     await run.withKeys(inRange, (meta) => {
       const segment = preparer.prepare(meta, true);
-      if (conditionPossible(condition, (leaf) => segment.possible[leaf]!)) possible.push(segment);
+      if (mayHold(condition, segment)) possible.push(segment);
     });
-    progress.add(run, { tenant, known, inRange, possible: possible.map(({ meta }) => meta) });
-    wanted.push(...possible);
+    const open = await probed(run, possible, (segment) => mayHold(condition, segment));
+    progress.add(run, { tenant, known, inRange, possible, open });
+    wanted.push(...open);
   }
   wanted.sort((a, b) => compareStarts(endOfSegment(b.meta), endOfSegment(a.meta)));
   for (let at = 0, size = evaluation.onStep === undefined ? MAX_SLICE_SEGMENTS : 1; ; ) {
@@ -150,6 +159,23 @@ async function visitSpans(
     await visit({ prelude: "", sources, restUntil });
     progress.addRead(slice.map(({ meta }) => meta));
   }
+}
+
+function mayHold(condition: PlainCondition, { possible }: PreparedSegment): boolean {
+  return conditionPossible(condition, (leaf) => possible[leaf]!);
+}
+
+/** Those of the segments that are still possible once their filters were asked. */
+async function probed(
+  run: QueryRun,
+  segments: readonly PreparedSegment[],
+  isPossible: (segment: PreparedSegment) => boolean,
+): Promise<PreparedSegment[]> {
+  const probe = new SegmentProbe(run);
+  await probe.askWhileWorthIt(segments);
+  return segments
+    .map((segment) => withoutLeaves(segment, (leaf) => probe.isRuledOut(leaf, segment.meta)))
+    .filter(isPossible);
 }
 
 function compareStarts(a: bigint, b: bigint): number {
@@ -183,18 +209,22 @@ async function visitTraces(
       segments.push(preparer.prepare(meta, !overlay.isOverlaid(meta)));
     });
     const { condition, pipeline, fields } = request;
-    const possible = segments.filter((segment) => {
+    const mayCount = (segment: PreparedSegment): boolean => {
       // Where nothing matches may still be parents of what does.
       if (fields.some(isOfParent)) return true;
-      return condition === undefined
-        ? pipeline.seeds.some((leaf) => segment.possible[leaf])
-        : conditionPossible(condition, (leaf) => segment.possible[leaf]!);
-    });
-    const metas = possible.map(({ meta }) => meta);
-    progress.add(run, { tenant, known, inRange, possible: metas });
-    if (possible.length === 0) return;
-    await visit({ ...traceSources(request, overlay, possible, grid), restUntil: undefined });
-    progress.addRead(metas);
+      if (condition !== undefined) return mayHold(condition, segment);
+      return pipeline.seeds.some((leaf) => segment.possible[leaf]);
+    };
+    const possible = segments.filter(mayCount);
+    const left = await probed(run, possible, mayCount);
+    const somewhere = (leaf: number) => left.some((segment) => segment.possible[leaf]);
+    // What a segment holds says nothing of parents that lie elsewhere.
+    const isPossible = fields.some(isOfParent) || maySatisfy(pipeline.stages, somewhere);
+    const open = isPossible ? left : [];
+    progress.add(run, { tenant, known, inRange, possible, open });
+    if (open.length === 0) return;
+    await visit({ ...traceSources(request, overlay, open, grid), restUntil: undefined });
+    progress.addRead(open.map(({ meta }) => meta));
   } finally {
     await overlay[Symbol.asyncDispose]();
   }

@@ -98,6 +98,34 @@ test("a search over many segments fetches parts of the newest one", async () => 
   expect(bench.counts.bytes).toBeLessThan(2 * store.segments[0]!.byteSize);
 });
 
+test("values that are nowhere are asked of local copies, without a request", async () => {
+  const withoutLists = LARGE.meta.keys.map((stats) => ({ ...stats, values: [], complete: false }));
+  const { meta } = await bench.store(LARGE, { local: true });
+  store.segments.push({ ...meta, keys: withoutLists });
+  store.segmentFiles = await bench.cache();
+  expect(await search('{ name = "operation 999999" }')).toEqual([]);
+  expect(store.statements).toEqual([]);
+  expect(await search('{ name = "operation 7" }')).toHaveLength(20);
+  expect(bench.gets()).toBe(0);
+});
+
+test("for values that are nowhere nothing is fetched beside what a statement needs", async () => {
+  const withoutLists = LARGE.meta.keys.map((stats) => ({ ...stats, values: [], complete: false }));
+  const requests = async (useFilters: boolean) => {
+    store.useFilters = useFilters;
+    store.segments.length = 0;
+    store.segmentFiles = await bench.cache();
+    const meta = await put(LARGE);
+    store.segments[0] = { ...meta, keys: withoutLists };
+    const before = bench.gets();
+    expect(await search('{ name = "operation 999999" }')).toEqual([]);
+    return bench.gets() - before;
+  };
+  const without = await requests(false);
+  expect(without).toBeGreaterThan(0);
+  expect(await requests(true)).toBeLessThanOrEqual(without);
+});
+
 test("an object that is gone fails the query and names the segment; others go on", async () => {
   const lost = await put(LARGE);
   for (const key of bench.bucket.fake.objects.keys()) bench.bucket.fake.objects.delete(key);
