@@ -122,6 +122,7 @@ describe("a bit that changed", { timeout: 120_000 }, () => {
   test("in a whole copy is noticed after a restart, and the part is fetched", async () => {
     const bucket = new MemoryBucket();
     for (let round = 0; round < ROUNDS; round++) {
+      const { broken } = bucket.counts;
       const meta = bucket.put(SEGMENT.bytes, SEGMENT.meta);
       const dir = temporaryFolder();
       const all = { meta, columns: "all", rowGroups: "all" } as const;
@@ -133,8 +134,9 @@ describe("a bit that changed", { timeout: 120_000 }, () => {
       const cache = await bucket.cache(dir, [meta]);
       for (let i = 0; i < 3; i++) await read(cache, meta);
       await readPinned(cache, all);
+      // Twice where the reader of rows drops a copy that a pin then misses.
+      expect(bucket.counts.broken).toBeGreaterThan(broken);
     }
-    expect(bucket.counts.broken).toBe(ROUNDS);
   });
 
   test("in a file that this process brought is noticed by the reader of rows", async () => {
