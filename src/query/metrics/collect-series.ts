@@ -57,11 +57,13 @@ export async function collectSeries(
       table.add(series, bucket, numbers[row] as number, (counts?.[row] ?? 0) as number);
       if (exemplars?.wants(bucket) !== true) continue;
       // Few of them are wanted, so that most are never made.
+      const traceId = chunk.value(at.exemplar, row);
+      if (typeof traceId !== "string") continue;
       const value = chunk.value(at.exemplar + 2, row);
       exemplars.offer({
         series,
         bucket,
-        traceId: chunk.value(at.exemplar, row) as string,
+        traceId,
         startUnixNano: chunk.value(at.exemplar + 1, row) as bigint,
         value: typeof value === "number" ? value : undefined,
       });

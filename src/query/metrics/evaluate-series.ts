@@ -28,7 +28,7 @@ export async function evaluateSeries(
   const request = { evaluation, pipeline, fields: stageFields(stage) };
   await visitRows(request, async (rows) => {
     const hashes = await labelHashes(run, stage.by, rows.sources);
-    const statement = observationStatement(stage, grid, rows, exemplars !== undefined, hashes);
+    const statement = observationStatement(stage, grid, rows, exemplarLimit, hashes);
     if (statement !== undefined) {
       await collectSeries(run, statement, table, exemplars, evaluation.budget);
     }

@@ -13,6 +13,7 @@ import {
 } from "../../traceql/sql/metrics-columns.ts";
 import type { SegmentShape } from "../../traceql/sql/segment-shape.ts";
 import { checkSqlLength, rawSql } from "../../traceql/sql/sql.ts";
+import { exemplarSegments } from "./exemplar-segments.ts";
 import type { MetricsGrid } from "./grid.ts";
 import { gridBuckets } from "./grid-buckets.ts";
 import type { LabelHashes } from "./label-hashes.ts";
@@ -51,13 +52,14 @@ export function usesBuckets(stage: SeriesStage): boolean {
 /**
  * One statement that groups the rows of all sources by bucket and labels. Each source is grouped by
  * itself, by its plain columns, since that is what the database does fastest; groups of several
- * sources may speak of the same series. Undefined when no source has an observation.
+ * sources may speak of the same series. `exemplarLimit`: how many are wanted, 0 for none.
+ * Undefined when no source has an observation.
  */
 export function observationStatement(
   stage: SeriesStage,
   grid: MetricsGrid,
   { prelude, sources }: RowSources,
-  withExemplars: boolean,
+  exemplarLimit: number,
   hashes: readonly (LabelHashes | undefined)[] = [],
 ): ObservationStatement | undefined {
   const parts = sources.flatMap((source) => {
@@ -72,17 +74,18 @@ export function observationStatement(
       parts.map((part) => part.columns),
     ),
     hashes: stage.by.map((_, field) => hashes[field]),
-    hasExemplar: withExemplars,
+    hasExemplar: exemplarLimit > 0,
     bucketOf,
   };
   const selects = parts.flatMap(({ columns, ...source }) => {
-    // Of segments in a bucket every column that the text names is fetched.
-    const ofExemplar = layout.hasExemplar ? ["trace_id"] : [];
-    const inner = [...columnList(columns, layout), ...ofExemplar, "start_time"].join(", ");
-    return rowSets(stage, grid, source).map(({ segments, inGrid, isShort }) => {
+    return rowSets(stage, grid, source, exemplarLimit).map((set) => {
+      const { segments, inGrid, isShort, hasExemplar } = set;
+      // Of segments in a bucket every column that the text names is fetched.
+      const ofExemplar = hasExemplar ? ["trace_id"] : [];
+      const inner = [...columnList(columns, layout), ...ofExemplar, "start_time"].join(", ");
       const where = inGrid ? source.where : `${source.where} AND ${startInGridSql(grid)}`;
       const rows = `(SELECT ${inner} FROM ${source.from(segments)} WHERE ${where})`;
-      return groupedSql(stage, { rows, bucket, isShort }, layout, columns);
+      return groupedSql(stage, { rows, bucket, isShort, hasExemplar }, layout, columns);
     });
   });
   return { sql: prelude + selects.join("\nUNION ALL\n"), layout };
@@ -95,21 +98,38 @@ type RowSet = {
   readonly inGrid: boolean;
   /** What is measured is at most `EXACT_LOG2` on all rows. */
   readonly isShort: boolean;
+  /** Exemplars are taken from them. */
+  readonly hasExemplar: boolean;
 };
 
-function rowSets(stage: SeriesStage, grid: MetricsGrid, source: RowSource): RowSet[] {
+/** What a condition that holds for all spans comes to. */
+const ALWAYS = "(TRUE)";
+
+function rowSets(
+  stage: SeriesStage,
+  grid: MetricsGrid,
+  source: RowSource,
+  exemplarLimit: number,
+): RowSet[] {
   const { segments, isStored } = source;
-  if (!isStored) return [{ segments, inGrid: false, isShort: false }];
+  const wanted = exemplarLimit > 0;
+  if (!isStored) return [{ segments, inGrid: false, isShort: false, hasExemplar: wanted }];
   const ofDuration = stage.field?.type === "intrinsic" && stage.field.name === "duration";
+  const countsAll = source.where === ALWAYS && (stage.field === undefined || ofDuration);
+  const some = wanted && countsAll ? exemplarSegments(segments, grid, exemplarLimit) : segments;
+  // Each more set of segments is one more grouping.
+  const chosen = new Set(2 * some.length < segments.length ? some : segments);
   const sets = Map.groupBy(segments, (meta) => {
     const longest = ofDuration ? longestSpanNanos(meta) : undefined;
     const isShort = longest !== undefined && longest <= EXACT_LOG2;
-    return (startsInGrid(meta, grid) ? 2 : 0) + (isShort ? 1 : 0);
+    const hasExemplar = wanted && chosen.has(meta);
+    return (hasExemplar ? 4 : 0) + (startsInGrid(meta, grid) ? 2 : 0) + (isShort ? 1 : 0);
   });
-  return Array.from(sets, ([known, some]) => ({
-    segments: some,
-    inGrid: known >= 2,
-    isShort: known % 2 === 1,
+  return Array.from(sets, ([known, alike]) => ({
+    segments: alike,
+    hasExemplar: (known & 4) !== 0,
+    inGrid: (known & 2) !== 0,
+    isShort: (known & 1) !== 0,
   }));
 }
 
@@ -173,7 +193,12 @@ function labelName(field: number, type: LabelType): string {
 /** Groups rows that have the columns of `columnList`, `trace_id` and `start_time`. */
 function groupedSql(
   stage: SeriesStage,
-  { rows, bucket, isShort }: { rows: string; bucket: string; isShort: boolean },
+  {
+    rows,
+    bucket,
+    isShort,
+    hasExemplar,
+  }: Pick<RowSet, "isShort" | "hasExemplar"> & { readonly rows: string; readonly bucket: string },
   layout: ObservationLayout,
   columns: SourceColumns,
 ): string {
@@ -198,7 +223,9 @@ function groupedSql(
     shown.push("exponent");
   }
   shown.push(...numbersSql(stage));
-  if (layout.hasExemplar) {
+  if (layout.hasExemplar && !hasExemplar) {
+    shown.push("CAST(NULL AS UUID)", "CAST(NULL AS BIGINT)", "NULL");
+  } else if (layout.hasExemplar) {
     // All three come from one row: the first of the group.
     shown.push("any_value(trace_id)", "epoch_ns(any_value(start_time))");
     shown.push(measured ? "CAST(any_value(measure) AS DOUBLE)" : "NULL");
