@@ -105,6 +105,7 @@ export async function openCatalog(
 ): Promise<Catalog> {
   const all = { ...DEFAULTS, ...settings };
   await parts.files.mkdir(parts.dataDir);
+  await deleteUnfinished(parts);
   const path = joinPath(parts.dataDir, FILE);
   let broken: unknown;
   if ((await parts.files.stat(path)) !== undefined) {
@@ -135,6 +136,14 @@ export async function rebuildCatalogFile(parts: CatalogParts): Promise<number> {
   const catalog = await DuckdbCatalog.rebuild(parts, await parts.openDatabase(path), DEFAULTS);
   await catalog[Symbol.asyncDispose]();
   return catalog.segmentCount;
+}
+
+/** What a process that was killed had begun to write in the place of the catalog's own files. */
+async function deleteUnfinished({ files, dataDir }: CatalogParts): Promise<void> {
+  const begins = [POSITIONS_FILE, REDACTIONS_FILE].map((name) => `${name}.tmp-`);
+  for (const name of await files.list(dataDir)) {
+    if (begins.some((begin) => name.startsWith(begin))) await files.unlink(joinPath(dataDir, name));
+  }
 }
 
 /** A rebuild that did not come to its end: its tables may lack segments. */

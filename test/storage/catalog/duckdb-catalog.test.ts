@@ -315,3 +315,15 @@ test("commits after closing are refused", async () => {
   await catalog[Symbol.asyncDispose]();
   await expect(catalog.commit({ cutTo: 1 })).rejects.toMatchObject({ kind: "unavailable" });
 });
+
+test("what a killed process had begun to write is deleted at the start", async () => {
+  const dir = temporaryFolder();
+  const first = await openTestCatalog(dir);
+  await first[Symbol.asyncDispose]();
+  const dataDir = path.dirname(fs.globSync(`${dir}/**/catalog.duckdb`)[0] as string);
+  const names = ["wal-positions.json.tmp-1-a", "redactions.json.tmp-1-b", "others.json.tmp-1-c"];
+  for (const name of names) fs.writeFileSync(path.join(dataDir, name), "{");
+  const again = await openTestCatalog(dir);
+  expect(names.filter((name) => fs.existsSync(path.join(dataDir, name)))).toEqual([names[2]]);
+  await again[Symbol.asyncDispose]();
+});
