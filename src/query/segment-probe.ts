@@ -7,6 +7,7 @@ import {
   NO_FILTERS,
   type ValueFilters,
 } from "../storage/segments/filters/value-filters.ts";
+import { inParallel } from "../util/in-parallel.ts";
 import type { CompiledSearch, LeafNeeds } from "./compiled-search.ts";
 import type { QueryRun } from "./query-context.ts";
 
@@ -111,25 +112,4 @@ export function probedSearch(search: CompiledSearch, probe: SegmentProbe): Compi
     mayMatch: (leaf, meta) => search.mayMatch(leaf, meta) && isOpen(leaf, meta),
     mayMatchWhole: (leaf, meta) => search.mayMatchWhole(leaf, meta) && isOpen(leaf, meta),
   };
-}
-
-/** Rejects with the first failure, once nothing is under way any more. */
-async function inParallel<T>(
-  items: readonly T[],
-  parallel: number,
-  work: (item: T) => Promise<void>,
-): Promise<void> {
-  let next = 0;
-  let failure: { readonly error: unknown } | undefined;
-  const workers = Array.from({ length: Math.min(parallel, items.length) }, async () => {
-    while (next < items.length && failure === undefined) {
-      try {
-        await work(items[next++]!);
-      } catch (error) {
-        failure ??= { error };
-      }
-    }
-  });
-  await Promise.all(workers);
-  if (failure !== undefined) throw failure.error;
 }

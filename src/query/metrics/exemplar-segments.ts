@@ -1,6 +1,7 @@
 import type { SegmentSummary } from "../../schema/segment-meta.ts";
 import { endOfSegment } from "../../storage/catalog/time-index.ts";
 import type { MetricsGrid } from "./grid.ts";
+import { startsInGrid } from "./segments-in-grid.ts";
 
 /** Spans that an exemplar is taken from, so that it may be of one series or another. */
 const MIN_ROWS = 2500;
@@ -12,17 +13,18 @@ const MIN_ROWS = 2500;
  */
 export function exemplarSegments(
   segments: readonly SegmentSummary[],
-  { startUnixNano, stepNanos, count }: MetricsGrid,
+  grid: MetricsGrid,
   exemplarLimit: number,
 ): SegmentSummary[] {
+  const { startUnixNano, stepNanos, count } = grid;
   const length = stepNanos * BigInt(count);
   const sliceOf = (unixNano: bigint): bigint =>
     ((unixNano - startUnixNano) * BigInt(exemplarLimit)) / length;
   const rows = new Map<bigint, number>();
   return segments.filter((meta) => {
     const slice = sliceOf(meta.minTraceStart);
-    // Perhaps the only one of a slice that it reaches into.
-    if (slice !== sliceOf(endOfSegment(meta))) return true;
+    // Perhaps the only one of a slice that it reaches into; outside of the grid its rows do not count.
+    if (!startsInGrid(meta, grid) || slice !== sliceOf(endOfSegment(meta))) return true;
     const before = rows.get(slice) ?? 0;
     rows.set(slice, before + meta.rowCount);
     return before < MIN_ROWS;

@@ -1,6 +1,7 @@
 import type { SegmentSummary } from "../../schema/segment-meta.ts";
 import { traceIdHash } from "../../storage/segments/trace-filter.ts";
-import type { QueryContext, QueryRun } from "../query-context.ts";
+import { perContext } from "../per-context.ts";
+import type { QueryRun } from "../query-context.ts";
 import { readSegments } from "../segment-sql.ts";
 import { traceIdFromHex } from "../trace-id.ts";
 import type { PartTimes } from "./known-traces.ts";
@@ -152,14 +153,5 @@ async function readResidents(
   return new Map(read.map(({ meta, traces, rows }) => [meta, { traces, rows }]));
 }
 
-const residents = new WeakMap<QueryContext, ResidentSegments>();
-
 /** The one of all queries of a context. */
-export function residentSegmentsOf(context: QueryContext): ResidentSegments {
-  let known = residents.get(context);
-  if (known === undefined) {
-    known = new ResidentSegments();
-    residents.set(context, known);
-  }
-  return known;
-}
+export const residentSegmentsOf = perContext(() => new ResidentSegments());

@@ -1,6 +1,6 @@
 import type { SegmentSummary } from "../../schema/segment-meta.ts";
 import { hidesTraces, isHidden } from "../hidden-traces.ts";
-import type { QueryContext } from "../query-context.ts";
+import { perContext } from "../per-context.ts";
 import type { NearPair } from "./border-zones.ts";
 import type { PartTimes } from "./known-traces.ts";
 
@@ -70,14 +70,5 @@ function keyOf(first: SegmentSummary, second: SegmentSummary): string {
   return `${first.id} ${second.id}`;
 }
 
-const caches = new WeakMap<QueryContext, SplitCache>();
-
 /** The one of all queries of a context. */
-export function splitCacheOf(context: QueryContext): SplitCache {
-  let cache = caches.get(context);
-  if (cache === undefined) {
-    cache = new SplitCache();
-    caches.set(context, cache);
-  }
-  return cache;
-}
+export const splitCacheOf = perContext(() => new SplitCache());

@@ -1,6 +1,7 @@
 import { isPintailError } from "../../errors.ts";
 import type { SegmentSummary } from "../../schema/segment-meta.ts";
-import type { QueryContext, QueryRun } from "../query-context.ts";
+import { perContext } from "../per-context.ts";
+import type { QueryRun } from "../query-context.ts";
 import { nearSegments } from "./border-zones.ts";
 import { idTable } from "./id-table.ts";
 import type { OverlayLimits } from "./overlay-limits.ts";
@@ -89,14 +90,5 @@ async function tripledTraces(
   }
 }
 
-const known = new WeakMap<QueryContext, SplitTriples>();
-
 /** The one of all queries of a context. */
-export function splitTriplesOf(context: QueryContext): SplitTriples {
-  let triples = known.get(context);
-  if (triples === undefined) {
-    triples = new SplitTriples();
-    known.set(context, triples);
-  }
-  return triples;
-}
+export const splitTriplesOf = perContext(() => new SplitTriples());

@@ -2,6 +2,7 @@ import type { SqlValue } from "../../../drivers/duckdb/database.ts";
 import type { SegmentSummary } from "../../../schema/segment-meta.ts";
 import type { SegmentCounts } from "../../../storage/segments/count/count-values.ts";
 import { OTHERS } from "../../../storage/segments/count/entries.ts";
+import { inParallel } from "../../../util/in-parallel.ts";
 import type { QueryRun, SegmentToCount } from "../../query-context.ts";
 import type { MetricsGrid } from "../grid.ts";
 import { labelValue } from "../label-value.ts";
@@ -63,19 +64,15 @@ export async function countStored(
         columns: counted,
       }));
     });
-    let next = 0;
-    const work = async (): Promise<void> => {
-      for (let job = jobs[next++]; job !== undefined; job = jobs[next++]) {
-        const { columns: counted } = job;
-        await countSegments(request, job, counts, ({ meta }, refused) => {
-          leave(
-            meta,
-            columns.filter((column) => refused.has(column) || !counted.includes(column)),
-          );
-        });
-      }
-    };
-    await Promise.all(Array.from({ length: valueCounter.parallelJobs }, work));
+    await inParallel(jobs, valueCounter.parallelJobs, async (job) => {
+      const { columns: counted } = job;
+      await countSegments(request, job, counts, ({ meta }, refused) => {
+        leave(
+          meta,
+          columns.filter((column) => refused.has(column) || !counted.includes(column)),
+        );
+      });
+    });
   }
   return Array.from(left.values(), ({ segments, columns }) => ({
     rows: { ...rows, segments },
