@@ -7,7 +7,7 @@ COPY gen gen
 COPY src src
 
 FROM node:24-bookworm-slim
-ENV NODE_ENV=production UV_THREADPOOL_SIZE=16 MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=1048576 NODE_COMPILE_CACHE=/app/.runtime/compile-cache
+ENV NODE_ENV=production UV_THREADPOOL_SIZE=16 MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=1048576 GLIBC_TUNABLES=glibc.malloc.tcache_count=500 NODE_COMPILE_CACHE=/app/.runtime/compile-cache
 WORKDIR /app
 COPY --from=build /app /app
 # Any non-root user will do; Tempo's images run as 10001 and keep their data in /var/tempo.

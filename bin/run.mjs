@@ -55,6 +55,9 @@ function environment(root) {
     MALLOC_ARENA_MAX: "2",
     // Column data comes in blocks of megabytes: glibc would keep them in its heaps, full of holes.
     MALLOC_MMAP_THRESHOLD_: "1048576",
+    // For each file of a query thousands of small blocks are taken and freed, and a thread keeps 7 of
+    // a size by default: with more of them 1000 files take a tenth less of the processor.
+    GLIBC_TUNABLES: "glibc.malloc.tcache_count=500",
     ...process.env,
     UV_THREADPOOL_SIZE: String(size),
   };

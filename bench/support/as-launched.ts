@@ -9,4 +9,5 @@ export const LAUNCHER_FLAGS: readonly string[] = process.versions.bun
 export const LAUNCHER_ENV = {
   MALLOC_ARENA_MAX: "2",
   MALLOC_MMAP_THRESHOLD_: "1048576",
+  GLIBC_TUNABLES: "glibc.malloc.tcache_count=500",
 } as const;
