@@ -55,7 +55,7 @@ export async function collectSeries(
       }
       const bucket = layout.bucketOf(buckets[row] as number);
       table.add(series, bucket, numbers[row] as number, (counts?.[row] ?? 0) as number);
-      if (exemplars?.wants(bucket) !== true) continue;
+      if (!layout.hasExemplar || exemplars?.wants(bucket) !== true) continue;
       // Few of them are wanted, so that most are never made.
       const traceId = chunk.value(at.exemplar, row);
       if (typeof traceId !== "string") continue;

@@ -2,6 +2,7 @@ import type { Pipeline } from "../../traceql/plan/pipeline.ts";
 import { collectSeries } from "./collect-series.ts";
 import type { Evaluation } from "./evaluation.ts";
 import { ExemplarPicker } from "./exemplar-picker.ts";
+import { statementParts } from "./exemplar-segments.ts";
 import { type FinishedSeries, finishSeries, NO_SERIES } from "./finish-series.ts";
 import { firstFinalBucket } from "./grid.ts";
 import { labelHashes } from "./label-hashes.ts";
@@ -28,8 +29,10 @@ export async function evaluateSeries(
   const request = { evaluation, pipeline, fields: stageFields(stage) };
   await visitRows(request, async (rows) => {
     const hashes = await labelHashes(run, stage.by, rows.sources);
-    const statement = observationStatement(stage, grid, rows, exemplarLimit, hashes);
-    if (statement !== undefined) {
+    for (const { sources, hasExemplar } of statementParts(rows.sources, grid, exemplars)) {
+      const some = { ...rows, sources };
+      const statement = observationStatement(stage, grid, some, hasExemplar, hashes);
+      if (statement === undefined) continue;
       await collectSeries(run, statement, table, exemplars, evaluation.budget);
     }
     if (rows.restUntil === undefined) return;

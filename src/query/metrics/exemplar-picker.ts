@@ -31,6 +31,17 @@ export class ExemplarPicker {
     return this.picked.length < this.#limit && this.#slices[this.#sliceOf(bucket)]! < PER_SLICE;
   }
 
+  /** Whether a slice that these buckets are in has none yet, both ends among them. */
+  lacksWithin(first: number, last: number): boolean {
+    if (this.picked.length >= this.#limit) return false;
+    return this.#slices.subarray(this.#sliceOf(first), this.#sliceOf(last) + 1).includes(0);
+  }
+
+  /** Number of the part of the time that a bucket is in: a part for each that may be picked. */
+  partOf(bucket: number): number {
+    return Math.floor((bucket * PER_SLICE * this.#slices.length) / this.#bucketCount);
+  }
+
   offer(exemplar: Exemplar): void {
     if (!this.wants(exemplar.bucket) || this.#traces.has(exemplar.traceId)) return;
     const slice = this.#sliceOf(exemplar.bucket);

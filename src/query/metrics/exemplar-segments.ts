@@ -1,32 +1,68 @@
 import type { SegmentSummary } from "../../schema/segment-meta.ts";
 import { endOfSegment } from "../../storage/catalog/time-index.ts";
-import type { MetricsGrid } from "./grid.ts";
-import { startsInGrid } from "./segments-in-grid.ts";
+import type { ExemplarPicker } from "./exemplar-picker.ts";
+import { bucketAt, type MetricsGrid } from "./grid.ts";
+import type { RowSource } from "./row-sources.ts";
+
+/** Rows for one statement. */
+export type StatementPart = {
+  readonly sources: readonly RowSource[];
+  /** Whether exemplars are to be taken from rows of the segment. */
+  hasExemplar(meta: SegmentSummary): boolean;
+};
 
 /** Spans that an exemplar is taken from, so that it may be of one series or another. */
 const MIN_ROWS = 2500;
 
 /**
- * Segments, of those whose spans all count, that are enough for so many exemplars, each from another
- * slice of the grid's time. The others need not be asked for trace ids, which are a good part of what
- * is read of many small segments.
+ * The sources, in one or two parts, the first of which is to be read before the second is asked for.
+ * Trace ids are a good part of what is read of many small segments, and few are needed: so a few
+ * segments of each part of the time are asked for exemplars first, and of the others those where
+ * none were found.
  */
-export function exemplarSegments(
+export function* statementParts(
+  sources: readonly RowSource[],
+  grid: MetricsGrid,
+  picker: ExemplarPicker | undefined,
+): Generator<StatementPart, void, void> {
+  if (picker === undefined) {
+    yield { sources, hasExemplar: () => false };
+    return;
+  }
+  const hasExemplar = (meta: SegmentSummary): boolean =>
+    picker.lacksWithin(bucketAt(grid, meta.minTraceStart), bucketAt(grid, endOfSegment(meta)));
+  const wanted = sources.flatMap(({ segments }) => segments.filter(hasExemplar));
+  const first = new Set(enoughOf(wanted, grid, picker));
+  // Each more statement costs, and so does each more set of segments.
+  if (2 * first.size >= wanted.length || sources.some(({ isStored }) => !isStored)) {
+    yield { sources, hasExemplar };
+    return;
+  }
+  yield { sources: withSegments(sources, (meta) => first.has(meta)), hasExemplar };
+  yield { sources: withSegments(sources, (meta) => !first.has(meta)), hasExemplar };
+}
+
+/** Segments that may be enough for all exemplars, if most of their spans count. */
+function enoughOf(
   segments: readonly SegmentSummary[],
   grid: MetricsGrid,
-  exemplarLimit: number,
+  picker: ExemplarPicker,
 ): SegmentSummary[] {
-  const { startUnixNano, stepNanos, count } = grid;
-  const length = stepNanos * BigInt(count);
-  const sliceOf = (unixNano: bigint): bigint =>
-    ((unixNano - startUnixNano) * BigInt(exemplarLimit)) / length;
-  const rows = new Map<bigint, number>();
-  return segments.filter((meta) => {
-    const slice = sliceOf(meta.minTraceStart);
-    // Perhaps the only one of a slice that it reaches into; outside of the grid its rows do not count.
-    if (!startsInGrid(meta, grid) || slice !== sliceOf(endOfSegment(meta))) return true;
-    const before = rows.get(slice) ?? 0;
-    rows.set(slice, before + meta.rowCount);
+  const rows = new Map<number, number>();
+  return segments.filter(({ minTraceStart, rowCount }) => {
+    const part = picker.partOf(bucketAt(grid, minTraceStart));
+    const before = rows.get(part) ?? 0;
+    rows.set(part, before + rowCount);
     return before < MIN_ROWS;
+  });
+}
+
+function withSegments(
+  sources: readonly RowSource[],
+  isWanted: (meta: SegmentSummary) => boolean,
+): RowSource[] {
+  return sources.flatMap((source) => {
+    const segments = source.segments.filter(isWanted);
+    return segments.length === 0 ? [] : [{ ...source, segments }];
   });
 }

@@ -113,6 +113,14 @@ export function autoStep(range: bigint): bigint {
   return unit === undefined ? SECOND_NANOS : (wanted / unit) * unit;
 }
 
+/** The bucket that a time is in, for one outside of the grid that next to it; there is one at least. */
+export function bucketAt(grid: MetricsGrid, unixNano: bigint): number {
+  const { startUnixNano, stepNanos, count } = grid;
+  if (unixNano <= startUnixNano) return 0;
+  const bucket = (unixNano - startUnixNano - 1n) / stepNanos;
+  return bucket < BigInt(count) ? Number(bucket) : count - 1;
+}
+
 /** First of the buckets that lie wholly after `unixNano`; `count` when none does. */
 export function firstFinalBucket(grid: MetricsGrid, unixNano: bigint): number {
   const { startUnixNano, stepNanos, count } = grid;

@@ -13,7 +13,7 @@ import {
 } from "../../traceql/sql/metrics-columns.ts";
 import type { SegmentShape } from "../../traceql/sql/segment-shape.ts";
 import { checkSqlLength, rawSql } from "../../traceql/sql/sql.ts";
-import { exemplarSegments } from "./exemplar-segments.ts";
+import type { StatementPart } from "./exemplar-segments.ts";
 import type { MetricsGrid } from "./grid.ts";
 import { gridBuckets } from "./grid-buckets.ts";
 import type { LabelHashes } from "./label-hashes.ts";
@@ -52,19 +52,19 @@ export function usesBuckets(stage: SeriesStage): boolean {
 /**
  * One statement that groups the rows of all sources by bucket and labels. Each source is grouped by
  * itself, by its plain columns, since that is what the database does fastest; groups of several
- * sources may speak of the same series. `exemplarLimit`: how many are wanted, 0 for none.
- * Undefined when no source has an observation.
+ * sources may speak of the same series. Undefined when no source has an observation.
  */
 export function observationStatement(
   stage: SeriesStage,
   grid: MetricsGrid,
   { prelude, sources }: RowSources,
-  exemplarLimit: number,
+  hasExemplar: StatementPart["hasExemplar"],
   hashes: readonly (LabelHashes | undefined)[] = [],
 ): ObservationStatement | undefined {
   const parts = sources.flatMap((source) => {
     const columns = sourceColumns(stage, source.shape);
-    return columns === undefined ? [] : [{ ...source, columns }];
+    if (columns === undefined) return [];
+    return [{ ...source, columns, sets: rowSets(stage, grid, source, hasExemplar) }];
   });
   if (parts.length === 0) return undefined;
   const { sql: bucket, bucketOf } = gridBuckets(grid);
@@ -74,11 +74,11 @@ export function observationStatement(
       parts.map((part) => part.columns),
     ),
     hashes: stage.by.map((_, field) => hashes[field]),
-    hasExemplar: exemplarLimit > 0,
+    hasExemplar: parts.some(({ sets }) => sets.some((set) => set.hasExemplar)),
     bucketOf,
   };
-  const selects = parts.flatMap(({ columns, ...source }) => {
-    return rowSets(stage, grid, source, exemplarLimit).map((set) => {
+  const selects = parts.flatMap(({ columns, sets, ...source }) => {
+    return sets.map((set) => {
       const { segments, inGrid, isShort, hasExemplar } = set;
       // Of segments in a bucket every column that the text names is fetched.
       const ofExemplar = hasExemplar ? ["trace_id"] : [];
@@ -102,28 +102,21 @@ type RowSet = {
   readonly hasExemplar: boolean;
 };
 
-/** What a condition that holds for all spans comes to. */
-const ALWAYS = "(TRUE)";
-
 function rowSets(
   stage: SeriesStage,
   grid: MetricsGrid,
-  source: RowSource,
-  exemplarLimit: number,
+  { segments, isStored }: RowSource,
+  wantsExemplar: StatementPart["hasExemplar"],
 ): RowSet[] {
-  const { segments, isStored } = source;
-  const wanted = exemplarLimit > 0;
-  if (!isStored) return [{ segments, inGrid: false, isShort: false, hasExemplar: wanted }];
+  if (!isStored) {
+    const hasExemplar = segments.some(wantsExemplar);
+    return [{ segments, inGrid: false, isShort: false, hasExemplar }];
+  }
   const ofDuration = stage.field?.type === "intrinsic" && stage.field.name === "duration";
-  const countsAll = source.where === ALWAYS && (stage.field === undefined || ofDuration);
-  const some = wanted && countsAll ? exemplarSegments(segments, grid, exemplarLimit) : segments;
-  // Each more set of segments is one more grouping.
-  const chosen = new Set(2 * some.length < segments.length ? some : segments);
   const sets = Map.groupBy(segments, (meta) => {
     const longest = ofDuration ? longestSpanNanos(meta) : undefined;
     const isShort = longest !== undefined && longest <= EXACT_LOG2;
-    const hasExemplar = wanted && chosen.has(meta);
-    return (hasExemplar ? 4 : 0) + (startsInGrid(meta, grid) ? 2 : 0) + (isShort ? 1 : 0);
+    return (wantsExemplar(meta) ? 4 : 0) + (startsInGrid(meta, grid) ? 2 : 0) + (isShort ? 1 : 0);
   });
   return Array.from(sets, ([known, alike]) => ({
     segments: alike,
