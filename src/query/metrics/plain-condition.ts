@@ -47,6 +47,9 @@ function ofSpanset(expr: SpansetNode): PlainCondition | undefined {
   }
 }
 
+/** What the SQL of a condition is that every span satisfies. */
+export const EVERY_SPAN_SQL = "(TRUE)";
+
 /** The condition as SQL over that of its leaves. */
 export function conditionSql(condition: PlainCondition, leafSql: (leaf: number) => string): string {
   if (condition.type === "leaf") return `(${leafSql(condition.leaf)})`;

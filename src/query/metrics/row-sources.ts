@@ -18,6 +18,7 @@ import { HITS, hitsSql, type TraceRows } from "./pipeline-observations.ts";
 import {
   conditionPossible,
   conditionSql,
+  EVERY_SPAN_SQL,
   type PlainCondition,
   plainCondition,
 } from "./plain-condition.ts";
@@ -45,6 +46,8 @@ export type RowSource = {
   readonly shape: SegmentShape;
   /** Where rows have a `row_id`: what it begins with. */
   readonly numbering?: RowNumbering | undefined;
+  /** Whether all rows that are stored in its segments are among them, where none are overlaid or hidden. */
+  readonly isComplete?: boolean | undefined;
 };
 
 /** What tells where the rows of whole traces are stored. */
@@ -256,7 +259,8 @@ function traceSources(
   if (condition !== undefined) {
     const sources = beside.map(({ segments, shape, conditions, from, numbering }) => {
       const where = conditionSql(condition, (leaf) => conditions[leaf]!);
-      return { segments, isStored: false, shape, from, where, numbering };
+      const isComplete = where === EVERY_SPAN_SQL && parents === undefined;
+      return { segments, isStored: false, shape, from, where, numbering, isComplete };
     });
     return { prelude: parents === undefined ? "" : `WITH ${parents} `, sources };
   }

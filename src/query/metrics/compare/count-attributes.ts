@@ -203,7 +203,7 @@ async function candidateValues(
   // More than are shown: those that come after them may be more frequent elsewhere.
   const limit = Math.min(MAX_CANDIDATES, 5 * topN);
   const whole = wholeOf(grid);
-  const found = await run.rows(prelude + candidatesSql(newestPlaces(places), limit, whole));
+  const found = await run.rows(candidatesSql(prelude, newestPlaces(places), limit, whole));
   return found.flatMap(([value]) => (literalOf(type, value!) === undefined ? [] : [value!]));
 }
 
