@@ -1,6 +1,7 @@
 import { PintailError } from "../errors.ts";
 import type { FixedColumnName } from "../schema/columns.ts";
 import type { SegmentSummary, SegmentWithKeys } from "../schema/segment-meta.ts";
+import { KeysNamed } from "../storage/catalog/keys-named.ts";
 import type { FieldRef, IntrinsicName } from "../traceql/ast.ts";
 import { checkQuery } from "../traceql/check/check.ts";
 import { foldConstants } from "../traceql/fold.ts";
@@ -22,7 +23,7 @@ import type {
   LeafNeeds,
   SearchShape,
 } from "./compiled-search.ts";
-import { SameFacts } from "./same-facts.ts";
+import { type Facts, SameFacts } from "./same-facts.ts";
 
 /**
  * A TraceQL query as a search; `undefined` when it is false for all data. Throws `invalid` with
@@ -89,7 +90,7 @@ export function compilePipeline({
     (field) => field.type !== "intrinsic" || !NEVER_ECHOED.has(field.name),
   );
   const used = [...[...leaves, ...values].flatMap((expr) => fieldsOf(expr)), ...echoed];
-  const usedKeys = keysOf(used);
+  const usedKeys = new KeysNamed(keysOf(used));
   // Many segments share a shape; compiling for each of them would cost more than the query.
   const compiled = new Map<string, SearchShape>();
   let textLength = 0;
@@ -117,31 +118,29 @@ export function compilePipeline({
     if (known === undefined) throw new Error(`segment ${meta.id} was not prepared for the search`);
     return known;
   };
+  const findOut = (facts: Facts): Prepared => {
+    const shape = compiledFor(shapeOf(facts, used));
+    const possible = leaves.map((leaf, i) => shape.leaves[i] !== "FALSE" && mayMatch(leaf, facts));
+    // What the segment says of roots and holds of parents is not all that there is.
+    const open = { keys: facts.keys.filter(({ key }) => !ROOT_KEYS.has(key)) };
+    const possibleWhole = leaves.map((leaf, i) => {
+      const wide = fieldsOf(leaf).filter(readsWholeTrace);
+      if (wide.length === 0) return possible[i] ?? false;
+      const hasParent = wide.some(({ type }) => type === "parent-attribute");
+      return (hasParent || shape.leaves[i] !== "FALSE") && mayMatch(leaf, open);
+    });
+    const needs = leaves.map((leaf, i) =>
+      possible[i] ? neededValues(leaf, shape.segment, facts.keys) : undefined,
+    );
+    return { shape, possible, possibleWhole, needs };
+  };
   const same = new SameFacts<Prepared>();
   const prepare = (meta: SegmentWithKeys): void => {
     if (prepared.has(meta)) return;
     const { optionalColumns } = meta;
     // A segment has hundreds of keys, and there may be thousands of segments.
-    const keys = meta.keys.filter(({ key }) => usedKeys.has(key));
-    const found = same.get({ optionalColumns, keys }, (facts) => {
-      const shape = compiledFor(shapeOf(facts, used));
-      const possible = leaves.map(
-        (leaf, i) => shape.leaves[i] !== "FALSE" && mayMatch(leaf, facts),
-      );
-      // What the segment says of roots and holds of parents is not all that there is.
-      const open = { keys: facts.keys.filter(({ key }) => !ROOT_KEYS.has(key)) };
-      const possibleWhole = leaves.map((leaf, i) => {
-        const wide = fieldsOf(leaf).filter(readsWholeTrace);
-        if (wide.length === 0) return possible[i] ?? false;
-        const hasParent = wide.some(({ type }) => type === "parent-attribute");
-        return (hasParent || shape.leaves[i] !== "FALSE") && mayMatch(leaf, open);
-      });
-      const needs = leaves.map((leaf, i) =>
-        possible[i] ? neededValues(leaf, shape.segment, facts.keys) : undefined,
-      );
-      return { shape, possible, possibleWhole, needs };
-    });
-    prepared.set(meta, found);
+    const keys = usedKeys.of(meta);
+    prepared.set(meta, same.get({ optionalColumns, keys }, findOut));
   };
   return {
     pipeline,

@@ -376,8 +376,8 @@ class Attempt implements QueryRun {
 
   async forEach<T>(items: readonly T[], visit: (item: T) => void): Promise<void> {
     let began = performance.now();
-    for (const item of items) {
-      visit(item);
+    for (let i = 0; i < items.length; i++) {
+      visit(items[i]!);
       if (performance.now() - began < TURN_MS) continue;
       await new Promise((resolve) => setTimeout(resolve));
       this.#bounds();

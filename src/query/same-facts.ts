@@ -3,7 +3,7 @@ import type { KeyStats, SegmentWithKeys } from "../schema/segment-meta.ts";
 /** Segments of the same senders are alike, so few of the last ones are enough to know again. */
 const MAX_KNOWN = 16;
 
-type Facts = Pick<SegmentWithKeys, "optionalColumns" | "keys">;
+export type Facts = Pick<SegmentWithKeys, "optionalColumns" | "keys">;
 
 /**
  * What was found out from the key statistics of a segment, for others that have the same. It costs a
@@ -15,8 +15,7 @@ export class SameFacts<T> {
 
   /** `facts.keys`: those that matter, in the order of the segment's. */
   get(facts: Facts, find: (facts: Facts) => T): T {
-    const known = this.#known.find((one) => isSame(one.facts, facts));
-    if (known !== undefined) return known.found;
+    for (const known of this.#known) if (isSame(known.facts, facts)) return known.found;
     const found = find(facts);
     if (this.#known.length === MAX_KNOWN) this.#known.pop();
     this.#known.unshift({ facts, found });
@@ -27,7 +26,8 @@ export class SameFacts<T> {
 /** The catalog's segments share their lists, so that the same list is the same object. */
 function isSame(a: Facts, b: Facts): boolean {
   if (a.optionalColumns !== b.optionalColumns || a.keys.length !== b.keys.length) return false;
-  return a.keys.every((stats, i) => isSameKey(stats, b.keys[i]!));
+  for (let i = 0; i < a.keys.length; i++) if (!isSameKey(a.keys[i]!, b.keys[i]!)) return false;
+  return true;
 }
 
 function isSameKey(a: KeyStats, b: KeyStats): boolean {

@@ -27,7 +27,12 @@ const MIN_GAIN = 1 / 8;
 export class SegmentProbe {
   readonly #run: QueryRun;
   readonly #scan: FilterScan | undefined;
+  /** By leaf; of the segments that were asked. */
   readonly #ruledOut = new Map<SegmentSummary, readonly boolean[]>();
+  /** Segments that hold the same keys share their needs; undefined where they need nothing. */
+  readonly #columns = new Map<LeafNeeds, readonly string[] | undefined>();
+  readonly #answer: boolean[] = [];
+  #lastAnswer: readonly boolean[] = [];
 
   constructor(run: QueryRun) {
     this.#run = run;
@@ -37,16 +42,16 @@ export class SegmentProbe {
   /** Of segments that were asked before nothing is asked. */
   async ask(segments: readonly ProbedSegment[]): Promise<void> {
     const scan = this.#scan;
-    const asked = segments.filter(({ needs }) => needs.some((need) => need !== undefined));
-    if (scan === undefined || asked.length === 0) return;
+    if (scan === undefined) return;
     const unread: ProbedSegment[] = [];
-    await this.#run.forEach(asked, (segment) => {
-      if (this.#ruledOut.has(segment.meta)) return;
-      const columns = columnsOf(segment);
+    await this.#run.forEach(segments, (segment) => {
+      const columns = this.#columnsOf(segment.needs);
+      if (columns === undefined || this.#ruledOut.has(segment.meta)) return;
       const filters = columns.length === 0 ? NO_FILTERS : scan.known(segment.meta, columns);
       if (filters === undefined) unread.push(segment);
       else this.#judge(segment, filters);
     });
+    if (unread.length === 0) return;
     await inParallel(unread, PARALLEL_READS, async (segment) => {
       this.#run.throwIfOver();
       this.#judge(segment, await this.#read(scan, segment));
@@ -58,7 +63,7 @@ export class SegmentProbe {
    * most segments hold costs no more than the first ones.
    */
   async askWhileWorthIt(segments: readonly ProbedSegment[]): Promise<void> {
-    const asked = segments.filter(({ needs }) => needs.some((need) => need !== undefined));
+    const asked = segments.filter(({ needs }) => this.#columnsOf(needs) !== undefined);
     let size = FIRST_ASKED;
     for (let at = 0; at < asked.length; at += size, size *= ASKED_GROWTH) {
       const some = asked.slice(at, at + size);
@@ -74,15 +79,32 @@ export class SegmentProbe {
   }
 
   #judge({ meta, needs }: ProbedSegment, filters: ValueFilters): void {
-    this.#ruledOut.set(
-      meta,
-      needs.map((need) => need !== undefined && !mayMeet(need, filters)),
-    );
+    let isNew = needs.length !== this.#lastAnswer.length;
+    for (let leaf = 0; leaf < needs.length; leaf++) {
+      const need = needs[leaf];
+      const isOut = need !== undefined && !mayMeet(need, filters);
+      isNew ||= isOut !== this.#lastAnswer[leaf];
+      this.#answer[leaf] = isOut;
+    }
+    // Thousands that give the same answer share it.
+    if (isNew) this.#lastAnswer = this.#answer.slice(0, needs.length);
+    this.#ruledOut.set(meta, this.#lastAnswer);
+  }
+
+  /** What a segment with these needs is asked about; undefined: nothing. */
+  #columnsOf(needs: LeafNeeds): readonly string[] | undefined {
+    const known = this.#columns.get(needs);
+    if (known !== undefined || this.#columns.has(needs)) return known;
+    const asked = needs.filter((need) => need !== undefined);
+    const columns = asked.length === 0 ? undefined : columnsOfNeeds(asked);
+    this.#columns.set(needs, columns);
+    return columns;
   }
 
   async #read(scan: FilterScan, segment: ProbedSegment): Promise<ValueFilters> {
     try {
-      return await scan.read(segment.meta, columnsOf(segment), this.#run.signal);
+      const columns = this.#columnsOf(segment.needs) ?? [];
+      return await scan.read(segment.meta, columns, this.#run.signal);
     } catch (error) {
       this.#run.throwIfOver();
       // The database will say what is wrong with a file, if it has to read it.
@@ -90,18 +112,6 @@ export class SegmentProbe {
       throw error;
     }
   }
-}
-
-/** Segments that hold the same keys share their needs. */
-const columnsOfLeaves = new WeakMap<LeafNeeds, readonly string[]>();
-
-function columnsOf({ needs }: ProbedSegment): readonly string[] {
-  let columns = columnsOfLeaves.get(needs);
-  if (columns === undefined) {
-    columns = columnsOfNeeds(needs.filter((need) => need !== undefined));
-    columnsOfLeaves.set(needs, columns);
-  }
-  return columns;
 }
 
 /** The search, which knows of each segment what the probe has found out by then. */

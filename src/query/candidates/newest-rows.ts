@@ -85,12 +85,15 @@ class Pieces {
   readonly #pieces: readonly Piece[];
   /** Those before this one were asked for. */
   #at = 0;
+  /** Whether there are several of a segment. */
+  readonly #hasParts: boolean;
   /** Asked for, and neither ruled out nor taken. */
   #open: Piece[] = [];
 
   constructor(scan: CandidateScan) {
     this.#scan = scan;
     this.#pieces = piecesOf(scan);
+    this.#hasParts = this.#pieces.length > scan.segments.length;
   }
 
   /** The one that comes next; undefined when there is none any more. */
@@ -107,22 +110,31 @@ class Pieces {
     for (let size = count; this.#open.length < count; size *= SLICE_GROWTH) {
       const asked = this.#pieces.slice(this.#at, this.#at + size);
       if (asked.length === 0) break;
-      await probe([...new Set(asked.map(({ meta }) => meta))]);
+      await probe(this.#metasOf(asked));
       this.#at += asked.length;
       this.#open.push(...asked.filter(({ meta }) => search.mayMatch(0, meta)));
     }
     return this.#open.splice(0, count);
   }
+
+  #metasOf(pieces: readonly Piece[]): SegmentSummary[] {
+    const metas = pieces.map(({ meta }) => meta);
+    return this.#hasParts ? [...new Set(metas)] : metas;
+  }
 }
 
 /** Newest first. */
 function piecesOf({ segments, run }: CandidateScan): readonly Piece[] {
-  const pieces = segments.flatMap((meta): Piece[] => {
+  const pieces: Piece[] = [];
+  for (const meta of segments) {
     if (!isRemote(run.context, meta)) {
-      return [{ meta, rowGroup: undefined, maxTraceStart: meta.maxTraceStart }];
+      pieces.push({ meta, rowGroup: undefined, maxTraceStart: meta.maxTraceStart });
+      continue;
     }
-    return meta.rowGroups.map(({ maxTraceStart }, rowGroup) => ({ meta, rowGroup, maxTraceStart }));
-  });
+    for (const [rowGroup, { maxTraceStart }] of meta.rowGroups.entries()) {
+      pieces.push({ meta, rowGroup, maxTraceStart });
+    }
+  }
   if (pieces.length === segments.length) return pieces;
   return pieces.sort((a, b) =>
     a.maxTraceStart === b.maxTraceStart ? 0 : a.maxTraceStart > b.maxTraceStart ? -1 : 1,

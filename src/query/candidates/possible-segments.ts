@@ -17,5 +17,8 @@ export function possibleSegments(
   if (!maySatisfy(stages, (leaf) => somewhere[leaf] ?? false)) return [];
   // Bounds on the duration need all parts of a trace.
   if (search.duration !== undefined) return [...segments];
-  return segments.filter((meta) => seeds.some((leaf) => search.mayMatchWhole(leaf, meta)));
+  return segments.filter((meta) => {
+    for (const leaf of seeds) if (search.mayMatchWhole(leaf, meta)) return true;
+    return false;
+  });
 }

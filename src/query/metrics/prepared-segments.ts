@@ -1,4 +1,5 @@
 import type { SegmentSummary, SegmentWithKeys } from "../../schema/segment-meta.ts";
+import { KeysNamed } from "../../storage/catalog/keys-named.ts";
 import type { FieldExpr, FieldRef } from "../../traceql/ast.ts";
 import { filterToSql } from "../../traceql/sql/filter.ts";
 import { neededValues } from "../../traceql/sql/needed-values.ts";
@@ -25,7 +26,7 @@ export type PreparedSegment = {
 export class SegmentPreparer {
   readonly #leaves: readonly FieldExpr[];
   readonly #fields: readonly FieldRef[];
-  readonly #keys: ReadonlySet<string>;
+  readonly #keys: KeysNamed;
   readonly #exact = new SameFacts<Omit<PreparedSegment, "meta">>();
   readonly #open = new SameFacts<Omit<PreparedSegment, "meta">>();
   readonly #conditions = new Map<string, readonly string[]>();
@@ -35,14 +36,14 @@ export class SegmentPreparer {
   constructor(leaves: readonly FieldExpr[], fields: readonly FieldRef[]) {
     this.#leaves = leaves;
     this.#fields = fields;
-    this.#keys = keysOf(fields);
+    this.#keys = new KeysNamed(keysOf(fields));
   }
 
   /** `exact`: the rows are as the catalog knows them, so that it can tell what is not there. */
   prepare(meta: SegmentWithKeys, exact: boolean): PreparedSegment {
     const { optionalColumns } = meta;
     // A segment has hundreds of keys, and there may be thousands of segments.
-    const keys = meta.keys.filter(({ key }) => this.#keys.has(key));
+    const keys = this.#keys.of(meta);
     const same = exact ? this.#exact : this.#open;
     const found = same.get({ optionalColumns, keys }, (facts) => {
       const shape = shapeOf(facts, this.#fields);

@@ -1,5 +1,6 @@
 import { decompress } from "../../runtime/compression.ts";
 import type { KeyStats } from "../../schema/segment-meta.ts";
+import { type InUseOrder, UseOrder } from "../../util/use-order.ts";
 import { KeySharer } from "./shared-keys.ts";
 
 /** Key statistics are at most some megabytes; more is not what was packed. */
@@ -19,12 +20,29 @@ export type DetailsSettings = {
 
 export type DetailKind = "keys" | "traceFilter";
 
+/** One of a segment's large parts, and its place among those that may be dropped. */
+class Part<V> implements InUseOrder<Part<unknown>> {
+  readonly owner: SegmentDetails;
+  readonly value: V;
+  readonly bytes: number;
+  /** Whether it has a place there. */
+  isKept = false;
+  earlier: Part<unknown> | undefined;
+  later: Part<unknown> | undefined;
+
+  constructor(owner: SegmentDetails, value: V, bytes: number) {
+    this.owner = owner;
+    this.value = value;
+    this.bytes = bytes;
+  }
+}
+
 /** The large parts of one segment's description, as far as they are in memory. */
 export class SegmentDetails {
   readonly #cache: DetailsCache;
-  #keys: Uint8Array | undefined;
-  #traceFilter: Uint8Array | undefined;
-  #parsed: readonly KeyStats[] | undefined;
+  #keys: Part<Uint8Array> | undefined;
+  #traceFilter: Part<Uint8Array> | undefined;
+  #parsed: Part<readonly KeyStats[]> | undefined;
   /** How many hold the key statistics, and how many the filter. */
   #keysPins = 0;
   #filterPins = 0;
@@ -34,29 +52,31 @@ export class SegmentDetails {
   }
 
   has(kind: DetailKind): boolean {
-    return this.#bytesOf(kind) !== undefined;
+    return this.#partOf(kind) !== undefined;
   }
 
   /** Compressed key statistics, or the filter. */
   set(kind: DetailKind, bytes: Uint8Array): void {
-    if (kind === "keys") this.#keys = bytes;
-    else this.#traceFilter = bytes;
-    if (this.#addPins(kind, 0) === 0) this.#cache.keep(kind, this, bytes.length);
+    const before = this.#partOf(kind);
+    if (before !== undefined) this.#cache.release(kind, before);
+    const part = new Part(this, bytes, bytes.length);
+    if (kind === "keys") this.#keys = part;
+    else this.#traceFilter = part;
+    if (this.#addPins(kind, 0) === 0) this.#cache.keep(kind, part);
   }
 
   /** From here on it stays once it is there, until as many `unpin` have come. */
   pin(kind: DetailKind): void {
-    if (this.#addPins(kind, 1) === 1) this.#cache.release(kind, this);
+    const part = this.#partOf(kind);
+    if (this.#addPins(kind, 1) === 1 && part !== undefined) this.#cache.release(kind, part);
   }
 
   unpin(kind: DetailKind): void {
-    const bytes = this.#bytesOf(kind);
-    if (this.#addPins(kind, -1) === 0 && bytes !== undefined) {
-      this.#cache.keep(kind, this, bytes.length);
-    }
+    const part = this.#partOf(kind);
+    if (this.#addPins(kind, -1) === 0 && part !== undefined) this.#cache.keep(kind, part);
   }
 
-  #bytesOf(kind: DetailKind): Uint8Array | undefined {
+  #partOf(kind: DetailKind): Part<Uint8Array> | undefined {
     return kind === "keys" ? this.#keys : this.#traceFilter;
   }
 
@@ -72,15 +92,16 @@ export class SegmentDetails {
     else this.#traceFilter = undefined;
   }
 
+  /** In the order of their keys, scopes and types. */
   get keys(): readonly KeyStats[] {
     if (this.#parsed !== undefined) {
-      this.#cache.touch("parsed", this);
-      return this.#parsed;
+      this.#cache.touch("parsed", this.#parsed);
+      return this.#parsed.value;
     }
     const json = decompress("zstd", this.#held("keys"), MAX_KEYS_BYTES);
     const { keys, ownBytes } = this.#cache.sharer.share(JSON.parse(utf8.decode(json)));
-    this.#parsed = keys;
-    this.#cache.keep("parsed", this, ownBytes);
+    this.#parsed = new Part(this, keys, ownBytes);
+    this.#cache.keep("parsed", this.#parsed);
     return keys;
   }
 
@@ -89,9 +110,9 @@ export class SegmentDetails {
   }
 
   #held(kind: DetailKind): Uint8Array {
-    const bytes = this.#bytesOf(kind);
-    if (bytes === undefined) throw new Error(`a segment's ${kind} were read without being loaded`);
-    return bytes;
+    const part = this.#partOf(kind);
+    if (part === undefined) throw new Error(`a segment's ${kind} were read without being loaded`);
+    return part.value;
   }
 }
 
@@ -102,9 +123,11 @@ export class DetailsCache {
 
   constructor(settings: DetailsSettings) {
     this.#lists = {
-      keys: new LastUsed(settings.keysBudgetBytes, (one) => one.drop("keys")),
-      traceFilter: new LastUsed(settings.filterBudgetBytes, (one) => one.drop("traceFilter")),
-      parsed: new LastUsed(settings.parsedKeysBudgetBytes, (one) => one.drop("parsed")),
+      keys: new LastUsed(settings.keysBudgetBytes, ({ owner }) => owner.drop("keys")),
+      traceFilter: new LastUsed(settings.filterBudgetBytes, ({ owner }) =>
+        owner.drop("traceFilter"),
+      ),
+      parsed: new LastUsed(settings.parsedKeysBudgetBytes, ({ owner }) => owner.drop("parsed")),
     };
   }
 
@@ -123,27 +146,27 @@ export class DetailsCache {
     for (const list of Object.values(this.#lists)) list.reverse();
   }
 
-  keep(kind: DetailKind | "parsed", details: SegmentDetails, bytes: number): void {
-    this.#lists[kind].use(details, bytes + OVERHEAD_BYTES);
+  keep(kind: DetailKind | "parsed", part: Part<unknown>): void {
+    this.#lists[kind].keep(part);
   }
 
-  touch(kind: DetailKind | "parsed", details: SegmentDetails): void {
-    this.#lists[kind].touch(details);
+  touch(kind: DetailKind | "parsed", part: Part<unknown>): void {
+    this.#lists[kind].touch(part);
   }
 
-  release(kind: DetailKind, details: SegmentDetails): void {
-    this.#lists[kind].delete(details);
+  release(kind: DetailKind, part: Part<unknown>): void {
+    this.#lists[kind].release(part);
   }
 }
 
 /** Least recently used first; beyond the budget the first are dropped, also a single one too large. */
 class LastUsed {
   readonly #budgetBytes: number;
-  readonly #onDrop: (details: SegmentDetails) => void;
-  readonly #sizes = new Map<SegmentDetails, number>();
+  readonly #onDrop: (part: Part<unknown>) => void;
+  readonly #order = new UseOrder<Part<unknown>>();
   #bytes = 0;
 
-  constructor(budgetBytes: number, onDrop: (details: SegmentDetails) => void) {
+  constructor(budgetBytes: number, onDrop: (part: Part<unknown>) => void) {
     this.#budgetBytes = budgetBytes;
     this.#onDrop = onDrop;
   }
@@ -157,29 +180,31 @@ class LastUsed {
   }
 
   reverse(): void {
-    for (const details of [...this.#sizes.keys()].reverse()) this.touch(details);
+    const parts: Part<unknown>[] = [];
+    for (let part = this.#order.first; part !== undefined; part = part.later) parts.push(part);
+    for (const part of parts.reverse()) this.#order.use(part);
   }
 
-  use(details: SegmentDetails, bytes: number): void {
-    this.delete(details);
-    this.#sizes.set(details, bytes);
-    this.#bytes += bytes;
-    for (const oldest of this.#sizes.keys()) {
-      if (this.#bytes <= this.#budgetBytes) break;
-      this.delete(oldest);
+  keep(part: Part<unknown>): void {
+    part.isKept = true;
+    this.#order.add(part);
+    this.#bytes += part.bytes + OVERHEAD_BYTES;
+    while (this.#bytes > this.#budgetBytes) {
+      const oldest = this.#order.first;
+      if (oldest === undefined) return;
+      this.release(oldest);
       this.#onDrop(oldest);
     }
   }
 
-  touch(details: SegmentDetails): void {
-    const bytes = this.#sizes.get(details);
-    if (bytes === undefined) return;
-    this.#sizes.delete(details);
-    this.#sizes.set(details, bytes);
+  touch(part: Part<unknown>): void {
+    if (part.isKept) this.#order.use(part);
   }
 
-  delete(details: SegmentDetails): void {
-    this.#bytes -= this.#sizes.get(details) ?? 0;
-    this.#sizes.delete(details);
+  release(part: Part<unknown>): void {
+    if (!part.isKept) return;
+    part.isKept = false;
+    this.#order.delete(part);
+    this.#bytes -= part.bytes + OVERHEAD_BYTES;
   }
 }

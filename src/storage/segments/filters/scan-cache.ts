@@ -1,19 +1,25 @@
-type Held<V> = {
+import { type InUseOrder, UseOrder } from "../../../util/use-order.ts";
+
+interface Held<V> extends InUseOrder<Held<V>> {
+  readonly list: string;
+  readonly key: string;
   readonly value: V;
   readonly bytes: number;
   /** Number of the scan that used it last. */
   scan: number;
-};
+}
 
 /**
  * What was used last, up to a number of bytes. Whoever goes through many keys once, a scan, says so
  * by a number: what a scan has used makes no room for what the same scan uses later, so that of more
  * than there is room for some is still here when the next scan goes the same way.
+ *
+ * A value is found by the name of a list and a key in it, so that for no value a text is put together.
  */
 export class ScanCache<V> {
   readonly #maxBytes: number;
-  /** Least recently used first. */
-  readonly #held = new Map<string, Held<V>>();
+  readonly #lists = new Map<string, Map<string, Held<V>>>();
+  readonly #order = new UseOrder<Held<V>>();
   #bytes = 0;
 
   constructor(maxBytes: number) {
@@ -24,29 +30,34 @@ export class ScanCache<V> {
     return this.#bytes;
   }
 
-  get(key: string, scan: number): V | undefined {
-    const held = this.#held.get(key);
+  get(list: string, key: string, scan: number): V | undefined {
+    const held = this.#lists.get(list)?.get(key);
     if (held === undefined) return undefined;
     held.scan = scan;
-    this.#held.delete(key);
-    this.#held.set(key, held);
+    this.#order.use(held);
     return held.value;
   }
 
-  put(key: string, value: V, bytes: number, scan: number): void {
-    this.#drop(key);
-    for (const [oldest, held] of this.#held) {
-      if (this.#bytes + bytes <= this.#maxBytes) break;
-      if (held.scan === scan) return;
+  put(list: string, key: string, value: V, bytes: number, scan: number): void {
+    const before = this.#lists.get(list)?.get(key);
+    if (before !== undefined) this.#drop(before);
+    while (this.#bytes + bytes > this.#maxBytes) {
+      const oldest = this.#order.first;
+      if (oldest === undefined || oldest.scan === scan) return;
       this.#drop(oldest);
     }
-    if (this.#bytes + bytes > this.#maxBytes) return;
-    this.#held.set(key, { value, bytes, scan });
+    const held: Held<V> = { list, key, value, bytes, scan, earlier: undefined, later: undefined };
+    const values = this.#lists.get(list) ?? new Map<string, Held<V>>();
+    this.#lists.set(list, values.set(key, held));
+    this.#order.add(held);
     this.#bytes += bytes;
   }
 
-  #drop(key: string): void {
-    this.#bytes -= this.#held.get(key)?.bytes ?? 0;
-    this.#held.delete(key);
+  #drop(held: Held<V>): void {
+    const values = this.#lists.get(held.list);
+    values?.delete(held.key);
+    if (values?.size === 0) this.#lists.delete(held.list);
+    this.#order.delete(held);
+    this.#bytes -= held.bytes;
   }
 }

@@ -38,6 +38,7 @@ const TAIL_BYTES = 64 << 10;
 const MAX_FOOTER_BYTES = 16 << 20;
 /** Of a segment of which nothing is known. */
 const UNKNOWN_BYTES = 256;
+const PLACES = "places";
 
 /**
  * The bloom filters of segments' columns: where they lie, and those that were asked for last. Of a
@@ -46,9 +47,9 @@ const UNKNOWN_BYTES = 256;
 export class SegmentFilters {
   readonly #openFile: SegmentFiltersParts["openFile"];
   readonly #sameColumns = new SameColumns();
-  /** By segment; `unknown` where they cannot be known. */
+  /** By the id of the segment, whose file never changes; `unknown` where they cannot be known. */
   readonly #places: ScanCache<FilterPlaces | "unknown">;
-  /** By segment and column. */
+  /** By column and the id of the segment. */
   readonly #filters: ScanCache<ColumnFilter>;
   #scans = 0;
 
@@ -75,15 +76,15 @@ export class SegmentFilters {
   }
 
   #known(meta: SegmentSummary, columns: readonly string[], scan: number): ValueFilters | undefined {
-    const key = keyOf(meta);
-    const places = this.#places.get(key, scan);
+    const places = this.#places.get(PLACES, meta.id, scan);
     if (places === undefined) return undefined;
     if (places === "unknown") return NO_FILTERS;
-    const filters: (ColumnFilter | undefined)[] = [];
-    for (const column of columns) {
-      const filter = places.has(column) ? this.#filters.get(`${key} ${column}`, scan) : undefined;
-      if (filter === undefined && places.has(column)) return undefined;
-      filters.push(filter);
+    const filters = new Array<ColumnFilter | undefined>(columns.length);
+    for (let i = 0; i < columns.length; i++) {
+      const column = columns[i]!;
+      if (!places.has(column)) continue;
+      filters[i] = this.#filters.get(column, meta.id, scan);
+      if (filters[i] === undefined) return undefined;
     }
     return { groupCount: places.groupCount, columns, filters };
   }
@@ -97,22 +98,21 @@ export class SegmentFilters {
     const file = await this.#openFile(meta, signal);
     if (file === undefined) return NO_FILTERS;
     try {
-      const key = keyOf(meta);
+      const { id } = meta;
       const readAt = rememberingLast(file);
-      let places = this.#places.get(key, scan);
+      let places = this.#places.get(PLACES, id, scan);
       if (places === undefined) {
         places = await loadPlaces(readAt, file.sizeBytes, this.#sameColumns);
         const bytes = places === "unknown" ? UNKNOWN_BYTES : places.memoryBytes;
-        this.#places.put(key, places, bytes, scan);
+        this.#places.put(PLACES, id, places, bytes, scan);
       }
       if (places === "unknown") return NO_FILTERS;
       const filters: (ColumnFilter | undefined)[] = [];
       for (const column of columns) {
-        const ofColumn = `${key} ${column}`;
-        let filter = this.#filters.get(ofColumn, scan);
+        let filter = this.#filters.get(column, id, scan);
         if (filter === undefined && places.has(column)) {
           filter = await readFilter(readAt, places.of(column));
-          this.#filters.put(ofColumn, filter, filter.memoryBytes, scan);
+          this.#filters.put(column, id, filter, filter.memoryBytes, scan);
         }
         filters.push(filter);
       }
@@ -132,11 +132,6 @@ export interface FilterScan {
     columns: readonly string[],
     signal: AbortSignal,
   ): Promise<ValueFilters>;
-}
-
-/** A segment's file never changes. */
-function keyOf(meta: SegmentSummary): string {
-  return `${meta.tenant}/${meta.id}`;
 }
 
 /** Errors but those of the bytes pass through. */
