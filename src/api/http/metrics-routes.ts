@@ -6,7 +6,7 @@ import { queryInstant, queryRange } from "../../query/metrics/query-metrics.ts";
 import type { QueryRecorder } from "../../query/query-recorder.ts";
 import { metricsRules } from "../metrics-rules.ts";
 import { instantUpdates, rangeUpdates } from "../stream/metrics-updates.ts";
-import { instantText, rangeText } from "../wire/metrics-response.ts";
+import { instantText, rangeBytes, rangeText } from "../wire/metrics-response.ts";
 import { wantsEvents } from "./event-stream.ts";
 import { answerExplained, wantsExplanation } from "./explain-query.ts";
 import { instantParams, rangeParams } from "./metrics-params.ts";
@@ -30,7 +30,7 @@ export function metricsRangeRoute({ engine, log }: QueryRouteParts): ApiHandler 
       return queryEventStream(api, open, rangeText, log);
     }
     const result = await queryRange(engine, { ...query, signal: request.signal });
-    return answer(request, JSON_TYPE, rangeText(result));
+    return answer(request, JSON_TYPE, rangeBytes(result));
   };
 }
 

@@ -4,17 +4,36 @@ import type {
   MetricsSeries,
 } from "../../query/metrics/metrics-result.ts";
 import type { AnyValueLike } from "../../traceql/sql/field.ts";
+import { TextBytes } from "../../util/text-bytes.ts";
 import type { AnyValueJson, KeyValueJson } from "./any-value.ts";
 import { decimalUnlessZero, jsonText, unlessDefault } from "./json-text.ts";
 
-/**
- * The JSON text of a range query's answer: `series` is always there. Tens of thousands of samples are
- * written as they are: an object for each costs more than its text.
- */
+/** The JSON text of a range query's answer, encoded. */
+export function rangeBytes(result: MetricsResult): Uint8Array<ArrayBuffer> {
+  const text = new TextBytes();
+  writeRange(result, (part) => text.append(part));
+  return text.bytes;
+}
+
+/** The JSON text of a range query's answer. */
 export function rangeText(result: MetricsResult): string {
+  const parts: string[] = [];
+  writeRange(result, (part) => parts.push(part));
+  return parts.join("");
+}
+
+/**
+ * `series` is always there. Tens of thousands of samples are written as they are: an object for each
+ * costs more than its text.
+ */
+function writeRange(result: MetricsResult, write: (part: string) => void): void {
   const starts = result.timestampsMs.map((timestampMs) => `{"timestampMs":"${timestampMs}"`);
-  const series = result.series.map((one) => rangeSeriesText(one, starts));
-  return `{"series":[${series.join(",")}],${jsonText(restOf(result)).slice(1)}`;
+  write('{"series":[');
+  for (const [i, series] of result.series.entries()) {
+    if (i > 0) write(",");
+    write(rangeSeriesText(series, starts));
+  }
+  write(`],${jsonText(restOf(result)).slice(1)}`);
 }
 
 /** The JSON text of an instant query's answer. Grafana refuses unknown keys, Tempo leaves out empty ones. */

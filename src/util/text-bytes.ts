@@ -1,0 +1,26 @@
+const FIRST_BYTES = 64 * 1024;
+/** A UTF-16 unit takes so many in UTF-8 at most. */
+const MAX_UNIT_BYTES = 3;
+
+const encoder = new TextEncoder();
+
+/** A long text as UTF-8, encoded piece by piece, so that its pieces do not gather in the heap. */
+export class TextBytes {
+  #bytes = new Uint8Array(FIRST_BYTES);
+  #length = 0;
+
+  append(text: string): void {
+    const needed = this.#length + MAX_UNIT_BYTES * text.length;
+    if (needed > this.#bytes.length) {
+      const longer = new Uint8Array(Math.max(2 * this.#bytes.length, needed));
+      longer.set(this.#bytes.subarray(0, this.#length));
+      this.#bytes = longer;
+    }
+    this.#length += encoder.encodeInto(text, this.#bytes.subarray(this.#length)).written;
+  }
+
+  /** A view of what was appended until now. */
+  get bytes(): Uint8Array<ArrayBuffer> {
+    return this.#bytes.subarray(0, this.#length);
+  }
+}
