@@ -91,5 +91,13 @@ export type SegmentMeta = {
 /** Without the large parts, which the catalog brings when they are asked for. */
 export type SegmentSummary = Omit<SegmentMeta, "keys" | "traceFilter">;
 /** From the catalog: in its lists values are in the order of their texts, none where not `complete`. */
-export type SegmentWithKeys = SegmentSummary & Pick<SegmentMeta, "keys">;
+export type SegmentWithKeys = SegmentSummary &
+  Pick<SegmentMeta, "keys"> & {
+    /**
+     * One object for segments whose `keys` differ in numbers and values alone (and in `complete`, which
+     * follows from them): the same scopes, keys, types and homes in the same order. Two objects say
+     * nothing, nor does undefined.
+     */
+    readonly sameKeys?: object | undefined;
+  };
 export type SegmentWithFilter = SegmentSummary & Pick<SegmentMeta, "traceFilter">;

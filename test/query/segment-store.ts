@@ -11,9 +11,10 @@ import { type QueryContext, QueryEngine } from "../../src/query/query-context.ts
 import { SegmentReaders } from "../../src/query/segment-readers.ts";
 import type { QueryLimits, QuerySettings } from "../../src/query/settings.ts";
 import { OtlpDecoder } from "../../src/receivers/otlp/decode.ts";
-import type { KeyStats, SegmentMeta } from "../../src/schema/segment-meta.ts";
+import type { KeyStats, SegmentMeta, SegmentWithKeys } from "../../src/schema/segment-meta.ts";
 import { segmentKey } from "../../src/storage/bucket/object-keys.ts";
 import type { Catalog } from "../../src/storage/catalog/catalog.ts";
+import { KeySharer } from "../../src/storage/catalog/shared-keys.ts";
 import { SegmentCache } from "../../src/storage/segment-cache/segment-cache.ts";
 import type { SegmentFiles } from "../../src/storage/segment-cache/segment-files.ts";
 import { SegmentFilters } from "../../src/storage/segments/filters/segment-filters.ts";
@@ -43,13 +44,16 @@ export const TEST_LIMITS: QueryLimits = {
 export class SegmentStore {
   readonly dir: string;
   readonly database: ScratchDatabase;
-  readonly segments: SegmentMeta[] = [];
+  readonly segments: (SegmentMeta & SegmentWithKeys)[] = [];
   /** Mutable, so that a test can set what it is about. */
   limits: QueryLimits = TEST_LIMITS;
   settings: QuerySettings;
   nowMs = Date.parse("2023-11-14T22:30:00Z");
   cuts = 0;
   #nextId = 0;
+  /** Segments share what they have in common, as the catalog's do. */
+  readonly #sharer = new KeySharer();
+  readonly #columnLists = new Map<string, readonly string[]>();
   /** Statements run so far. */
   readonly statements: string[] = [];
   /** Off, everything is read by the database. */
@@ -153,10 +157,19 @@ export class SegmentStore {
     await mkdir(dirname(path), { recursive: true });
     await writeFile(path, Buffer.concat(chunks));
     const object = this.inBucket ? { version: "1" } : undefined;
-    const keys = this.listValues ? meta.keys : meta.keys.map(withoutList);
-    const listed = { ...meta, keys, object };
+    const { keys, same } = this.#sharer.share(
+      this.listValues ? meta.keys : meta.keys.map(withoutList),
+    );
+    const optionalColumns = this.#sharedColumns(meta.optionalColumns);
+    const listed = { ...meta, optionalColumns, keys, sameKeys: same, object };
     this.segments.push(listed);
     return listed;
+  }
+
+  #sharedColumns(columns: readonly string[]): readonly string[] {
+    const known = this.#columnLists.get(columns.join());
+    this.#columnLists.set(columns.join(), known ?? columns);
+    return known ?? columns;
   }
 
   /** As the catalog does while a redaction is under way. */

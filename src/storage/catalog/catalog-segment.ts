@@ -90,6 +90,10 @@ export class CatalogSegment implements SegmentSummary {
     return this.#details.keys;
   }
 
+  get sameKeys(): object {
+    return this.#details.sameKeys;
+  }
+
   get traceFilter(): Uint8Array {
     return this.#details.traceFilter;
   }

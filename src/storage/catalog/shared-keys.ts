@@ -3,6 +3,8 @@ import type { KeyStats } from "../../schema/segment-meta.ts";
 /** Lists and texts that are remembered to be shared; beyond it, sharing begins anew. */
 const MAX_SHARED = 20_000;
 const MAX_SHARED_CHARS = 4 * 1024 * 1024;
+/** The same for what stands for whole lists of keys, which are long where there are many keys. */
+const MAX_SAME_CHARS = 1024 * 1024;
 /** What an entry of the statistics takes: the object, its place in the list, its numbers. */
 const ENTRY_BYTES = 120;
 const VALUE_BYTES = 24;
@@ -16,6 +18,8 @@ const NO_VALUES: readonly string[] = Object.freeze([]);
 
 export type SharedKeys = {
   readonly keys: readonly KeyStats[];
+  /** As `SegmentWithKeys.sameKeys`. */
+  readonly same: object;
   /** About what they take beside what they share with others. */
   readonly ownBytes: number;
 };
@@ -27,7 +31,10 @@ export type SharedKeys = {
 export class KeySharer {
   readonly #texts = new Map<string, string>();
   readonly #lists = new Map<string, readonly string[]>();
+  /** What stands for a list of keys, by their names. */
+  readonly #sames = new Map<string, object>();
   #chars = 0;
+  #sameChars = 0;
 
   share(keys: readonly KeyStats[]): SharedKeys {
     let ownBytes = ENTRY_BYTES * keys.length;
@@ -37,7 +44,7 @@ export class KeySharer {
       if (isNew) ownBytes += bytesOf(values);
       return { ...stats, scope: this.#text(stats.scope), key: this.#text(stats.key), values };
     });
-    return { keys: shared, ownBytes };
+    return { keys: shared, same: this.#sameOf(shared), ownBytes };
   }
 
   #text<T extends string>(text: T): T {
@@ -58,6 +65,22 @@ export class KeySharer {
     this.#makeRoom(2 * id.length);
     this.#lists.set(id, sorted);
     return { values: sorted, isNew: true };
+  }
+
+  #sameOf(keys: readonly KeyStats[]): object {
+    const id = JSON.stringify(
+      keys.map(({ scope, key, type, dedicated }) => [scope, key, type, dedicated]),
+    );
+    const known = this.#sames.get(id);
+    if (known !== undefined) return known;
+    this.#sameChars += id.length;
+    if (this.#sameChars > MAX_SAME_CHARS) {
+      this.#sames.clear();
+      this.#sameChars = id.length;
+    }
+    const same = Object.freeze({});
+    this.#sames.set(id, same);
+    return same;
   }
 
   /** Segments keep what they share also when it is forgotten here. */

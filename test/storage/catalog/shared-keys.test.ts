@@ -44,6 +44,25 @@ test("keys have one order in all segments", () => {
   expect(of(...keys)[0]).toBe("a span string");
 });
 
+test("segments with the same keys are seen to, whatever their numbers, values and order", () => {
+  const sharer = new KeySharer();
+  const of = (...keys: KeyStats[]): object => sharer.share(parsed(...keys)).same;
+  const other = stats({ key: "other" });
+  const same = of(stats(), other);
+  expect(of(other, stats({ count: 1, distinct: 9, values: [], complete: false }))).toBe(same);
+  expect(of(stats({ values: ["/c"] }), other)).toBe(same);
+  const changes: Partial<KeyStats>[] = [
+    { key: "http.path" },
+    { scope: "resource" },
+    { type: "int" },
+    { dedicated: false },
+  ];
+  for (const change of changes) expect(of(stats(change), other)).not.toBe(same);
+  for (const keys of [[stats()], [stats(), other, other], []]) {
+    expect(of(...keys)).not.toBe(same);
+  }
+});
+
 test("a list that is not complete is not kept, its numbers are", () => {
   const partial = stats({ complete: false, distinct: 5000 });
   const kept = stats({ complete: false, distinct: 5000, values: [] });
@@ -61,4 +80,13 @@ test("segments keep their statistics when sharing begins anew", () => {
   const again = sharer.share(parsed(stats({ values })));
   expect(again.keys).toEqual(first.keys);
   expect(again.keys[0]!.values).not.toBe(first.keys[0]!.values);
+});
+
+test("which segments have the same keys is remembered within bounds", () => {
+  const sharer = new KeySharer();
+  const of = (key: string): object => sharer.share(parsed(stats({ key }))).same;
+  const first = of("first");
+  for (let n = 0; n < 200; n++) of(`${n} ${"x".repeat(10_000)}`);
+  expect(of("first")).not.toBe(first);
+  expect(of("first")).toBe(of("first"));
 });
