@@ -18,14 +18,23 @@ export function groupForFilter(
   filter: TagFilter | undefined,
   columnsOf: (meta: SegmentSummary) => string,
 ): FilteredSegments[] {
-  const groups = new Map<string, FilteredSegments>();
+  const groups: FilteredSegments[] = [];
+  const byShape = new Map<string, Map<string, FilteredSegments>>();
   for (const meta of segments) {
     if (filter !== undefined && !filter.mayMatch(meta)) continue;
-    const shape = filter?.shape(meta) ?? { key: "", sql: "true" };
-    const key = JSON.stringify([shape.key, columnsOf(meta)]);
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, { segments: [meta], where: shape.sql });
-    else group.segments.push(meta);
+    const { key, sql } = filter?.shape(meta) ?? ALL;
+    const byColumns = byShape.get(key) ?? new Map<string, FilteredSegments>();
+    const columns = columnsOf(meta);
+    const group = byColumns.get(columns);
+    if (group !== undefined) {
+      group.segments.push(meta);
+      continue;
+    }
+    const first = { segments: [meta], where: sql };
+    byShape.set(key, byColumns.set(columns, first));
+    groups.push(first);
   }
-  return [...groups.values()];
+  return groups;
 }
+
+const ALL = { key: "", sql: "true" };

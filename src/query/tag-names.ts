@@ -8,6 +8,7 @@ import {
 import type { SegmentSummary, SegmentWithKeys } from "../schema/segment-meta.ts";
 import { quoteIdentifier, quoteLiteral } from "../traceql/sql/sql.ts";
 import { hidesTraces } from "./hidden-traces.ts";
+import { PerKeys } from "./per-keys.ts";
 import { prepareSegments } from "./prepare-segments.ts";
 import type { QueryEngine, QueryRun } from "./query-context.ts";
 import { readSegments } from "./segment-sql.ts";
@@ -50,8 +51,11 @@ export function tagNames(engine: QueryEngine, request: TagNamesRequest): Promise
     if (filter === undefined) {
       const names: ReadonlyMap<string, Set<string>> = found;
       const sure = segments.filter((meta) => !hidesTraces(meta));
+      const added = new PerKeys<void>();
       await run.withKeys(sure, (meta) => {
-        for (const { scope, key } of meta.keys) names.get(scope)?.add(key);
+        added.get(meta, ({ keys }) => {
+          for (const { scope, key } of keys) names.get(scope)?.add(key);
+        });
       });
       const unsure = segments.filter(hidesTraces);
       if (unsure.length > 0) await addFromSegments(run, unsure, undefined, found);

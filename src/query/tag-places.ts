@@ -30,22 +30,22 @@ export type ValuePlace = {
   select(source: string): string;
 };
 
-/** The places of a field in a segment, with what the catalog knows of each. */
-export function attributePlaces(
-  meta: SegmentWithKeys,
-  field: TagField,
-): { readonly place: ValuePlace; readonly stats: KeyStats | undefined }[] {
+/** A place, and which of the segment's `keys` tells of its values; undefined: none does. */
+export type ListedPlace = { readonly place: ValuePlace; readonly keyIndex: number | undefined };
+
+/** The places of a field in a segment: the same in all that have the same keys and columns. */
+export function attributePlaces(meta: SegmentWithKeys, field: TagField): ListedPlace[] {
   switch (field.type) {
     case "column":
       return [
         {
           place: columnPlace(field.valueType, field.column),
-          stats: statsOf(meta, "intrinsic", field.column)[0],
+          keyIndex: indexesOf(meta, "intrinsic", field.column)[0],
         },
       ];
     case "event-name":
       if (!meta.optionalColumns.includes(EVENTS_COLUMN)) return [];
-      return [{ place: EVENT_NAME_PLACE, stats: statsOf(meta, "intrinsic", "event:name")[0] }];
+      return [{ place: EVENT_NAME_PLACE, keyIndex: indexesOf(meta, "intrinsic", "event:name")[0] }];
     case "attribute":
       return field.scopes.flatMap((scope) => placesInScope(meta, scope, field.key));
     default:
@@ -60,21 +60,17 @@ const EVENT_NAME_PLACE: ValuePlace = {
     `SELECT e.name AS v FROM (SELECT unnest(${EVENTS_COLUMN}) AS e FROM ${source})`,
 };
 
-function placesInScope(
-  meta: SegmentWithKeys,
-  scope: TagScope,
-  key: string,
-): { place: ValuePlace; stats: KeyStats | undefined }[] {
-  const places = statsOf(meta, scope, key).flatMap((stats) => {
-    const place = placeOf(meta, scope, key, stats);
-    return place === undefined ? [] : [{ place, stats }];
+function placesInScope(meta: SegmentWithKeys, scope: TagScope, key: string): ListedPlace[] {
+  const places = indexesOf(meta, scope, key).flatMap((keyIndex) => {
+    const place = placeOf(meta, scope, key, meta.keys[keyIndex]!);
+    return place === undefined ? [] : [{ place, keyIndex }];
   });
   if (scope === "resource" && key === "service.name") {
     // Absent is '' here as in queries. The column holds every string value.
-    const stats = statsOf(meta, "intrinsic", "service_name")[0];
+    const keyIndex = indexesOf(meta, "intrinsic", "service_name")[0];
     return [
       ...places.filter(({ place }) => place.type !== "string"),
-      { place: columnPlace("string", "service_name"), stats },
+      { place: columnPlace("string", "service_name"), keyIndex },
     ];
   }
   return places;
@@ -136,10 +132,10 @@ function columnPlace(type: StoredAttributeType, column: string): ValuePlace {
 }
 
 /** By a walk over the list: an index kept for each segment would outweigh the catalog. */
-function statsOf(
-  meta: SegmentWithKeys,
-  scope: KeyStats["scope"],
-  key: string,
-): readonly KeyStats[] {
-  return meta.keys.filter((stats) => stats.key === key && stats.scope === scope);
+function indexesOf({ keys }: SegmentWithKeys, scope: KeyStats["scope"], key: string): number[] {
+  const indexes: number[] = [];
+  keys.forEach((stats, i) => {
+    if (stats.key === key && stats.scope === scope) indexes.push(i);
+  });
+  return indexes;
 }

@@ -1,10 +1,12 @@
+import type { StoredAttributeType } from "../schema/columns.ts";
 import type { KeyStats, SegmentSummary } from "../schema/segment-meta.ts";
 import { hidesTraces } from "./hidden-traces.ts";
+import { PerKeys } from "./per-keys.ts";
 import type { QueryEngine, QueryRun } from "./query-context.ts";
 import { readSegments } from "./segment-sql.ts";
 import type { TagSource } from "./tag-field.ts";
 import { type FilteredSegments, groupForFilter, type TagFilter } from "./tag-filter.ts";
-import { attributePlaces, type ValuePlace } from "./tag-places.ts";
+import { attributePlaces, type ListedPlace, type ValuePlace } from "./tag-places.ts";
 import { ByteBudget, inspect, type TagStats } from "./tag-stats.ts";
 import { type TagValue, tagValuesOf, tagValuesOfText } from "./tag-value.ts";
 import { segmentsOverlapping, type TimeRange } from "./time-range.ts";
@@ -36,8 +38,8 @@ const MAX_VALUES = 100_000;
 /** Values of one place that are expected; of more the segments are read as if nothing were known. */
 const MAX_EXPECTED = 10_000;
 /** Of segments whose values are known so many rows are read first, and then so many times more. */
-const FIRST_ROWS = 500_000;
-const MORE_ROWS = 4;
+const FIRST_ROWS = 40_000;
+const MORE_ROWS = 8;
 
 /**
  * The values of a field. The catalog answers where it lists all values of a segment, which hides no
@@ -64,11 +66,15 @@ export function tagValues(
       return { values: cut(found, request), stats: inspect(segments, undefined) };
     const unanswered = new Map<string, Unanswered>();
     const { filter } = request;
+    const places = new PerKeys<readonly ListedPlace[]>();
+    const answers = new ListedValues(add);
     await run.withKeys(segments, (meta) => {
       filter?.prepare(meta);
       if (filter !== undefined && !filter.mayMatch(meta)) return;
-      for (const { place, stats } of attributePlaces(meta, field)) {
-        if (filter === undefined && stats?.complete && !hidesTraces(meta)) addListed(stats, add);
+      const { keys } = meta;
+      for (const { place, keyIndex } of places.get(meta, () => attributePlaces(meta, field))) {
+        const stats = keyIndex === undefined ? undefined : keys[keyIndex];
+        if (filter === undefined && stats?.complete && !hidesTraces(meta)) answers.add(stats);
         else {
           const entry = unanswered.get(place.sqlKey) ?? new Unanswered(place);
           unanswered.set(place.sqlKey, entry);
@@ -104,6 +110,7 @@ class Unanswered {
   listed: SegmentSummary[] = [];
   others: SegmentSummary[] = [];
   readonly expected = new Set<string>();
+  readonly #expecting = new ListedValues((value) => this.expected.add(keyOf(value)));
 
   constructor(place: ValuePlace) {
     this.place = place;
@@ -115,7 +122,7 @@ class Unanswered {
       return;
     }
     this.listed.push(meta);
-    addListed(stats, (value) => this.expected.add(keyOf(value)));
+    this.#expecting.add(stats);
     if (this.expected.size <= MAX_EXPECTED) return;
     this.others.push(...this.listed);
     this.listed = [];
@@ -143,9 +150,24 @@ function risingSlices(segments: readonly SegmentSummary[]): SegmentSummary[][] {
   return slices;
 }
 
-function addListed(stats: KeyStats, add: (value: TagValue) => void): void {
-  for (const text of stats.values)
-    for (const value of tagValuesOfText(stats.type, text)) add(value);
+/** Lists that are remembered, since most segments share theirs. */
+const MAX_LISTS = 256;
+
+/** Gives the values that the catalog lists; those of a list that segments share not for each of them. */
+class ListedValues {
+  readonly #add: (value: TagValue) => void;
+  readonly #given = new Map<readonly string[], StoredAttributeType>();
+
+  constructor(add: (value: TagValue) => void) {
+    this.#add = add;
+  }
+
+  add({ type, values }: KeyStats): void {
+    if (this.#given.get(values) === type) return;
+    for (const text of values) tagValuesOfText(type, text).forEach(this.#add);
+    if (this.#given.size === MAX_LISTS) this.#given.clear();
+    this.#given.set(values, type);
+  }
 }
 
 async function readDistinct(

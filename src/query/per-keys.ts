@@ -1,0 +1,31 @@
+import type { SegmentWithKeys } from "../schema/segment-meta.ts";
+
+/** Segments of the same senders are alike: no more kinds than this are remembered at a time. */
+const MAX_KNOWN = 64;
+
+/**
+ * What was found out from which keys and columns a segment has, found once for all segments that have
+ * the same: to look at the keys of thousands of segments takes longer than most questions. Numbers,
+ * values and whether they are complete must not matter to what is found.
+ */
+export class PerKeys<T> {
+  /** By what segments share of their keys, then by their columns. */
+  readonly #known = new Map<object, Map<readonly string[], { readonly found: T }>>();
+  #count = 0;
+
+  get(meta: SegmentWithKeys, find: (meta: SegmentWithKeys) => T): T {
+    const { sameKeys, optionalColumns } = meta;
+    if (sameKeys === undefined) return find(meta);
+    const known = this.#known.get(sameKeys)?.get(optionalColumns);
+    if (known !== undefined) return known.found;
+    const found = find(meta);
+    if (this.#count === MAX_KNOWN) {
+      this.#known.clear();
+      this.#count = 0;
+    }
+    this.#count++;
+    const byColumns = this.#known.get(sameKeys) ?? new Map();
+    this.#known.set(sameKeys, byColumns.set(optionalColumns, { found }));
+    return found;
+  }
+}
