@@ -41,6 +41,8 @@ export type ChunkMeta = {
  * 1 is asked for by files that are soon replaced, so there the time counts for more.
  */
 const MIN_COMPRESSED_BYTES = { fast: 2048, thorough: 512 } as const;
+/** Of the bytes that compressing must save: each query pays for it again. */
+const MIN_SAVING = 0.1;
 /** Dictionaries beyond this are not built: their codes would not fit the bit packer. */
 const MAX_DICTIONARY_ENTRIES = 1 << 20;
 const MAX_DICTIONARY_BYTES = 16 << 20;
@@ -120,7 +122,8 @@ export class ChunkWriter {
     // What has one page is known whole here; what has more is worth compressing.
     const bytes = this.#body.length + (dictionary ? this.#dictionaryBody.length : 0);
     const stored = leaf.random || (pages.atEnd && bytes < this.#minCompressedBytes);
-    const codec = stored ? Codec.uncompressed : Codec.zstd;
+    const packed = stored ? undefined : this.#packFirst(dictionary !== undefined);
+    const codec = packed === undefined ? Codec.uncompressed : Codec.zstd;
 
     const start = this.#file.offset;
     this.#uncompressedBytes = 0;
@@ -132,9 +135,15 @@ export class ChunkWriter {
         header.i32(2, Encoding.plain);
         header.end();
       };
-      this.#writePage(PageType.dictionary, this.#dictionaryBody, codec, page);
+      this.#writePage(
+        PageType.dictionary,
+        packed?.dictionary ?? this.#dictionaryBody.view(),
+        this.#dictionaryBody.length,
+        page,
+      );
     }
     const dataOffset = this.#file.offset;
+    let body = packed?.body ?? this.#body.view();
     for (;;) {
       const page = (header: ThriftWriter) => {
         header.begin(5);
@@ -144,10 +153,12 @@ export class ChunkWriter {
         header.i32(4, Encoding.rle);
         header.end();
       };
-      this.#writePage(PageType.data, this.#body, codec, page);
+      this.#writePage(PageType.data, body, this.#body.length, page);
       if (pages.atEnd) break;
       pages.next();
       this.#writeBody(leaf, pages, levels, values, dictionary, isDelta, from);
+      body = this.#body.view();
+      if (codec === Codec.zstd) body = zstdCompress(body, this.#zstdLevel);
     }
     const levelCount = levels ? levels.count : lastRow - firstRow;
     return {
@@ -242,18 +253,29 @@ export class ChunkWriter {
     else writePlain(body, leaf.values, values, page.valueFrom, page.valueTo);
   }
 
+  /** Dictionary and first page compressed; `undefined` when that saves too little, as of packed codes. */
+  #packFirst(
+    hasDictionary: boolean,
+  ): { readonly dictionary: Uint8Array | undefined; readonly body: Uint8Array } | undefined {
+    const raw = this.#body.view();
+    const rawDictionary = hasDictionary ? this.#dictionaryBody.view() : undefined;
+    const body = zstdCompress(raw, this.#zstdLevel);
+    const dictionary = rawDictionary && zstdCompress(rawDictionary, this.#zstdLevel);
+    const before = raw.length + (rawDictionary?.length ?? 0);
+    const after = body.length + (dictionary?.length ?? 0);
+    return after > (1 - MIN_SAVING) * before ? undefined : { dictionary, body };
+  }
+
   #writePage(
     type: number,
-    body: ByteSink,
-    codec: number,
+    stored: Uint8Array,
+    rawLength: number,
     writeDetails: (header: ThriftWriter) => void,
   ): void {
-    const raw = body.view();
-    const stored = codec === Codec.zstd ? zstdCompress(raw, this.#zstdLevel) : raw;
     this.#header.length = 0;
     const header = new ThriftWriter(this.#header);
     header.i32(1, type);
-    header.i32(2, raw.length);
+    header.i32(2, rawLength);
     header.i32(3, stored.length);
     // Of the bytes as they are stored, without the header: Parquet's rule for pages of all kinds.
     header.i32(4, crc32(stored) | 0);
@@ -262,7 +284,7 @@ export class ChunkWriter {
     this.#headersCrc = crc32(this.#header.view(), this.#headersCrc);
     this.#file.append(this.#header.view());
     this.#file.append(stored);
-    this.#uncompressedBytes += this.#header.length + raw.length;
+    this.#uncompressedBytes += this.#header.length + rawLength;
   }
 }
 
