@@ -104,6 +104,38 @@ describe("writeSegment", () => {
     expect(types.get("kind")).toBe("INTEGER");
   });
 
+  it("compresses the chunks that become enough smaller by it", async () => {
+    // Codes of 64 values in no order have nothing to be saved; the order of the second repeats.
+    let state = 1;
+    const next = (): number => {
+      state = (state * 48_271) % 2_147_483_647;
+      return state % 64;
+    };
+    const spans = spansOf(50_000, (i) => ({
+      attributes: [
+        { key: "mixed", value: `m${next()}` },
+        { key: "ordered", value: `o${i % 64}` },
+        { key: "long", value: `${i} ${"text ".repeat(12)}` },
+      ],
+    }));
+    const batch = batchOf(spans);
+    const segment = write(batch, { zstdLevel: 3 });
+    const codecs = await query(
+      segment.file,
+      (path) => `SELECT path_in_schema, list_sort(list_distinct(list(compression)))
+        FROM parquet_metadata('${path}')
+        WHERE path_in_schema LIKE 'span.%' GROUP BY ALL ORDER BY 1`,
+    );
+    expect(codecs).toEqual([
+      ["span.long", ["ZSTD"]],
+      ["span.mixed", ["UNCOMPRESSED"]],
+      ["span.ordered", ["ZSTD"]],
+    ]);
+    const expected = expectedRows(batch);
+    expect(firstDifference(await duckdbRows(segment), expected)).toBeUndefined();
+    expect(firstDifference(await hyparquetRows(segment), expected)).toBeUndefined();
+  });
+
   it("holds several pages, values of every width and nulls among them", async () => {
     const spans = spansOf(21_000, (i) => ({
       name: `op ${i % 300}`,

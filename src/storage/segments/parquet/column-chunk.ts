@@ -41,8 +41,11 @@ export type ChunkMeta = {
  * 1 is asked for by files that are soon replaced, so there the time counts for more.
  */
 const MIN_COMPRESSED_BYTES = { fast: 2048, thorough: 512 } as const;
-/** Of the bytes that compressing must save: each query pays for it again. */
-const MIN_SAVING = 0.1;
+/**
+ * What compressing must save, as a part and in bytes: each query pays for it again, some 15 µs for a
+ * page whatever its size.
+ */
+const MIN_SAVED = { part: 0.1, bytes: 1024 } as const;
 /** Dictionaries beyond this are not built: their codes would not fit the bit packer. */
 const MAX_DICTIONARY_ENTRIES = 1 << 20;
 const MAX_DICTIONARY_BYTES = 16 << 20;
@@ -253,7 +256,7 @@ export class ChunkWriter {
     else writePlain(body, leaf.values, values, page.valueFrom, page.valueTo);
   }
 
-  /** Dictionary and first page compressed; `undefined` when that saves too little, as of packed codes. */
+  /** Dictionary and first page compressed; `undefined` when that saves too little, as for packed codes. */
   #packFirst(
     hasDictionary: boolean,
   ): { readonly dictionary: Uint8Array | undefined; readonly body: Uint8Array } | undefined {
@@ -263,7 +266,8 @@ export class ChunkWriter {
     const dictionary = rawDictionary && zstdCompress(rawDictionary, this.#zstdLevel);
     const before = raw.length + (rawDictionary?.length ?? 0);
     const after = body.length + (dictionary?.length ?? 0);
-    return after > (1 - MIN_SAVING) * before ? undefined : { dictionary, body };
+    const enough = Math.max(MIN_SAVED.part * before, MIN_SAVED.bytes);
+    return before - after < enough ? undefined : { dictionary, body };
   }
 
   #writePage(
