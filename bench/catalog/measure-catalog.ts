@@ -1,6 +1,7 @@
 import { openDatabase } from "../../src/drivers/duckdb/node-database.ts";
 import { QueryEngine } from "../../src/query/query-context.ts";
-import { TAG_SCOPES, tagNames } from "../../src/query/tag-names.ts";
+import { tagNames } from "../../src/query/tag-names.ts";
+import { TAG_SCOPES } from "../../src/query/tag-scopes.ts";
 import { segmentsOverlapping, type TimeRange } from "../../src/query/time-range.ts";
 import { collectGarbage, relaxCollector } from "../../src/runtime/heap-policy.ts";
 import type { Catalog } from "../../src/storage/catalog/catalog.ts";

@@ -1,7 +1,7 @@
 import type { FieldRef, IntrinsicName } from "../traceql/ast.ts";
 import { KIND_CODES, STATUS_CODES } from "../traceql/words.ts";
-import type { TagScope } from "./tag-names.ts";
 import type { TagField } from "./tag-places.ts";
+import type { TagScope } from "./tag-scopes.ts";
 import type { TagValue } from "./tag-value.ts";
 
 /** Where the values of a tag come from: the data, a fixed list, or both. */

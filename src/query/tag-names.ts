@@ -1,24 +1,12 @@
-import {
-  dedicatedColumn,
-  EVENTS_COLUMN,
-  LINKS_COLUMN,
-  overflowColumn,
-  type StoredAttributeType,
-} from "../schema/columns.ts";
-import type { SegmentSummary, SegmentWithKeys } from "../schema/segment-meta.ts";
-import { quoteIdentifier, quoteLiteral } from "../traceql/sql/sql.ts";
 import { hidesTraces } from "./hidden-traces.ts";
+import { addNamesOfSpans } from "./names-of-spans.ts";
 import { PerKeys } from "./per-keys.ts";
 import { prepareSegments } from "./prepare-segments.ts";
-import type { QueryEngine, QueryRun } from "./query-context.ts";
-import { readSegments } from "./segment-sql.ts";
-import { groupForFilter, type TagFilter } from "./tag-filter.ts";
+import type { QueryEngine } from "./query-context.ts";
+import type { TagFilter } from "./tag-filter.ts";
+import type { TagScope } from "./tag-scopes.ts";
 import { ByteBudget, inspect, type TagStats } from "./tag-stats.ts";
 import { segmentsOverlapping, type TimeRange } from "./time-range.ts";
-
-/** Scopes that attributes have, in the order of the answer. */
-export const TAG_SCOPES = ["resource", "span", "event", "link", "instrumentation"] as const;
-export type TagScope = (typeof TAG_SCOPES)[number];
 
 export type TagNamesRequest = {
   readonly tenants: readonly string[];
@@ -38,7 +26,7 @@ export type TagNamesResult = {
   readonly stats: TagStats;
 };
 
-/** Without a filter this reads the catalog only; with one, and of segments that hide traces, the columns of the scopes asked for. */
+/** Without a filter this reads the catalog only; with one, and of segments that hide traces, as many spans as it takes. */
 export function tagNames(engine: QueryEngine, request: TagNamesRequest): Promise<TagNamesResult> {
   const { tenants, signal } = request;
   const timeoutMs = engine.context.settings.searchTimeoutMs;
@@ -58,83 +46,13 @@ export function tagNames(engine: QueryEngine, request: TagNamesRequest): Promise
         });
       });
       const unsure = segments.filter(hidesTraces);
-      if (unsure.length > 0) await addFromSegments(run, unsure, undefined, found);
+      if (unsure.length > 0) await addNamesOfSpans(run, unsure, undefined, found);
     } else {
       await prepareSegments(run, filter, segments);
-      await addFromSegments(run, segments, filter, found);
+      await addNamesOfSpans(run, segments, filter, found);
     }
     return { names: cut(found, request), stats: inspect(segments, filter) };
   });
-}
-
-async function addFromSegments(
-  run: QueryRun,
-  segments: readonly SegmentSummary[],
-  filter: TagFilter | undefined,
-  found: ReadonlyMap<TagScope, Set<string>>,
-): Promise<void> {
-  const groups = groupForFilter(segments, filter, (meta) => meta.optionalColumns.join());
-  for (const group of groups) {
-    using loaded = await run.context.catalog.loadKeys(group.segments.slice(0, 1), run.signal);
-    const meta = loaded.segments[0]!;
-    const source = `${readSegments(run.context, group.segments)} WHERE (${group.where})`;
-    for (const [scope, names] of found) {
-      const selects = namesSql(scope, meta, source, names);
-      if (selects.length === 0) continue;
-      const rows = await run.rows(
-        `SELECT DISTINCT tag FROM (${selects.join(" UNION ALL ")}) WHERE tag IS NOT NULL
-          ORDER BY tag LIMIT ${MAX_NAMES}`,
-      );
-      for (const [name] of rows) names.add(name as string);
-    }
-  }
-}
-
-/** Distinct names in one scope of one group of segments; more are cut. */
-const MAX_NAMES = 100_000;
-const TYPES: readonly StoredAttributeType[] = ["string", "int", "double", "bool", "json"];
-
-/** SELECTs of one column `tag`; names in `known` need not be looked for. */
-function namesSql(
-  scope: TagScope,
-  meta: SegmentWithKeys,
-  source: string,
-  known: ReadonlySet<string>,
-): string[] {
-  const has = (column: string): boolean => meta.optionalColumns.includes(column);
-  if (scope === "event" || scope === "link") {
-    const column = scope === "event" ? EVENTS_COLUMN : LINKS_COLUMN;
-    if (!has(column)) return [];
-    return [
-      `SELECT a.key AS tag FROM (SELECT unnest(e.attributes) AS a
-        FROM (SELECT unnest(${column}) AS e FROM ${source}))`,
-    ];
-  }
-  const selects: string[] = [];
-  if (scope !== "instrumentation") {
-    const keys = meta.keys.filter(
-      (stats) =>
-        stats.scope === scope &&
-        stats.dedicated &&
-        has(dedicatedColumn(scope, stats.key)) &&
-        !known.has(stats.key),
-    );
-    const tests = keys.map(({ key }) => ({
-      key,
-      sql: `count(${quoteIdentifier(dedicatedColumn(scope, key)).text}) > 0`,
-    }));
-    if (scope === "resource" && !known.has("service.name"))
-      tests.push({ key: "service.name", sql: "bool_or(service_name <> '')" });
-    if (tests.length > 0) {
-      const present = tests.map(({ key, sql }) => `CASE WHEN ${sql} THEN ${quoteLiteral(key)} END`);
-      selects.push(`SELECT unnest([${present.join(", ")}]) AS tag FROM ${source}`);
-    }
-  }
-  for (const type of TYPES) {
-    const column = overflowColumn(scope, type);
-    if (has(column)) selects.push(`SELECT unnest(map_keys(${column})) AS tag FROM ${source}`);
-  }
-  return selects;
 }
 
 function cut(

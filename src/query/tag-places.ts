@@ -9,7 +9,7 @@ import {
 } from "../schema/columns.ts";
 import type { KeyStats, SegmentWithKeys } from "../schema/segment-meta.ts";
 import { quoteIdentifier, quoteLiteral } from "../traceql/sql/sql.ts";
-import type { TagScope } from "./tag-names.ts";
+import type { TagScope } from "./tag-scopes.ts";
 
 /** A field whose values can be listed. */
 export type TagField =

@@ -3,6 +3,7 @@ import type { KeyStats, SegmentSummary } from "../schema/segment-meta.ts";
 import { hidesTraces } from "./hidden-traces.ts";
 import { PerKeys } from "./per-keys.ts";
 import type { QueryEngine, QueryRun } from "./query-context.ts";
+import { risingSlices } from "./rising-slices.ts";
 import { readSegments } from "./segment-sql.ts";
 import type { TagSource } from "./tag-field.ts";
 import { type FilteredSegments, groupForFilter, type TagFilter } from "./tag-filter.ts";
@@ -37,9 +38,6 @@ export type TagValuesResult = {
 const MAX_VALUES = 100_000;
 /** Values of one place that are expected; of more the segments are read as if nothing were known. */
 const MAX_EXPECTED = 10_000;
-/** Of segments whose values are known so many rows are read first, and then so many times more. */
-const FIRST_ROWS = 40_000;
-const MORE_ROWS = 8;
 
 /**
  * The values of a field. The catalog answers where it lists all values of a segment, which hides no
@@ -131,23 +129,6 @@ class Unanswered {
 
 function keyOf({ type, value }: TagValue): string {
   return `${type} ${value}`;
-}
-
-/** In their order. */
-function risingSlices(segments: readonly SegmentSummary[]): SegmentSummary[][] {
-  const slices: SegmentSummary[][] = [];
-  let left = 0;
-  let size = FIRST_ROWS;
-  for (const meta of segments) {
-    if (left <= 0) {
-      slices.push([]);
-      left = size;
-      size *= MORE_ROWS;
-    }
-    slices.at(-1)!.push(meta);
-    left -= meta.rowCount;
-  }
-  return slices;
 }
 
 /** Lists that are remembered, since most segments share theirs. */
