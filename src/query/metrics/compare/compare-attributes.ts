@@ -33,8 +33,17 @@ export type CompareColumn = {
 export type CompareMap = {
   readonly scope: AttributeScopeName;
   readonly type: StoredAttributeType;
+  /** Quoted. */
   readonly sql: string;
+  /** The name of the stored column when the values of its keys are just these. */
+  readonly stored: string | undefined;
 };
+
+/** The attribute that a key of the map is; undefined when it has a column of its own. */
+export function attributeOfMap({ scope, type }: CompareMap, key: string): string | undefined {
+  if (scope === "resource" && key === "service.name" && type === "string") return undefined;
+  return fieldText({ type: "attribute", scope, key });
+}
 
 /** What segments of one layout give to compare(). */
 export type CompareLayout = {
@@ -135,7 +144,10 @@ function layoutOf(segments: readonly SegmentWithKeys[]): CompareLayout {
   const maps = SCOPES.flatMap((scope) =>
     STORED_TYPES.flatMap((type): CompareMap[] => {
       const column = overflowColumn(scope, type);
-      return present.has(column) ? [{ scope, type, sql: quoteIdentifier(column).text }] : [];
+      if (!present.has(column)) return [];
+      // Of arrays as JSON some are values, as the database finds out.
+      const stored = type === "json" ? undefined : column;
+      return [{ scope, type, sql: quoteIdentifier(column).text, stored }];
     }),
   );
   return { segments, columns, maps };

@@ -12,18 +12,19 @@ import type { RowSource, RowSources } from "../row-sources.ts";
 import { startsInGrid } from "../segments-in-grid.ts";
 import { columnClusters } from "./column-clusters.ts";
 import {
+  attributeOfMap,
   type CompareColumn,
-  type CompareMap,
   compareLayouts,
   EVERY_SPAN,
 } from "./compare-attributes.ts";
-import { countStored } from "./count-stored.ts";
+import { type ColumnsToCount, countStored } from "./count-stored.ts";
 import {
   bucketsOf,
   type ColumnPlace,
   type CompareRows,
   candidatesSql,
   columnCountsSql,
+  type MapPlace,
   mapCountsSql,
   totalsSql,
   valueCountsSql,
@@ -54,12 +55,6 @@ const MAX_CLUSTERS = 6;
 /** Top values of an overflow map's key that one bucket tells. */
 const KEPT_VALUES = 100;
 
-type Layout = {
-  readonly rows: CompareRows;
-  readonly columns: readonly CompareColumn[];
-  readonly maps: readonly CompareMap[];
-};
-
 /** Counts every attribute for every bucket: totals, and the values that may be among the top. */
 export async function countAttributes(request: CountRequest, counts: ValueCounts): Promise<void> {
   const layouts = await layoutsOf(request);
@@ -75,8 +70,10 @@ export async function countAttributes(request: CountRequest, counts: ValueCounts
     hasFewValues(column) ? undefined : chosen.get(idOf(column));
   const stored = { run, grid, prelude: request.rows.prelude, valuesOf };
   const places: ColumnPlace[] = [];
+  const mapPlaces: MapPlace[] = [];
   for (const layout of layouts) {
-    for (const { rows, columns } of await countStored(stored, layout, counts)) {
+    for (const { rows, columns, maps } of await countStored(stored, layout, counts)) {
+      for (const map of maps) mapPlaces.push({ rows, map });
       const rest = columns.filter((column) => !hasFewValues(column));
       await readColumns(request, rows, columns.filter(hasFewValues), counts);
       await readTotals(request, rows, rest, counts);
@@ -86,7 +83,7 @@ export async function countAttributes(request: CountRequest, counts: ValueCounts
   for (const [id, some] of Map.groupBy(places, ({ column }) => idOf(column))) {
     await readValues(request, some, chosen.get(id) ?? [], counts);
   }
-  await readMaps(request, layouts, counts);
+  await readMaps(request, mapPlaces, counts);
 }
 
 function idOf({ type, attribute }: CompareColumn): string {
@@ -99,9 +96,9 @@ async function layoutsOf({
   rows,
   selectionOf,
   listFields,
-}: CountRequest): Promise<Layout[]> {
+}: CountRequest): Promise<ColumnsToCount[]> {
   const { catalog } = evaluation.run.context;
-  const all: Layout[] = [];
+  const all: ColumnsToCount[] = [];
   const isInside = (meta: SegmentSummary): boolean => startsInGrid(meta, evaluation.grid);
   for (const source of rows.sources) {
     using loaded = await catalog.loadKeys(source.segments, evaluation.run.signal);
@@ -249,24 +246,21 @@ function newestPlaces(places: readonly ColumnPlace[]): ColumnPlace[] {
 
 async function readMaps(
   { evaluation, rows: { prelude } }: CountRequest,
-  layouts: readonly Layout[],
+  places: readonly MapPlace[],
   counts: ValueCounts,
 ): Promise<void> {
   const { bucketOf } = bucketsOf(evaluation.grid);
-  const places = layouts.flatMap((layout) =>
-    layout.maps.map((map) => ({ rows: layout.rows, map })),
-  );
   for (const some of Map.groupBy(places, ({ map }) => `${map.scope} ${map.type}`).values()) {
-    const { scope, type } = some[0]!.map;
+    const { map } = some[0]!;
+    const { type } = map;
     let lastKey = "";
     const sql = prelude + mapCountsSql(some, KEPT_VALUES, evaluation.grid);
     await evaluation.run.chunks(sql, ({ rowCount, columns }) => {
       evaluation.budget.take(rowCount);
       for (let row = 0; row < rowCount; row++) {
         const [bucket, key] = [bucketOf(Number(columns[0]![row])), String(columns[1]![row])];
-        // The service name has a column of its own.
-        if (scope === "resource" && key === "service.name" && type === "string") continue;
-        const attribute = fieldText({ type: "attribute", scope, key });
+        const attribute = attributeOfMap(map, key);
+        if (attribute === undefined) continue;
         const value =
           type === "json" ? elementOf(columns[2]![row]!) : labelValue(type, columns[2]![row]!);
         // Nested arrays and what has parts are no values to a query.

@@ -6,7 +6,12 @@ import { inParallel } from "../../../util/in-parallel.ts";
 import type { QueryRun, SegmentToCount } from "../../query-context.ts";
 import type { MetricsGrid } from "../grid.ts";
 import { labelValue } from "../label-value.ts";
-import { type CompareColumn, isOfTrace } from "./compare-attributes.ts";
+import {
+  attributeOfMap,
+  type CompareColumn,
+  type CompareMap,
+  isOfTrace,
+} from "./compare-attributes.ts";
 import type { CompareRows } from "./counts-sql.ts";
 import { segmentRows } from "./row-bitmaps.ts";
 import type { ValueCounts } from "./value-counts.ts";
@@ -15,6 +20,7 @@ import type { ValueCounts } from "./value-counts.ts";
 export type ColumnsToCount = {
   readonly rows: CompareRows;
   readonly columns: readonly CompareColumn[];
+  readonly maps: readonly CompareMap[];
 };
 
 export type StoredCountRequest = {
@@ -37,68 +43,77 @@ const MAX_JOB_SEGMENTS = 64;
  */
 export async function countStored(
   request: StoredCountRequest,
-  { rows, columns }: ColumnsToCount,
+  { rows, columns, maps }: ColumnsToCount,
   counts: ValueCounts,
 ): Promise<ColumnsToCount[]> {
   const { numbering } = rows.source;
   const { valueCounter } = request.run.context;
-  if (numbering === undefined || valueCounter === undefined) return [{ rows, columns }];
-  const left = new Map<string, { segments: SegmentSummary[]; columns: readonly CompareColumn[] }>();
-  const leave = (meta: SegmentSummary, some: readonly CompareColumn[]): void => {
-    if (some.length === 0) return;
-    const key = some.map(({ attribute, type }) => `${type} ${attribute}`).join("\n");
+  if (numbering === undefined || valueCounter === undefined) return [{ rows, columns, maps }];
+  const all: readonly Counted[] = [...columns, ...maps];
+  const left = new Map<string, { segments: SegmentSummary[]; rest: readonly Counted[] }>();
+  const leave = (meta: SegmentSummary, rest: readonly Counted[]): void => {
+    if (rest.length === 0) return;
+    const key = rest.map((one) => all.indexOf(one)).join();
     const known = left.get(key);
-    if (known === undefined) left.set(key, { segments: [meta], columns: some });
+    if (known === undefined) left.set(key, { segments: [meta], rest });
     else known.segments.push(meta);
   };
-  const isOfSegment = ({ attribute }: CompareColumn): boolean => !isOfTrace(attribute);
-  const stored = columns.filter((column) => column.stored !== undefined);
+  const stored = all.filter((one) => one.stored !== undefined);
+  const ofSegment = stored.filter((one) => isMap(one) || !isOfTrace(one.attribute));
   for (const segments of batches(rows.segments, MAX_BATCH_ROWS)) {
     const some = { ...rows, segments };
     const found = await segmentRows(request.run, request.prelude, some, numbering);
     const jobs = [true, false].flatMap((overlaid) => {
       const alike = [...found.keys()].filter((meta) => numbering.isOverlaid(meta) === overlaid);
-      const counted = overlaid ? stored.filter(isOfSegment) : stored;
       return batches(alike, MAX_JOB_ROWS, MAX_JOB_SEGMENTS).map((together) => ({
         segments: together.map((meta) => ({ meta, ...found.get(meta)! })),
-        columns: counted,
+        counted: overlaid ? ofSegment : stored,
       }));
     });
     await inParallel(jobs, valueCounter.parallelJobs, async (job) => {
-      const { columns: counted } = job;
+      const { counted } = job;
       await countSegments(request, job, counts, ({ meta }, refused) => {
         leave(
           meta,
-          columns.filter((column) => refused.has(column) || !counted.includes(column)),
+          all.filter((one) => refused.has(one) || !counted.includes(one)),
         );
       });
     });
   }
-  return Array.from(left.values(), ({ segments, columns }) => ({
+  return Array.from(left.values(), ({ segments, rest }) => ({
     rows: { ...rows, segments },
-    columns,
+    columns: rest.filter((one): one is CompareColumn => !isMap(one)),
+    maps: rest.filter(isMap),
   }));
+}
+
+type Counted = CompareColumn | CompareMap;
+
+function isMap(one: Counted): one is CompareMap {
+  return "scope" in one;
 }
 
 type CountingWork = {
   readonly segments: readonly SegmentToCount[];
-  readonly columns: readonly CompareColumn[];
+  readonly counted: readonly Counted[];
 };
 
-/** Tells `onDone` of each segment the columns that could not be counted. */
+/** Tells `onDone` of each segment what could not be counted. */
 async function countSegments(
   { run, grid, valuesOf }: StoredCountRequest,
-  { segments, columns }: CountingWork,
+  { segments, counted }: CountingWork,
   counts: ValueCounts,
-  onDone: (segment: SegmentToCount, refused: ReadonlySet<CompareColumn>) => void,
+  onDone: (segment: SegmentToCount, refused: ReadonlySet<Counted>) => void,
 ): Promise<void> {
-  const wanted = columns.map((column) => ({ name: column.stored!, values: valuesOf(column) }));
-  const byName = new Map(columns.map((column) => [column.stored!, column]));
+  const columns = counted.map((one) => ({
+    name: one.stored!,
+    values: isMap(one) ? undefined : valuesOf(one),
+  }));
+  const byName = new Map(counted.map((one) => [one.stored!, one]));
   for (let rest = segments; rest.length > 0; ) {
-    const found =
-      columns.length === 0 ? undefined : await run.countValues(rest, { columns: wanted, grid });
+    const found = columns.length === 0 ? undefined : await run.countValues(rest, { columns, grid });
     if (found !== undefined) addCounts(found, byName, counts);
-    const refused = new Set(found?.refused.map((name) => byName.get(name)!) ?? columns);
+    const refused = new Set(found?.refused.map((name) => byName.get(name)!) ?? counted);
     const fileCount = found?.fileCount ?? rest.length;
     for (const segment of rest.slice(0, fileCount)) onDone(segment, refused);
     rest = rest.slice(fileCount);
@@ -107,11 +122,14 @@ async function countSegments(
 
 function addCounts(
   { columns, firstBucket, bucketCount }: SegmentCounts,
-  byName: ReadonlyMap<string, CompareColumn>,
+  byName: ReadonlyMap<string, Counted>,
   counts: ValueCounts,
 ): void {
-  for (const { name, values, cells } of columns) {
-    const { attribute, type } = byName.get(name)!;
+  for (const { name, key, values, cells } of columns) {
+    const one = byName.get(name)!;
+    const { type } = one;
+    const attribute = isMap(one) ? attributeOfMap(one, key!) : one.attribute;
+    if (attribute === undefined || type === "json") continue;
     values.forEach((value, i) => {
       const at = 2 * bucketCount * i;
       const own = cells.subarray(at, at + 2 * bucketCount);

@@ -87,6 +87,8 @@ export function columnCountsSql(
 
 /** The same column of several layouts. */
 export type ColumnPlace = { readonly rows: CompareRows; readonly column: CompareColumn };
+/** The same of a map. */
+export type MapPlace = { readonly rows: CompareRows; readonly map: CompareMap };
 
 /**
  * The most frequent values of a column over all of the time, of both groups. Twice the first of an
@@ -150,7 +152,7 @@ function topSql(partition: string, limit: number): string {
  * `nil`; what else rests as JSON, be it a mixed array, is no value to a query and passed over.
  */
 export function mapCountsSql(
-  sources: readonly { readonly rows: CompareRows; readonly map: CompareMap }[],
+  sources: readonly MapPlace[],
   limit: number,
   grid: MetricsGrid,
 ): string {

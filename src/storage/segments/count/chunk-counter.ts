@@ -12,6 +12,7 @@ import { PageNumbers } from "./page-values.ts";
 import type { Presence } from "./presence.ts";
 import type { RowSlots } from "./row-slots.ts";
 import { type SameCodes, storedPages } from "./same-codes.ts";
+import { type CellBudget, ValueCells } from "./value-cells.ts";
 
 export type ChunkCounterParts = {
   readonly name: string;
@@ -20,8 +21,7 @@ export type ChunkCounterParts = {
   readonly wanted: WantedValues | undefined;
   readonly firstBucket: number;
   readonly bucketCount: number;
-  /** Numbers that the file's columns may take yet, together. */
-  readonly budget: { cells: number };
+  readonly budget: CellBudget;
 };
 
 /** What the columns of a row group have in common. */
@@ -34,19 +34,18 @@ export type GroupCounting = {
 };
 
 /** Most numbers of one chunk: a value has some for each bucket of its rows. */
-const MAX_CHUNK_CELLS = 1 << 21;
+export const MAX_CHUNK_CELLS = 1 << 21;
 
 /** Counts of one column of a file, chunk by chunk. */
 export class ChunkCounter {
   readonly name: string;
   readonly #parts: ChunkCounterParts;
-  readonly #numbers = new Map<SqlValue, number>();
-  /** By the value's number, as in `ColumnCounts`; there may be room for more. */
-  #cells = new Uint32Array(0);
+  readonly #cells: ValueCells;
 
   constructor(parts: ChunkCounterParts) {
     this.name = parts.name;
     this.#parts = parts;
+    this.#cells = new ValueCells(parts.bucketCount, parts.budget);
   }
 
   /** Throws `unsupported` or `corrupt`, and then what was counted is good for nothing. */
@@ -118,48 +117,22 @@ export class ChunkCounter {
     const { entries } = numbers;
     const offset = 2 * (firstBucket - this.#parts.firstBucket);
     for (let number = 0, at = 0; at < cells.length; number++, at += slotCount) {
-      let target = -1;
-      // The last place is that of rows that are not counted.
-      for (let slot = 0; slot < slotCount - 1; slot++) {
-        const count = cells[at + slot]!;
-        if (count === 0) continue;
+      const askValue = (): SqlValue => {
         if (number >= entries.count) throw corrupt(`code ${number} of ${entries.count} values`);
-        if (target < 0) target = this.#placeOf(entries.valueOf(number)) + offset;
-        this.#cells[target + slot]! += count;
-      }
+        return entries.valueOf(number);
+      };
+      // The last place is that of rows that are not counted.
+      this.#cells.add(askValue, offset, cells, at, at + slotCount - 1);
     }
-  }
-
-  /** Where the cells of a value begin. */
-  #placeOf(value: SqlValue): number {
-    const { bucketCount, budget } = this.#parts;
-    const length = 2 * bucketCount;
-    const known = this.#numbers.get(value);
-    if (known !== undefined) return length * known;
-    budget.cells -= length;
-    if (budget.cells < 0) throw unsupported("too many values to count");
-    const at = length * this.#numbers.size;
-    if (at + length > this.#cells.length) {
-      const longer = new Uint32Array(Math.max(2 * this.#cells.length, 8 * length));
-      longer.set(this.#cells);
-      this.#cells = longer;
-    }
-    this.#numbers.set(value, this.#numbers.size);
-    return at;
   }
 
   /** Gives back what the column took of the budget. */
   release(): void {
-    const { bucketCount, budget } = this.#parts;
-    budget.cells += 2 * bucketCount * this.#numbers.size;
-    this.#numbers.clear();
-    this.#cells = new Uint32Array(0);
+    this.#cells.release();
   }
 
   counts(): ColumnCounts {
-    const { name, bucketCount } = this.#parts;
-    const cells = this.#cells.slice(0, 2 * bucketCount * this.#numbers.size);
-    return { name, values: [...this.#numbers.keys()], cells };
+    return { name: this.name, ...this.#cells.counts() };
   }
 }
 

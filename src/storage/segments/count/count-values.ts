@@ -11,13 +11,15 @@ import { prefetchWindow, windowsOf } from "../read/read-windows.ts";
 import { pageBody, walkPages } from "../read/walk-pages.ts";
 import { ChunkCounter } from "./chunk-counter.ts";
 import { CountingMemory } from "./counting-memory.ts";
+import { isPlainMap, MapCounter } from "./map-counter.ts";
 import { Presence } from "./presence.ts";
 import { bucketsInto, type CountGrid, MAX_ROWS, type RowBitmap, rowSlots } from "./row-slots.ts";
 import { SameCodes } from "./same-codes.ts";
 
 export type CountedColumn = {
+  /** A flat column, or a map of texts to values, of which each key is counted. */
   readonly name: string;
-  /** Those to be told apart, of the column's type; `undefined`: all. */
+  /** Of a flat column those to be told apart, of the column's type; `undefined`: all. */
   readonly values: readonly SqlValue[] | undefined;
 };
 
@@ -32,6 +34,8 @@ export type CountRequest = {
 
 export type ColumnCounts = {
   readonly name: string;
+  /** Of a map the key whose values these are. */
+  readonly key?: string;
   /** `OTHERS` stands for those that were not to be told apart. */
   readonly values: readonly SqlValue[];
   /** For each value and bucket two numbers: rows of the baseline, and of the selection. */
@@ -52,8 +56,8 @@ export type SegmentCounts = {
 export const MAX_CELLS = 1 << 22;
 
 /**
- * Counts the values of flat columns of a segment's file, by bucket of `start_time` and by group:
- * from the codes of its pages, so that a value costs some nanoseconds. Bounded in memory (some 100
+ * Counts the values of flat columns of a segment's file, and those of the keys of maps, by bucket of
+ * `start_time` and by group: from the codes of its pages, so that a value costs some nanoseconds. Bounded in memory (some 100
  * MiB); `throwIfOver` is asked every few milliseconds. A column that takes more, or is not stored as
  * our writer does, is refused; when that is so of the file this rejects with `unsupported`, and when
  * it is damaged with `corrupt`.
@@ -85,16 +89,37 @@ export async function countValues(
   const bucketCount = Math.max(endBucket - firstBucket, 0);
   const budget = { cells: MAX_CELLS };
   const counters = new Map<number, ChunkCounter>();
+  const maps = new Set<MapCounter>();
   const refused: string[] = [];
   for (const { name, values } of request.columns) {
-    const leaf = leafOf(footer, name);
-    if (leaf === undefined) continue;
-    const wanted = values && memory.wanted(name, leaf.type, values);
-    counters.set(
-      leaf.index,
-      new ChunkCounter({ name, leaf, wanted, firstBucket, bucketCount, budget }),
-    );
+    const node = footer.columns.find((column) => column.name === name)?.node;
+    if (node === undefined) continue;
+    if (node.kind === "leaf") {
+      const { leaf } = node;
+      const wanted = values && memory.wanted(name, leaf.type, values);
+      counters.set(
+        leaf.index,
+        new ChunkCounter({ name, leaf, wanted, firstBucket, bucketCount, budget }),
+      );
+    } else if (isPlainMap(node)) {
+      maps.add(new MapCounter({ name, node, firstBucket, bucketCount, budget }));
+    } else refused.push(name);
   }
+  /** False when the counter can be forgotten. */
+  const isCounted = async (
+    counter: ChunkCounter | MapCounter,
+    work: Promise<void>,
+  ): Promise<boolean> => {
+    try {
+      await work;
+      return true;
+    } catch (error) {
+      if (!isPintailError(error, "unsupported")) throw error;
+      counter.release();
+      refused.push(counter.name);
+      return false;
+    }
+  };
   const most = groups.reduce((rows, { group }) => Math.max(rows, group.rowCount), 0);
   const codes = memory.codes(most);
   const scratch = memory.scratch(most);
@@ -108,21 +133,25 @@ export async function countValues(
       for (const { index } of window.leaves) {
         throwIfOver();
         const counter = counters.get(index)!;
-        try {
-          await counter.addChunk(source, group, counting);
-        } catch (error) {
-          if (!isPintailError(error, "unsupported")) throw error;
-          counter.release();
+        if (!(await isCounted(counter, counter.addChunk(source, group, counting)))) {
           counters.delete(index);
-          refused.push(counter.name);
         }
       }
+    }
+    for (const counter of maps) {
+      throwIfOver();
+      const [window] = windowsOf(counter.leaves, group);
+      if (window !== undefined) await prefetchWindow(source, window);
+      if (!(await isCounted(counter, counter.addGroup(source, group, rows)))) maps.delete(counter);
     }
   }
   return {
     firstBucket,
     bucketCount,
-    columns: Array.from(counters.values(), (counter) => counter.counts()),
+    columns: [
+      ...Array.from(counters.values(), (counter) => counter.counts()),
+      ...Array.from(maps, (counter) => counter.counts()).flat(),
+    ],
     refused,
   };
 }

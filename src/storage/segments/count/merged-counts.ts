@@ -6,8 +6,9 @@ type Merged = Pick<SegmentCounts, "firstBucket" | "bucketCount" | "columns">;
 /** Counts of several files, put together in the end: who asked has one answer to read. */
 export class MergedCounts {
   readonly #parts: SegmentCounts[] = [];
-  /** By column, the number of each value. */
+  /** By column, or by map and key, the number of each value. */
   readonly #numbers = new Map<string, Map<SqlValue, number>>();
+  readonly #counted = new Map<string, Pick<ColumnCounts, "name" | "key">>();
   #valueCount = 0;
   #partCells = 0;
   #firstBucket = 0;
@@ -23,7 +24,7 @@ export class MergedCounts {
     let valueCount = this.#valueCount;
     let cells = this.#partCells;
     for (const column of columns) {
-      const known = this.#numbers.get(column.name);
+      const known = this.#numbers.get(idOf(column));
       for (const value of column.values) if (known?.has(value) !== true) valueCount++;
       cells += column.cells.length;
     }
@@ -33,9 +34,11 @@ export class MergedCounts {
     this.#valueCount = valueCount;
     this.#partCells = cells;
     this.#parts.push(part);
-    for (const { name, values } of columns) {
-      const numbers = this.#numbers.get(name) ?? new Map<SqlValue, number>();
-      this.#numbers.set(name, numbers);
+    for (const { name, key, values } of columns) {
+      const id = idOf({ name, key });
+      const numbers = this.#numbers.get(id) ?? new Map<SqlValue, number>();
+      this.#numbers.set(id, numbers);
+      this.#counted.set(id, key === undefined ? { name } : { name, key });
       for (const value of values) if (!numbers.has(value)) numbers.set(value, numbers.size);
     }
     return true;
@@ -46,17 +49,18 @@ export class MergedCounts {
     const bucketCount = this.#endBucket - firstBucket;
     const [only, ...others] = this.#parts;
     if (only !== undefined && others.length === 0) return only;
-    const columns = Array.from(this.#numbers, ([name, numbers]): ColumnCounts => {
+    const columns = Array.from(this.#numbers, ([id, numbers]): ColumnCounts => {
       const cells = new Uint32Array(2 * bucketCount * numbers.size);
-      return { name, values: [...numbers.keys()], cells };
+      return { ...this.#counted.get(id)!, values: [...numbers.keys()], cells };
     });
-    const byName = new Map(columns.map(({ name, cells }) => [name, cells]));
+    const byId = new Map(columns.map((column) => [idOf(column), column.cells]));
     for (const part of this.#parts) {
       const length = 2 * part.bucketCount;
       const offset = 2 * (part.firstBucket - firstBucket);
-      for (const { name, values, cells } of part.columns) {
-        const numbers = this.#numbers.get(name)!;
-        const target = byName.get(name)!;
+      for (const { name, key, values, cells } of part.columns) {
+        const id = idOf({ name, key });
+        const numbers = this.#numbers.get(id)!;
+        const target = byId.get(id)!;
         values.forEach((value, i) => {
           const to = 2 * bucketCount * numbers.get(value)! + offset;
           for (let k = 0, from = i * length; k < length; k++) target[to + k]! += cells[from + k]!;
@@ -65,4 +69,9 @@ export class MergedCounts {
     }
     return { firstBucket, bucketCount, columns };
   }
+}
+
+/** Another for each column, and for each key of a map. */
+function idOf({ name, key }: { readonly name: string; readonly key?: string | undefined }): string {
+  return key === undefined ? name : JSON.stringify([name, key]);
 }

@@ -30,6 +30,11 @@ const textOf = (value: SqlValue) => `${typeof value} ${String(value)}`;
 const isFlat = (values: readonly SqlValue[]) =>
   values.every((value) => value === null || typeof value !== "object");
 
+const isMapColumn = (name: string) => /^(span|resource|scope)_attr_/.test(name);
+const entriesOf = (map: SqlValue) => map as readonly (readonly [string, SqlValue])[];
+const columnText = (name: string, key: string | undefined) =>
+  key === undefined ? name : `${name}[${JSON.stringify(key)}]`;
+
 /** `column value bucket baseline selection`, one by one. */
 function naive(rows: RowBlock, names: readonly string[], request: CountRequest): string[] {
   const { startUnixNano, stepNanos, count: buckets } = request.grid;
@@ -37,18 +42,22 @@ function naive(rows: RowBlock, names: readonly string[], request: CountRequest):
   const found = new Map<string, [number, number]>();
   for (const name of names) {
     const wanted = request.columns.find((column) => column.name === name)?.values;
-    rows.columns[rows.names.indexOf(name)]!.forEach((value, row) => {
+    rows.columns[rows.names.indexOf(name)]!.forEach((cell, row) => {
       const offset = (starts[row] as bigint) - startUnixNano - 1n;
       const bucket = offset < 0n ? -1 : Number(offset / stepNanos);
       const bit = 0x80 >> (row & 7);
-      if (value === null || bucket < 0 || bucket >= buckets) return;
+      if (cell === null || bucket < 0 || bucket >= buckets) return;
       if (request.included !== undefined && !(request.included[row >> 3]! & bit)) return;
       const chosen = ((request.selected?.[row >> 3] ?? 0) & bit) !== 0;
-      const shown = wanted === undefined || wanted.includes(value) ? textOf(value) : "others";
-      const key = `${name} ${shown} ${bucket}`;
-      const pair = found.get(key) ?? [0, 0];
-      pair[chosen ? 1 : 0]++;
-      found.set(key, pair);
+      const isMap = isMapColumn(name);
+      for (const [mapKey, value] of isMap ? entriesOf(cell) : [[undefined, cell] as const]) {
+        const known = isMap || wanted === undefined || wanted.includes(value);
+        const shown = known ? textOf(value) : "others";
+        const key = `${columnText(name, mapKey)} ${shown} ${bucket}`;
+        const pair = found.get(key) ?? [0, 0];
+        pair[chosen ? 1 : 0]++;
+        found.set(key, pair);
+      }
     });
   }
   return Array.from(found, ([key, [baseline, chosen]]) => `${key}: ${baseline} ${chosen}`).sort();
@@ -56,13 +65,13 @@ function naive(rows: RowBlock, names: readonly string[], request: CountRequest):
 
 function shown({ columns, firstBucket, bucketCount }: SegmentCounts): string[] {
   return columns
-    .flatMap(({ name, values, cells }) =>
+    .flatMap(({ name, key: mapKey, values, cells }) =>
       values.flatMap((value, i) =>
         Array.from({ length: bucketCount }, (_, bucket) => {
           const at = 2 * (i * bucketCount + bucket);
           const text = value === null ? "others" : textOf(value);
           const [baseline, chosen] = [cells[at]!, cells[at + 1]!];
-          const key = `${name} ${text} ${firstBucket + bucket}`;
+          const key = `${columnText(name, mapKey)} ${text} ${firstBucket + bucket}`;
           return baseline + chosen === 0 ? "" : `${key}: ${baseline} ${chosen}`;
         }),
       ),
@@ -83,7 +92,8 @@ const someOptions = fc.record({
 });
 
 describe("countValues", () => {
-  it("counts all flat columns as one by one", async () => {
+  it("counts all flat columns and maps as one by one", async () => {
+    let mapCount = 0;
     await fc.assert(
       fc.asyncProperty(
         someSpans,
@@ -100,7 +110,7 @@ describe("countValues", () => {
           const grid = { startUnixNano: first + skip, stepNanos, count: buckets };
           const columns = rows.names.flatMap((name, c) => {
             const values = rows.columns[c]!;
-            if (!isFlat(values)) return [];
+            if (!isFlat(values) && !isMapColumn(name)) return [];
             const wanted = some ? values.filter((v, i) => v !== null && i % 3 === 0) : undefined;
             return [{ name, values: wanted && [...new Set(wanted)] }];
           });
@@ -110,10 +120,12 @@ describe("countValues", () => {
             .map(({ name }) => name)
             .filter((name) => !counts.refused.includes(name));
           expect(shown(counts)).toEqual(naive(rows, counted, request));
+          mapCount += counted.filter(isMapColumn).length;
         },
       ),
       { numRuns: 60 },
     );
+    expect(mapCount).toBeGreaterThan(20);
   }, 120_000);
 
   it("refuses damaged files, or counts them", async () => {
