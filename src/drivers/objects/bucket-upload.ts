@@ -1,4 +1,5 @@
 import { PintailError } from "../../errors.ts";
+import { inParallel } from "../../util/in-parallel.ts";
 import type { BucketUpload } from "./bucket-backend.ts";
 import type { BucketWriter, WriteJob, WriteOutcome } from "./bucket-write.ts";
 import type { ObjectSource } from "./object-store.ts";
@@ -82,28 +83,22 @@ async function putParts(
   const onAbort = () => stop.abort();
   job.signal.addEventListener("abort", onAbort);
   if (job.signal.aborted) stop.abort();
-  let next = 0;
-  let failed: { readonly error: unknown } | undefined;
-  const work = async () => {
-    while (next < partCount && failed === undefined) {
-      const index = next++;
+  const parts = Array.from({ length: partCount }, (_, index) => index);
+  try {
+    await inParallel(parts, Math.min(PARALLEL_PARTS, upload.parallelParts), async (index) => {
       try {
         await slots.run(stop.signal, () =>
           putPart(writer, { ...job, signal: stop.signal }, upload, source, index, partBytes),
         );
       } catch (error) {
-        failed ??= { error };
+        // Those under way are not wanted any more.
         stop.abort();
+        throw error;
       }
-    }
-  };
-  try {
-    const workers = Math.min(PARALLEL_PARTS, upload.parallelParts, partCount);
-    await Promise.all(Array.from({ length: workers }, work));
+    });
   } finally {
     job.signal.removeEventListener("abort", onAbort);
   }
-  if (failed !== undefined) throw failed.error;
 }
 
 async function putPart(

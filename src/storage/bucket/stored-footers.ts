@@ -1,6 +1,7 @@
 import type { ListedObject, ObjectStore } from "../../drivers/objects/object-store.ts";
 import { isPintailError, PintailError } from "../../errors.ts";
 import type { SegmentMeta } from "../../schema/segment-meta.ts";
+import { inParallel } from "../../util/in-parallel.ts";
 import { listSegments } from "./list-segments.ts";
 
 /** Reads a segment's description from its footer; throws `corrupt` when the file is none. */
@@ -49,14 +50,10 @@ export async function readFooters(
   objects: readonly ListedSegment[],
   onRead: (meta: SegmentMeta, object: ListedSegment) => void,
 ): Promise<void> {
-  const queue = objects.values();
-  const work = async (): Promise<void> => {
-    for (const object of queue) {
-      const meta = await readFooter(parts, object);
-      if (meta !== undefined) onRead(meta, object);
-    }
-  };
-  await Promise.all(Array.from({ length: PARALLEL }, work));
+  await inParallel(objects, PARALLEL, async (object) => {
+    const meta = await readFooter(parts, object);
+    if (meta !== undefined) onRead(meta, object);
+  });
 }
 
 async function readFooter(
