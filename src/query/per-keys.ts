@@ -13,12 +13,14 @@ export class PerKeys<T> {
   readonly #known = new Map<object, Map<readonly string[], { readonly found: T }>>();
   #count = 0;
 
+  /** `find` reads the keys. */
   get(meta: SegmentWithKeys, find: (meta: SegmentWithKeys) => T): T {
-    const { sameKeys, optionalColumns } = meta;
-    if (sameKeys === undefined) return find(meta);
-    const known = this.#known.get(sameKeys)?.get(optionalColumns);
+    const known = this.#knownOf(meta);
     if (known !== undefined) return known.found;
     const found = find(meta);
+    const { sameKeys, optionalColumns } = meta;
+    // Of segments whose keys are read for the first time it is known only now.
+    if (sameKeys === undefined || this.#knownOf(meta) !== undefined) return found;
     if (this.#count === MAX_KNOWN) {
       this.#known.clear();
       this.#count = 0;
@@ -27,5 +29,9 @@ export class PerKeys<T> {
     const byColumns = this.#known.get(sameKeys) ?? new Map();
     this.#known.set(sameKeys, byColumns.set(optionalColumns, { found }));
     return found;
+  }
+
+  #knownOf({ sameKeys, optionalColumns }: SegmentWithKeys): { readonly found: T } | undefined {
+    return sameKeys && this.#known.get(sameKeys)?.get(optionalColumns);
   }
 }

@@ -1,6 +1,6 @@
+import type { SegmentSummary } from "../schema/segment-meta.ts";
 import { hidesTraces } from "./hidden-traces.ts";
 import { addNamesOfSpans } from "./names-of-spans.ts";
-import { PerKeys } from "./per-keys.ts";
 import { prepareSegments } from "./prepare-segments.ts";
 import type { QueryEngine } from "./query-context.ts";
 import type { TagFilter } from "./tag-filter.ts";
@@ -39,11 +39,8 @@ export function tagNames(engine: QueryEngine, request: TagNamesRequest): Promise
     if (filter === undefined) {
       const names: ReadonlyMap<string, Set<string>> = found;
       const sure = segments.filter((meta) => !hidesTraces(meta));
-      const added = new PerKeys<void>();
-      await run.withKeys(sure, (meta) => {
-        added.get(meta, ({ keys }) => {
-          for (const { scope, key } of keys) names.get(scope)?.add(key);
-        });
+      await run.withKeys(oneOfEach(sure), ({ keys }) => {
+        for (const { scope, key } of keys) names.get(scope)?.add(key);
       });
       const unsure = segments.filter(hidesTraces);
       if (unsure.length > 0) await addNamesOfSpans(run, unsure, undefined, found);
@@ -52,6 +49,17 @@ export function tagNames(engine: QueryEngine, request: TagNamesRequest): Promise
       await addNamesOfSpans(run, segments, filter, found);
     }
     return { names: cut(found, request), stats: inspect(segments, filter) };
+  });
+}
+
+/** Of segments that are known to have the same keys the first. */
+function oneOfEach(segments: readonly SegmentSummary[]): SegmentSummary[] {
+  const seen = new Set<object>();
+  return segments.filter(({ sameKeys }) => {
+    if (sameKeys === undefined) return true;
+    if (seen.has(sameKeys)) return false;
+    seen.add(sameKeys);
+    return true;
   });
 }
 

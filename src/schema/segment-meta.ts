@@ -86,18 +86,16 @@ export type SegmentMeta = {
    * they were redacted. Undefined for none.
    */
   readonly hiddenTraces?: readonly string[] | undefined;
+  /**
+   * Known to the catalog alone: one object for segments whose `keys` differ in numbers and values alone
+   * (and in `complete`, which follows from them), so that they have the same scopes, keys, types and
+   * homes in the same order. Two objects say nothing. Undefined while the keys were never read.
+   */
+  readonly sameKeys?: object | undefined;
 };
 
 /** Without the large parts, which the catalog brings when they are asked for. */
 export type SegmentSummary = Omit<SegmentMeta, "keys" | "traceFilter">;
 /** From the catalog: in its lists values are in the order of their texts, none where not `complete`. */
-export type SegmentWithKeys = SegmentSummary &
-  Pick<SegmentMeta, "keys"> & {
-    /**
-     * One object for segments whose `keys` differ in numbers and values alone (and in `complete`, which
-     * follows from them): the same scopes, keys, types and homes in the same order. Two objects say
-     * nothing, nor does undefined.
-     */
-    readonly sameKeys?: object | undefined;
-  };
+export type SegmentWithKeys = SegmentSummary & Pick<SegmentMeta, "keys">;
 export type SegmentWithFilter = SegmentSummary & Pick<SegmentMeta, "traceFilter">;

@@ -52,6 +52,33 @@ test("a segment of which nothing is known is looked at itself", () => {
   expect(per.get(meta, () => ({}))).not.toBe(per.get(meta, () => ({})));
 });
 
+test("of segments whose keys were never read it is known once they are", () => {
+  const segment = aCatalog();
+  const per = new PerKeys<object>();
+  let looks = 0;
+  const of = (meta: SegmentWithKeys) => per.get(meta, ({ keys }) => ({ look: ++looks, keys }));
+  const unread = (): SegmentWithKeys => {
+    const { keys, sameKeys } = segment([stats()], columns);
+    let isRead = false;
+    return {
+      ...aSegmentMeta({ optionalColumns: columns }),
+      get keys() {
+        isRead = true;
+        return keys;
+      },
+      get sameKeys() {
+        return isRead ? sameKeys : undefined;
+      },
+    };
+  };
+  const first = unread();
+  expect(of(first)).toMatchObject({ look: 1 });
+  const second = unread();
+  expect(of(second)).toMatchObject({ look: 2 });
+  expect(of(second)).toBe(of(first));
+  expect(looks).toBe(2);
+});
+
 test("few are remembered", () => {
   const segment = aCatalog();
   const per = new PerKeys<object>();

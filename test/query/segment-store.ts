@@ -11,7 +11,7 @@ import { type QueryContext, QueryEngine } from "../../src/query/query-context.ts
 import { SegmentReaders } from "../../src/query/segment-readers.ts";
 import type { QueryLimits, QuerySettings } from "../../src/query/settings.ts";
 import { OtlpDecoder } from "../../src/receivers/otlp/decode.ts";
-import type { KeyStats, SegmentMeta, SegmentWithKeys } from "../../src/schema/segment-meta.ts";
+import type { KeyStats, SegmentMeta } from "../../src/schema/segment-meta.ts";
 import { segmentKey } from "../../src/storage/bucket/object-keys.ts";
 import type { Catalog } from "../../src/storage/catalog/catalog.ts";
 import { KeySharer } from "../../src/storage/catalog/shared-keys.ts";
@@ -44,7 +44,7 @@ export const TEST_LIMITS: QueryLimits = {
 export class SegmentStore {
   readonly dir: string;
   readonly database: ScratchDatabase;
-  readonly segments: (SegmentMeta & SegmentWithKeys)[] = [];
+  readonly segments: SegmentMeta[] = [];
   /** Mutable, so that a test can set what it is about. */
   limits: QueryLimits = TEST_LIMITS;
   settings: QuerySettings;

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { compileTagFilter } from "../../src/query/compile-tag-filter.ts";
 import { tagNames } from "../../src/query/tag-names.ts";
 import { TAG_SCOPES, type TagScope } from "../../src/query/tag-scopes.ts";
@@ -71,6 +71,33 @@ function withManyRows(): void {
 function filesRead(): number {
   return store.statements.join("\n").split(".parquet").length - 1;
 }
+
+describe("names without a filter", () => {
+  test("come from the statistics of one of the segments that have the same keys", async () => {
+    const one = { service: "a", attributes: { span: { s: "x" }, event: { e: "x" } } };
+    const same = { service: "b", attributes: { span: { s: "y" }, event: { e: "z" } } };
+    const other = { service: "b", attributes: { span: { s: "y" }, link: { l: "z" } } };
+    const another = { service: "b", attributes: { span: { s: 1n, n: 1n } } };
+    await add([one], [same, same], [one], [other], [other], [another]);
+    const { sameKeys: _, ...unread } = store.segments[5]!;
+    store.segments[5] = unread;
+    const engine = store.engine();
+    const loadKeys = vi.spyOn(engine.context.catalog, "loadKeys");
+    const { names, stats } = await tagNames(engine, {
+      ...{ tenants: ["single-tenant"], scopes: TAG_SCOPES, filter: undefined, range: undefined },
+      ...{ limitPerScope: 0, maxBytes: 0 },
+    });
+    expect(Object.fromEntries(names)).toEqual({
+      resource: ["service.name"],
+      span: ["n", "s"],
+      event: ["e"],
+      link: ["l"],
+    });
+    expect(stats.segmentCount).toBe(6);
+    expect(loadKeys.mock.calls.map(([some]) => some.length)).toEqual([3]);
+    expect(store.statements).toEqual([]);
+  });
+});
 
 describe("names of spans that pass a filter", () => {
   const all = {

@@ -90,7 +90,7 @@ export class CatalogSegment implements SegmentSummary {
     return this.#details.keys;
   }
 
-  get sameKeys(): object {
+  get sameKeys(): object | undefined {
     return this.#details.sameKeys;
   }
 

@@ -1,7 +1,7 @@
 import { decompress } from "../../runtime/compression.ts";
 import type { KeyStats } from "../../schema/segment-meta.ts";
 import { type InUseOrder, UseOrder } from "../../util/use-order.ts";
-import { KeySharer, type SharedKeys } from "./shared-keys.ts";
+import { KeySharer } from "./shared-keys.ts";
 
 /** Key statistics are at most some megabytes; more is not what was packed. */
 const MAX_KEYS_BYTES = 256 * 1024 * 1024;
@@ -42,7 +42,9 @@ export class SegmentDetails {
   readonly #cache: DetailsCache;
   #keys: Part<Uint8Array> | undefined;
   #traceFilter: Part<Uint8Array> | undefined;
-  #parsed: Part<SharedKeys> | undefined;
+  #parsed: Part<readonly KeyStats[]> | undefined;
+  /** Stays when the key statistics go. */
+  #sameKeys: object | undefined;
   /** How many hold the key statistics, and how many the filter. */
   #keysPins = 0;
   #filterPins = 0;
@@ -94,23 +96,20 @@ export class SegmentDetails {
 
   /** In the order of their keys, scopes and types. */
   get keys(): readonly KeyStats[] {
-    return this.#shared.keys;
-  }
-
-  get sameKeys(): object {
-    return this.#shared.same;
-  }
-
-  get #shared(): SharedKeys {
     if (this.#parsed !== undefined) {
       this.#cache.touch("parsed", this.#parsed);
       return this.#parsed.value;
     }
     const json = decompress("zstd", this.#held("keys"), MAX_KEYS_BYTES);
-    const shared = this.#cache.sharer.share(JSON.parse(utf8.decode(json)));
-    this.#parsed = new Part(this, shared, shared.ownBytes);
+    const { keys, same, ownBytes } = this.#cache.sharer.share(JSON.parse(utf8.decode(json)));
+    this.#sameKeys ??= same;
+    this.#parsed = new Part(this, keys, ownBytes);
     this.#cache.keep("parsed", this.#parsed);
-    return shared;
+    return keys;
+  }
+
+  get sameKeys(): object | undefined {
+    return this.#sameKeys;
   }
 
   get traceFilter(): Uint8Array {

@@ -18,7 +18,7 @@ const NO_VALUES: readonly string[] = Object.freeze([]);
 
 export type SharedKeys = {
   readonly keys: readonly KeyStats[];
-  /** As `SegmentWithKeys.sameKeys`. */
+  /** As `SegmentSummary.sameKeys`. */
   readonly same: object;
   /** About what they take beside what they share with others. */
   readonly ownBytes: number;

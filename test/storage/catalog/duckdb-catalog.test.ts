@@ -299,6 +299,31 @@ test("details of a segment that left are there for the queries that know it", as
   await catalog[Symbol.asyncDispose]();
 });
 
+test("segments with the same keys are known, also when their statistics left memory", async () => {
+  const dir = temporaryFolder();
+  const [first] = aSegmentMeta().keys;
+  const metas = ["a", "b", "c"].map((id) => aSegmentMeta({ id }));
+  const other = aSegmentMeta({ id: "d", keys: [{ ...first!, key: "other" }] });
+  const changed = aSegmentMeta({ id: "e", keys: metas[0]!.keys.map((s) => ({ ...s, count: 7 })) });
+  const budgets = { keysBudgetBytes: 0, parsedKeysBudgetBytes: 0 };
+  const catalog = await openTestCatalog(dir, {}, budgets);
+  await catalog.commit({ add: [...metas, other, changed] });
+  const sames = () => ["a", "b", "c", "d", "e"].map((id) => catalog.segment(id)?.sameKeys);
+  expect(sames()).toEqual([undefined, undefined, undefined, undefined, undefined]);
+  {
+    using loaded = await catalog.loadKeys(catalog.segments("acme"));
+    for (const { keys } of loaded.segments) expect(keys.length).toBeGreaterThan(0);
+  }
+  expect(() => (catalog.segment("a") as SegmentMeta).keys).toThrow("without being loaded");
+  const [a, b, c, d, e] = sames();
+  expect([a, b, c].every((same) => same !== undefined && same === e)).toBe(true);
+  expect(d).not.toBe(a);
+  // The same segment with something else that changed.
+  await catalog.commit({ stored: [{ id: "b", object: { version: "1" } }] });
+  expect(catalog.segment("b")).toMatchObject({ object: { version: "1" }, sameKeys: a });
+  await catalog[Symbol.asyncDispose]();
+});
+
 test("a catalog of a newer version is left alone", async () => {
   const dir = temporaryFolder();
   await (await openTestCatalog(dir))[Symbol.asyncDispose]();
