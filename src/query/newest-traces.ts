@@ -13,11 +13,12 @@ export type Judge = (keys: readonly TraceKey[]) => Promise<readonly FoundTrace[]
  * The first `limit` traces of the order, as soon as nothing can come before or between them any more.
  * A candidate whose other parts start earlier moves back, one that the judge leaves out is dropped,
  * and then the next are looked at. Gives an empty list now and then, when the search went on without
- * a decision.
+ * a decision. Those that come first are judged at once where somebody waits for them (`early`), else
+ * when there are enough: each time costs statements of its own.
  */
 export async function* newestTraces(
   candidates: CandidateSource,
-  limit: number,
+  { limit, early }: { readonly limit: number; readonly early: boolean },
   judge: Judge,
 ): AsyncGenerator<readonly FoundTrace[], void, void> {
   const seen = new Set<string>();
@@ -30,6 +31,11 @@ export async function* newestTraces(
       pending.push(key);
     }
     pending.sort(compareTraces);
+    // However these are judged, more have to be found.
+    if (!early && boundary && countBefore(pending, boundary) < accepted.missing) {
+      yield [];
+      continue;
+    }
     let at = 0;
     for (;;) {
       const first = pending[at];
@@ -48,6 +54,12 @@ export async function* newestTraces(
     yield [];
   }
   yield accepted.takeBefore(undefined);
+}
+
+/** How many of the sorted keys nothing can come before that was not found yet. */
+function countBefore(sorted: readonly TraceKey[], boundary: TraceKey): number {
+  const end = sorted.findIndex((key) => compareTraces(boundary, key) < 0);
+  return end < 0 ? sorted.length : end;
 }
 
 /** Traces that belong to the answer unless `limit` others come before them. */

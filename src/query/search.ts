@@ -115,7 +115,8 @@ async function searchTenant(
   });
   const judge = judgeOf(run, { segments: all, search, range, spansPerSpanset });
   const traces: FoundTrace[] = [];
-  for await (const decided of newestTraces(candidates, limit, judge)) {
+  const early = onPartial !== undefined;
+  for await (const decided of newestTraces(candidates, { limit, early }, judge)) {
     traces.push(...decided);
     await onPartial?.({ traces: decided, stats: stats(read.size) });
   }

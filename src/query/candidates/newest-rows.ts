@@ -11,10 +11,10 @@ import {
   MAX_EXTRA_ROWS,
   startsBeforeEndSql,
 } from "./candidate-scan.ts";
+import { SliceGrowth, type SliceSizes } from "./slice-growth.ts";
 
-/** Later slices are larger: a common match ends the search in the first, a rare one needs few. */
-const FIRST_SLICE_PIECES = 1;
-const SLICE_GROWTH = 4;
+/** Of those asked whether they hold a match at all. */
+const ASKED_GROWTH = 4;
 const MIN_ROWS = 500;
 const ROWS_PER_TRACE = 25;
 /**
@@ -30,10 +30,11 @@ export async function* newestRows(
   );
   const pieces = new Pieces(scan);
   let cut: TraceKey | undefined;
-  let size = FIRST_SLICE_PIECES;
+  const growth = new SliceGrowth(scan.limit, sliceSizes(scan));
+  const seen = new Map<string, TraceKey>();
   for (;;) {
-    const slice = await pieces.take(size);
-    size *= SLICE_GROWTH;
+    const slice = await pieces.take(growth.next);
+    growth.addRows(rowsOf(slice));
     const found: TraceKey[] = [];
     if (slice.length > 0) {
       scan.onRead([...new Set(slice.map(({ meta }) => meta))]);
@@ -42,11 +43,33 @@ export async function* newestRows(
       if (rows.length === rowLimit) cut = earlierOf(cut, found.at(-1));
     }
     const left = startOfPiece(pieces.next);
-    yield { found, boundary: earlierOf(cut, left) };
+    const boundary = earlierOf(cut, left);
+    for (const key of found) addLatest(seen, key);
+    growth.setFound(countBefore(seen.values(), boundary));
+    yield { found, boundary };
     if (left === undefined) return cut === undefined;
     // What comes after the cut cannot be decided here, and older segments only hold later traces.
     if (cut !== undefined && compareTraces(cut, left) <= 0) return false;
   }
+}
+
+/** The first slice is one piece: what is common ends the search there. */
+function sliceSizes({ firstSliceRows }: CandidateScan): SliceSizes {
+  const maxRows = Number.MAX_SAFE_INTEGER;
+  return { firstRows: 1, minRows: 1, blindRows: 2 * firstSliceRows, maxRows };
+}
+
+function addLatest(seen: Map<string, TraceKey>, key: TraceKey): void {
+  const known = seen.get(key.traceId);
+  if (known === undefined || compareTraces(key, known) < 0) seen.set(key.traceId, key);
+}
+
+function countBefore(keys: Iterable<TraceKey>, boundary: TraceKey | undefined): number {
+  let count = 0;
+  for (const key of keys) {
+    if (boundary === undefined || compareTraces(key, boundary) <= 0) count++;
+  }
+  return count;
 }
 
 function newestRowsSql(scan: CandidateScan, slice: readonly Piece[], rowLimit: number): string {
@@ -76,8 +99,22 @@ type Piece = {
   readonly meta: SegmentSummary;
   /** `undefined`: all. */
   readonly rowGroup: number | undefined;
+  readonly rowCount: number;
   readonly maxTraceStart: bigint;
 };
+
+function rowsOf(pieces: readonly Piece[]): number {
+  let rows = 0;
+  for (const { rowCount } of pieces) rows += rowCount;
+  return rows;
+}
+
+/** How many of the first pieces from `at` on it takes to have so many rows, or all there are. */
+function countFor(pieces: readonly Piece[], at: number, wantedRows: number): number {
+  let end = at;
+  for (let rows = 0; end < pieces.length && rows < wantedRows; end++) rows += pieces[end]!.rowCount;
+  return end - at;
+}
 
 /** Pieces that may hold a match, newest first. */
 class Pieces {
@@ -102,19 +139,25 @@ class Pieces {
   }
 
   /**
-   * The next ones. No more are asked about than it takes to find some: a common value is in the first
-   * ones, and after those it may be nobody reads on.
+   * The next ones that have so many rows together. No more are asked about than it takes to find
+   * some: a common value is in the first ones, and after those it may be nobody reads on.
    */
-  async take(count: number): Promise<Piece[]> {
+  async take(wantedRows: number): Promise<Piece[]> {
     const { search, probe } = this.#scan;
-    for (let size = count; this.#open.length < count; size *= SLICE_GROWTH) {
-      const asked = this.#pieces.slice(this.#at, this.#at + size);
-      if (asked.length === 0) break;
+    let openRows = rowsOf(this.#open);
+    let askedRows = wantedRows;
+    while (openRows < wantedRows) {
+      const count = countFor(this.#pieces, this.#at, askedRows);
+      if (count === 0) break;
+      const asked = this.#pieces.slice(this.#at, this.#at + count);
       await probe(this.#metasOf(asked));
-      this.#at += asked.length;
-      this.#open.push(...asked.filter(({ meta }) => search.mayMatch(0, meta)));
+      this.#at += count;
+      askedRows = Math.max(askedRows, ASKED_GROWTH * rowsOf(asked));
+      const open = asked.filter(({ meta }) => search.mayMatch(0, meta));
+      openRows += rowsOf(open);
+      this.#open.push(...open);
     }
-    return this.#open.splice(0, count);
+    return this.#open.splice(0, countFor(this.#open, 0, wantedRows));
   }
 
   #metasOf(pieces: readonly Piece[]): SegmentSummary[] {
@@ -128,11 +171,12 @@ function piecesOf({ segments, run }: CandidateScan): readonly Piece[] {
   const pieces: Piece[] = [];
   for (const meta of segments) {
     if (!isRemote(run.context, meta)) {
-      pieces.push({ meta, rowGroup: undefined, maxTraceStart: meta.maxTraceStart });
+      const { rowCount, maxTraceStart } = meta;
+      pieces.push({ meta, rowGroup: undefined, rowCount, maxTraceStart });
       continue;
     }
-    for (const [rowGroup, { maxTraceStart }] of meta.rowGroups.entries()) {
-      pieces.push({ meta, rowGroup, maxTraceStart });
+    for (const [rowGroup, { rowCount, maxTraceStart }] of meta.rowGroups.entries()) {
+      pieces.push({ meta, rowGroup, rowCount, maxTraceStart });
     }
   }
   if (pieces.length === segments.length) return pieces;

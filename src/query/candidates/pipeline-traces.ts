@@ -19,7 +19,7 @@ import {
 import { neededTraces } from "./needed-traces.ts";
 import { newestSlices, type Slice, segmentsOfSlice } from "./newest-slices.ts";
 import { possibleSegments } from "./possible-segments.ts";
-import { SlicePages } from "./sliced-traces.ts";
+import { growthOf, SlicePages } from "./sliced-traces.ts";
 
 /** Bounds what one statement holds of spans that match, whatever there is in all. */
 const MAX_SLICE_ROWS = 2_000_000;
@@ -30,12 +30,12 @@ const MAX_SLICE_ROWS = 2_000_000;
  */
 export async function* pipelineTraces(scan: CandidateScan): CandidateSource {
   const { run, search, range } = scan;
-  const pages = new SlicePages(scan);
+  const growth = growthOf(scan, MAX_SLICE_ROWS);
+  const pages = new SlicePages(scan, growth);
   const distinct = countsSpans(search.pipeline.stages);
-  const sizes = { firstRows: scan.firstSliceRows, maxRows: MAX_SLICE_ROWS };
   // A trace may start in a segment that holds nothing for the pipeline.
   const near = nearSegments(scan.segments, scan.all);
-  for (const slice of newestSlices(scan.segments, range, sizes)) {
+  for (const slice of newestSlices(scan.segments, range, growth)) {
     const segments = segmentsOfSlice(scan.segments, slice);
     if (segments.length === 0) continue;
     const whole = await overlaySlice(run, segmentsOfSlice(near, slice), scan.all);

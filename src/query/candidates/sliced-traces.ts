@@ -9,6 +9,7 @@ import {
 } from "./candidate-scan.ts";
 import { newestSlices, type Slice, segmentsOfSlice } from "./newest-slices.ts";
 import { possibleSegments } from "./possible-segments.ts";
+import { SliceGrowth } from "./slice-growth.ts";
 
 /** A statement for the first traces of a slice that match, each row with its id and start. */
 export type SliceSql = (
@@ -22,9 +23,9 @@ export type SliceSql = (
  * One that needs an older part to match starts there or earlier, so it comes after what was seen.
  */
 export async function* cumulativeSlices(scan: CandidateScan, sqlOf: SliceSql): CandidateSource {
-  const pages = new SlicePages(scan);
-  const sizes = { firstRows: scan.firstSliceRows, maxRows: Number.MAX_SAFE_INTEGER };
-  for (const { fromUnixNano } of newestSlices(scan.segments, scan.range, sizes)) {
+  const growth = growthOf(scan, Number.MAX_SAFE_INTEGER);
+  const pages = new SlicePages(scan, growth);
+  for (const { fromUnixNano } of newestSlices(scan.segments, scan.range, growth)) {
     const slice = { fromUnixNano, beforeUnixNano: undefined };
     const inSlice = segmentsOfSlice(scan.segments, slice);
     if (inSlice.length === 0) return;
@@ -37,14 +38,28 @@ export async function* cumulativeSlices(scan: CandidateScan, sqlOf: SliceSql): C
   }
 }
 
+/** A slice costs statements of its own, so that later ones are no smaller than the first. */
+export function growthOf({ limit, firstSliceRows }: CandidateScan, maxRows: number): SliceGrowth {
+  return new SliceGrowth(limit, {
+    firstRows: firstSliceRows,
+    minRows: firstSliceRows,
+    blindRows: firstSliceRows,
+    maxRows,
+  });
+}
+
 /** Pages of one slice after the other. */
 export class SlicePages {
   readonly #scan: CandidateScan;
+  readonly #growth: SliceGrowth;
+  readonly #found = new Set<string>();
   /** Grows when a slice has more traces that match. */
   #traceLimit: number;
 
-  constructor(scan: CandidateScan) {
+  /** `growth` is told what was found. */
+  constructor(scan: CandidateScan, growth: SliceGrowth) {
     this.#scan = scan;
+    this.#growth = growth;
     this.#traceLimit = Math.min(scan.limit * 2, scan.limit + MAX_EXTRA_ROWS) + 16;
   }
 
@@ -58,6 +73,8 @@ export class SlicePages {
       const sql = sqlOf(this.#traceLimit);
       const rows = sql === undefined ? [] : await this.#scan.run.rows(sql);
       const found = rows.map(keyOfRow);
+      for (const { traceId } of found) this.#found.add(traceId);
+      this.#growth.setFound(this.#found.size);
       const cut = rows.length === this.#traceLimit ? found.at(-1) : undefined;
       yield { found, boundary: earlierOf(cut, left) };
       if (cut === undefined) return;
