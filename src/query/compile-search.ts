@@ -1,7 +1,6 @@
 import { PintailError } from "../errors.ts";
 import type { FixedColumnName } from "../schema/columns.ts";
 import type { SegmentSummary, SegmentWithKeys } from "../schema/segment-meta.ts";
-import { KeysNamed } from "../storage/catalog/keys-named.ts";
 import type { FieldRef, IntrinsicName } from "../traceql/ast.ts";
 import { checkQuery } from "../traceql/check/check.ts";
 import { foldConstants } from "../traceql/fold.ts";
@@ -23,6 +22,7 @@ import type {
   LeafNeeds,
   SearchShape,
 } from "./compiled-search.ts";
+import { KeysNamed } from "./keys-named.ts";
 import { type Facts, SameFacts } from "./same-facts.ts";
 
 /**

@@ -1,5 +1,4 @@
 import type { SegmentSummary, SegmentWithKeys } from "../../schema/segment-meta.ts";
-import { KeysNamed } from "../../storage/catalog/keys-named.ts";
 import type { FieldExpr, FieldRef } from "../../traceql/ast.ts";
 import { filterToSql } from "../../traceql/sql/filter.ts";
 import { neededValues } from "../../traceql/sql/needed-values.ts";
@@ -7,6 +6,7 @@ import { keysOf, mayMatch } from "../../traceql/sql/prune.ts";
 import { type SegmentShape, shapeOf } from "../../traceql/sql/segment-shape.ts";
 import { checkSqlLength } from "../../traceql/sql/sql.ts";
 import type { LeafNeeds } from "../compiled-search.ts";
+import { KeysNamed } from "../keys-named.ts";
 import { SameFacts } from "../same-facts.ts";
 
 export type PreparedSegment = {
