@@ -58,7 +58,8 @@ export class SplitSearch {
   readonly #open: readonly NearPair[] | undefined;
   readonly #zones: BorderZones;
   /** What the cache knows all of. */
-  readonly #cached = new Map<SegmentSummary, Set<SegmentSummary>>();
+  readonly #cachedPairs: NearPair[] = [];
+  #cached: ReadonlyMap<SegmentSummary, ReadonlySet<SegmentSummary>> | undefined;
   readonly #read: ReadonlySet<SegmentSummary>;
   readonly #readWhole: ReadonlySet<SegmentSummary>;
   readonly #targets = new Map<SegmentSummary, readonly Target[]>();
@@ -178,9 +179,7 @@ export class SplitSearch {
       this.known.add(traceId, { meta: first, ...inFirst });
       this.known.add(traceId, { meta: second, ...inSecond });
     }
-    for (const [a, b] of [[first, second] as const, [second, first] as const]) {
-      this.#cached.set(a, (this.#cached.get(a) ?? new Set()).add(b));
-    }
+    this.#cachedPairs.push(pair);
     return true;
   }
 
@@ -222,6 +221,8 @@ export class SplitSearch {
     const known = this.#targets.get(from);
     if (known !== undefined) return known;
     const targets: Target[] = [];
+    // Seldom asked for: most segments have no trace in common.
+    this.#cached ??= othersOf(this.#cachedPairs);
     const cached = this.#cached.get(from);
     const begin = from.minTraceStart - SLACK_NANOS;
     const end = endOfSegment(from) + SLACK_NANOS;
@@ -276,6 +277,16 @@ export class SplitSearch {
       this.known.add(traceId, { meta, startUnixNano, endUnixNano });
     }
   }
+}
+
+/** With which others each segment is in a pair. */
+function othersOf(pairs: readonly NearPair[]): Map<SegmentSummary, Set<SegmentSummary>> {
+  const others = new Map<SegmentSummary, Set<SegmentSummary>>();
+  for (const { first, second } of pairs) {
+    others.set(first, (others.get(first) ?? new Set()).add(second));
+    others.set(second, (others.get(second) ?? new Set()).add(first));
+  }
+  return others;
 }
 
 /** Where further parts near to this one start, but for long ones. */
