@@ -1,6 +1,6 @@
 import type { SqlValue } from "../drivers/duckdb/database.ts";
 import type { SegmentSummary } from "../schema/segment-meta.ts";
-import { segmentsIn } from "../storage/catalog/time-index.ts";
+import { endOfSegment, type Instants, segmentsIn } from "../storage/catalog/time-index.ts";
 import { mayContainHash, traceIdHash } from "../storage/segments/trace-filter.ts";
 import { maxOf, minOf } from "./bigint-bounds.ts";
 import type { QueryRun } from "./query-context.ts";
@@ -46,7 +46,7 @@ export async function findTraceParts(
   candidates: readonly TraceKey[],
 ): Promise<Map<string, WholeTrace>> {
   const traces = new Map<string, WholeTrace>();
-  const tried = new Map<SegmentSummary, Set<string>>();
+  const tried = new Map<TraceKey, Instants>();
   const open = await openPairs(run, segments, candidates, traces, tried);
   // First the parts that start where a candidate says: row groups are skipped by their start.
   const atStart = open.filter(({ meta, key }) => mayStartIn(meta, key));
@@ -95,23 +95,27 @@ function searchWhole(run: QueryRun, pairs: readonly Pair[]): [SegmentSummary[], 
 
 type Pair = { readonly meta: SegmentSummary; readonly key: TraceKey };
 
-/** Which segment may hold which trace, as far as it is near and not in `tried`, which it enters. */
+/**
+ * Which segment may hold which trace, as far as it is near, and was not near enough before: `tried`
+ * has within what time that was, and is told.
+ */
 async function openPairs(
   run: QueryRun,
   segments: readonly SegmentSummary[],
   candidates: readonly TraceKey[],
   traces: ReadonlyMap<string, WholeTrace>,
-  tried: Map<SegmentSummary, Set<string>>,
+  tried: Map<TraceKey, Instants>,
 ): Promise<Pair[]> {
   const asked = new Map<SegmentSummary, TraceKey[]>();
   await run.forEach(candidates, (key) => {
     const known = traces.get(key.traceId);
-    const from = (known?.startUnixNano ?? key.startUnixNano) - MAX_GAP_NANOS;
-    const to = (known?.endUnixNano ?? key.startUnixNano) + MAX_GAP_NANOS;
-    for (const meta of segmentsIn(segments, { startUnixNano: from, endUnixNano: to })) {
-      const ids = tried.get(meta) ?? new Set();
-      if (ids.has(key.traceId)) continue;
-      tried.set(meta, ids.add(key.traceId));
+    const near = {
+      startUnixNano: (known?.startUnixNano ?? key.startUnixNano) - MAX_GAP_NANOS,
+      endUnixNano: (known?.endUnixNano ?? key.startUnixNano) + MAX_GAP_NANOS,
+    };
+    const before = tried.get(key);
+    tried.set(key, near);
+    for (const meta of newlyNear(segments, near, before)) {
       const keys = asked.get(meta);
       if (keys === undefined) asked.set(meta, [key]);
       else keys.push(key);
@@ -130,6 +134,19 @@ async function openPairs(
     }
   });
   return pairs;
+}
+
+function newlyNear(
+  segments: readonly SegmentSummary[],
+  near: Instants,
+  before: Instants | undefined,
+): readonly SegmentSummary[] {
+  if (before === undefined) return segmentsIn(segments, near);
+  const { startUnixNano, endUnixNano } = before;
+  if (startUnixNano <= near.startUnixNano && near.endUnixNano <= endUnixNano) return [];
+  return segmentsIn(segments, near).filter(
+    (meta) => meta.minTraceStart > endUnixNano || endOfSegment(meta) < startUnixNano,
+  );
 }
 
 function mayStartIn(meta: SegmentSummary, { startUnixNano }: TraceKey): boolean {

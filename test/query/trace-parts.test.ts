@@ -51,6 +51,30 @@ test("segments far from a trace are not asked whether they hold it", async () =>
   expect(asked).toBe(0);
 });
 
+test("a segment is asked once for a trace, also when what is found brings more segments near", async () => {
+  const all = [
+    await store.add([request("1", "3", T0 + 2n * HOUR)]),
+    await store.add([request("1", "2", T0 + HOUR, T0 + (3n * HOUR) / 2n)]),
+    // Near to the part that is found first, and without one of its own.
+    await store.add([request("2", "4", T0 + HOUR)]),
+    await store.add([request("1", "1", T0)]),
+  ];
+  const asked = new Map<string, number>();
+  for (const meta of all) {
+    const filter = meta.traceFilter;
+    Object.defineProperty(meta, "traceFilter", {
+      enumerable: false,
+      get() {
+        asked.set(meta.id, (asked.get(meta.id) ?? 0) + 1);
+        return filter;
+      },
+    });
+  }
+  const { traces } = await search("{ trace:id = `1` }");
+  expect(traces).toMatchObject([{ startUnixNano: T0, spansets: [{ matchedCount: 3 }] }]);
+  expect(all.map(({ id }) => asked.get(id))).toEqual([1, 1, 1, 1]);
+});
+
 test("each part that is found brings the segments near it into reach", async () => {
   // The end of one part leads to the next, which is too far from the first.
   await store.add([request("1", "3", T0 + 3n * HOUR)]);
