@@ -1,4 +1,4 @@
-import type { SegmentSummary } from "../../schema/segment-meta.ts";
+import type { RowGroupMeta, SegmentSummary } from "../../schema/segment-meta.ts";
 import type { TimeRange } from "../time-range.ts";
 import type { SliceGrowth } from "./slice-growth.ts";
 
@@ -25,11 +25,12 @@ export function* newestSlices(
   const groups = segments
     .flatMap(({ rowGroups }) => rowGroups)
     .filter(({ minTraceStart }) => range === undefined || minTraceStart <= range.endUnixNano)
-    .sort((a, b) => Number(b.minTraceStart - a.minTraceStart));
+    .sort(newestFirst);
   let wanted = growth.next;
   let rows = 0;
   let beforeUnixNano: bigint | undefined;
-  for (const [i, { rowCount, minTraceStart }] of groups.entries()) {
+  for (let i = 0; i < groups.length; i++) {
+    const { rowCount, minTraceStart } = groups[i]!;
     rows += rowCount;
     const next = groups[i + 1];
     if (next === undefined) break;
@@ -41,6 +42,12 @@ export function* newestSlices(
     rows = 0;
   }
   yield { fromUnixNano: undefined, beforeUnixNano };
+}
+
+/** Makes no number of 64 bits for each pair that is compared. */
+function newestFirst(a: RowGroupMeta, b: RowGroupMeta): number {
+  if (a.minTraceStart === b.minTraceStart) return 0;
+  return a.minTraceStart > b.minTraceStart ? -1 : 1;
 }
 
 /** The segments that hold parts of traces that start in the slice. */

@@ -1,5 +1,5 @@
 import type { SegmentSummary } from "../../schema/segment-meta.ts";
-import { endOfSegment, segmentsIn } from "../../storage/catalog/time-index.ts";
+import { endOfSegment, type Instants, segmentsIn } from "../../storage/catalog/time-index.ts";
 import { maxOf, minOf } from "../bigint-bounds.ts";
 import { joinRanges, type StartRange } from "./start-ranges.ts";
 
@@ -26,20 +26,35 @@ export function nearSegments(
   slice: readonly SegmentSummary[],
   all: readonly SegmentSummary[],
 ): readonly SegmentSummary[] {
-  const around = joinRanges(
-    slice.map((meta) => ({
-      from: meta.minTraceStart - SLACK_NANOS,
-      to: endOfSegment(meta) + SLACK_NANOS,
-    })),
-  );
   const near = new Set(slice);
-  for (const { from, to } of around) {
-    for (const meta of segmentsIn(all, { startUnixNano: from, endUnixNano: to })) near.add(meta);
+  for (const around of reaches(slice)) for (const meta of segmentsIn(all, around)) near.add(meta);
+  return [...near].sort(byFirstStart);
+}
+
+/** When the segments are, with the slack around them; what touches is one. */
+function reaches(segments: readonly SegmentSummary[]): Instants[] {
+  const found: Instants[] = [];
+  let from: bigint | undefined;
+  let to = 0n;
+  const add = (): void => {
+    if (from !== undefined)
+      found.push({ startUnixNano: from - SLACK_NANOS, endUnixNano: to + SLACK_NANOS });
+  };
+  for (const meta of segments.toSorted(byFirstStart)) {
+    const end = endOfSegment(meta);
+    if (from === undefined || meta.minTraceStart > to + 2n * SLACK_NANOS) {
+      add();
+      from = meta.minTraceStart;
+      to = end;
+    } else if (end > to) to = end;
   }
-  return [...near].sort((a, b) => {
-    if (a.minTraceStart !== b.minTraceStart) return a.minTraceStart < b.minTraceStart ? -1 : 1;
-    return a.id < b.id ? -1 : 1;
-  });
+  add();
+  return found;
+}
+
+function byFirstStart(a: SegmentSummary, b: SegmentSummary): number {
+  if (a.minTraceStart !== b.minTraceStart) return a.minTraceStart < b.minTraceStart ? -1 : 1;
+  return a.id < b.id ? -1 : 1;
 }
 
 /**
