@@ -83,7 +83,9 @@ async function spanRows(
   await run.withKeys(segments, (meta) => {
     const peer = fieldToSql(PEER_SERVICE, shapeOf(meta, [PEER_SERVICE]));
     const text = peer === undefined ? "NULL::VARCHAR" : `(${peer.text}).s`;
-    groups.set(text, [...(groups.get(text) ?? []), meta]);
+    const group = groups.get(text);
+    if (group === undefined) groups.set(text, [meta]);
+    else group.push(meta);
   });
   const inRange = `start_time BETWEEN ${timestampSql(startUnixNano)} AND ${timestampSql(endUnixNano)}`;
   const columns = "trace_id, span_id, parent_span_id, kind, status, service_name";

@@ -1,7 +1,8 @@
 import type { FieldRef } from "../../traceql/ast.ts";
 import { labelColumns } from "../../traceql/sql/metrics-columns.ts";
-import { listedTexts } from "../../traceql/sql/prune.ts";
+import { keysOf, listedTexts } from "../../traceql/sql/prune.ts";
 import { quoteLiteral } from "../../traceql/sql/sql.ts";
+import { KeysNamed } from "../keys-named.ts";
 import type { QueryRun } from "../query-context.ts";
 import type { RowSource } from "./row-sources.ts";
 
@@ -10,6 +11,9 @@ export type LabelHashes = ReadonlyMap<bigint, string | undefined>;
 
 /** Texts of one label; of more the database is faster with the texts themselves. */
 const MAX_TEXTS = 256;
+
+/** Lists that are remembered. */
+const MAX_LISTS = 1000;
 
 /**
  * For each by-field what the hashes of its texts stand for, where the segments' statistics list all
@@ -44,15 +48,22 @@ async function textsOf(
   field: FieldRef,
   sources: readonly RowSource[],
 ): Promise<Set<string> | undefined> {
+  const named = new KeysNamed(keysOf([field]));
+  const known = new Set<readonly string[]>();
   const texts = new Set<string>();
   for (const { segments, shape, isStored } of sources) {
     if (!labelColumns(field, shape).some(({ type }) => type === "string")) continue;
     if (!isStored) return undefined;
     let isKnown = true;
     await run.withKeys(segments, (meta) => {
-      const listed = isKnown ? listedTexts(field, meta) : undefined;
-      for (const text of listed ?? []) texts.add(text);
-      isKnown = listed !== undefined && texts.size <= MAX_TEXTS;
+      const lists = isKnown ? listedTexts(field, { keys: named.of(meta) }) : undefined;
+      for (const list of lists ?? []) {
+        // Most segments share theirs.
+        if (known.has(list)) continue;
+        if (known.size < MAX_LISTS) known.add(list);
+        for (const text of list) texts.add(text);
+      }
+      isKnown = lists !== undefined && texts.size <= MAX_TEXTS;
     });
     if (!isKnown) return undefined;
   }

@@ -92,18 +92,18 @@ function statsOf(field: FieldRef, stats: KeyList): readonly KeyStats[] | undefin
 }
 
 /**
- * Every text that the field has on some span of the segment, and maybe others. Undefined: the
- * statistics do not list all of them.
+ * In lists of the statistics every text that the field has on some span of the segment, and maybe
+ * others. Undefined: not all of them are listed.
  */
 export function listedTexts(
   field: FieldRef,
   meta: Pick<SegmentMeta, "keys">,
-): readonly string[] | undefined {
+): (readonly string[])[] | undefined {
   const stats = statsOf(field, new KeyList(meta));
   const isListed = ({ type, complete }: KeyStats): boolean =>
     type === "string" ? complete : type !== "json";
   if (stats === undefined || !stats.every(isListed)) return undefined;
-  return stats.flatMap(({ type, values }) => (type === "string" ? values : []));
+  return stats.filter(({ type }) => type === "string").map(({ values }) => values);
 }
 
 /** Keys of the statistics that `mayMatch` and `shapeOf` look at for these fields. */
