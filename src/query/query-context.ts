@@ -116,6 +116,9 @@ const BACKGROUND = "";
 
 /** Longest work on the main thread without a pause, besides one item's. */
 const TURN_MS = 20;
+/** So many items go by without a look at the clock while as many take next to nothing. */
+const QUICK_ITEMS = 16;
+const QUICK_MS = 0.1;
 
 /** Runs queries: takes turns, cuts the head, fixes the view, keeps time, retries a lost file. */
 export class QueryEngine {
@@ -376,12 +379,19 @@ class Attempt implements QueryRun {
 
   async forEach<T>(items: readonly T[], visit: (item: T) => void): Promise<void> {
     let began = performance.now();
+    let looked = began;
+    let untilLook = 1;
     for (let i = 0; i < items.length; i++) {
       visit(items[i]!);
-      if (performance.now() - began < TURN_MS) continue;
+      if (--untilLook > 0) continue;
+      const now = performance.now();
+      untilLook = now - looked < QUICK_MS ? QUICK_ITEMS : 1;
+      looked = now;
+      if (now - began < TURN_MS) continue;
       await new Promise((resolve) => setTimeout(resolve));
       this.#bounds();
       began = performance.now();
+      looked = began;
     }
   }
 

@@ -90,6 +90,26 @@ describe("long work on the main thread", () => {
     expect(seen.indexOf("other")).toBeLessThan(items.length);
   });
 
+  test("lets others have the thread also when it begins with quick items", async () => {
+    const quick = 100;
+    let slow = 0;
+    let slowBefore: number | undefined;
+    setTimeout(() => {
+      slowBefore = slow;
+    });
+    const all = Array.from({ length: quick + 40 }, (_, i) => i);
+    await store.engine().run({ tenants, timeoutMs: 0 }, (r) =>
+      r.forEach(all, (item) => {
+        if (item < quick) return;
+        slow++;
+        busy();
+      }),
+    );
+    expect(slow).toBe(40);
+    // Those that go by unseen, and those of one turn.
+    expect(slowBefore).toBeLessThanOrEqual(16 + 3);
+  });
+
   test("ends with its request", async () => {
     const controller = new AbortController();
     const seen: number[] = [];
