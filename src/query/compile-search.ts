@@ -90,7 +90,6 @@ export function compilePipeline({
     (field) => field.type !== "intrinsic" || !NEVER_ECHOED.has(field.name),
   );
   const used = [...[...leaves, ...values].flatMap((expr) => fieldsOf(expr)), ...echoed];
-  const usedKeys = new KeysNamed(keysOf(used));
   // Many segments share a shape; compiling for each of them would cost more than the query.
   const compiled = new Map<string, SearchShape>();
   let textLength = 0;
@@ -134,13 +133,10 @@ export function compilePipeline({
     );
     return { shape, possible, possibleWhole, needs };
   };
-  const same = new SameFacts<Prepared>();
+  const same = new SameFacts<Prepared>(new KeysNamed(keysOf(used)));
   const prepare = (meta: SegmentWithKeys): void => {
     if (prepared.has(meta)) return;
-    const { optionalColumns } = meta;
-    // A segment has hundreds of keys, and there may be thousands of segments.
-    const keys = usedKeys.of(meta);
-    prepared.set(meta, same.get({ optionalColumns, keys }, findOut));
+    prepared.set(meta, same.get(meta, findOut));
   };
   return {
     pipeline,

@@ -13,13 +13,15 @@ export class KeysNamed {
     this.#findPlaces = ({ keys }) => [...keys.keys()].filter((i) => names.has(keys[i]!.key));
   }
 
-  /** In the order of the segment's. */
+  /** Which of the segment's `keys`, in their order. */
+  placesIn(meta: SegmentWithKeys): readonly number[] {
+    return this.#places.get(meta, this.#findPlaces);
+  }
+
+  /** The same as their statistics. */
   of(meta: SegmentWithKeys): readonly KeyStats[] {
-    const places = this.#places.get(meta, this.#findPlaces);
+    const places = this.placesIn(meta);
     const { keys } = meta;
-    // Made at its length: one that grows would be garbage, thousands of times in a query.
-    const found = new Array<KeyStats>(places.length);
-    for (let i = 0; i < places.length; i++) found[i] = keys[places[i]!]!;
-    return found;
+    return places.map((place) => keys[place]!);
   }
 }

@@ -1,6 +1,8 @@
 import { expect, test } from "vitest";
-import { SameFacts } from "../../src/query/same-facts.ts";
-import type { KeyStats } from "../../src/schema/segment-meta.ts";
+import { KeysNamed } from "../../src/query/keys-named.ts";
+import { type Facts, SameFacts } from "../../src/query/same-facts.ts";
+import type { KeyStats, SegmentWithKeys } from "../../src/schema/segment-meta.ts";
+import { aSegmentMeta } from "../support/segment-meta.ts";
 
 const columns = ["span.a"];
 const values = ["x"];
@@ -16,11 +18,28 @@ const stats = (changes: Partial<KeyStats> = {}): KeyStats => ({
   ...changes,
 });
 
+const segment = (facts: Facts): SegmentWithKeys => aSegmentMeta(facts);
+const sameFacts = (...names: string[]) => new SameFacts<object>(new KeysNamed(new Set(names)));
+
 test("segments with the same keys share what was found, whatever their numbers", () => {
-  const same = new SameFacts<object>();
-  const first = same.get({ optionalColumns: columns, keys: [stats()] }, () => ({}));
-  const again = same.get({ optionalColumns: columns, keys: [stats({ count: 9 })] }, () => ({}));
-  expect(again).toBe(first);
+  const same = sameFacts("a");
+  const of = (...keys: KeyStats[]) =>
+    same.get(segment({ optionalColumns: columns, keys }), () => ({}));
+  const first = of(stats());
+  expect(of(stats({ count: 9 }))).toBe(first);
+  // Nobody asks for this one.
+  expect(of(stats({ key: "b" }), stats())).toBe(first);
+});
+
+test("what matters is given in the order of the segment's", () => {
+  const same = sameFacts("a", "b");
+  const keys = [stats({ key: "b" }), stats({ key: "c" }), stats()];
+  let given: Facts | undefined;
+  same.get(segment({ optionalColumns: columns, keys }), (facts) => {
+    given = facts;
+    return facts;
+  });
+  expect(given).toEqual({ optionalColumns: columns, keys: [keys[0], keys[2]] });
 });
 
 test.each([
@@ -34,15 +53,15 @@ test.each([
   ["no key", { optionalColumns: columns, keys: [] }],
   ["other columns", { optionalColumns: ["span.b"], keys: [stats()] }],
 ])("a segment with %s is looked at itself", (_, facts) => {
-  const same = new SameFacts<object>();
-  const first = same.get({ optionalColumns: columns, keys: [stats()] }, () => ({}));
-  expect(same.get(facts, () => ({}))).not.toBe(first);
+  const same = sameFacts("a", "b");
+  const first = same.get(segment({ optionalColumns: columns, keys: [stats()] }), () => ({}));
+  expect(same.get(segment(facts), () => ({}))).not.toBe(first);
 });
 
 test("few are remembered", () => {
-  const same = new SameFacts<object>();
+  const same = sameFacts(...Array.from({ length: 100 }, (_, n) => `${n}`));
   const of = (key: string) =>
-    same.get({ optionalColumns: columns, keys: [stats({ key })] }, () => ({}));
+    same.get(segment({ optionalColumns: columns, keys: [stats({ key })] }), () => ({}));
   const first = of("0");
   for (let n = 1; n < 100; n++) of(`${n}`);
   expect(of("0")).not.toBe(first);

@@ -37,7 +37,7 @@ export async function* newestRows(
     growth.addRows(rowsOf(slice));
     const found: TraceKey[] = [];
     if (slice.length > 0) {
-      scan.onRead([...new Set(slice.map(({ meta }) => meta))]);
+      scan.onRead(metasOf(slice));
       const rows = await scan.run.rows(newestRowsSql(scan, slice, rowLimit));
       for (const row of rows) found.push(keyOfRow(row));
       if (rows.length === rowLimit) cut = earlierOf(cut, found.at(-1));
@@ -74,13 +74,13 @@ function countBefore(keys: Iterable<TraceKey>, boundary: TraceKey | undefined): 
 
 function newestRowsSql(scan: CandidateScan, slice: readonly Piece[], rowLimit: number): string {
   const wanted = new Map<SegmentSummary, Set<number>>();
-  for (const { meta, rowGroup } of slice) {
-    if (rowGroup === undefined) continue;
+  for (const piece of slice) {
+    if (!isPart(piece)) continue;
+    const { meta, rowGroup } = piece;
     wanted.set(meta, (wanted.get(meta) ?? new Set()).add(rowGroup));
   }
   const latest = scan.range?.endUnixNano;
-  const metas = [...new Set(slice.map(({ meta }) => meta))];
-  const selects = groupByShape(scan, metas).map(({ segments, leaves, inside }) => {
+  const selects = groupByShape(scan, metasOf(slice)).map(({ segments, leaves, inside }) => {
     const conditions = [leaves[0] ?? "true"];
     if (!inside && scan.range !== undefined) {
       conditions.push(startsBeforeEndSql(scan.range), endsAfterStartSql(scan.range));
@@ -95,13 +95,26 @@ function newestRowsSql(scan: CandidateScan, slice: readonly Piece[], rowLimit: n
 }
 
 /** What is read at once: a local segment, or a row group of one that has to be fetched. */
-type Piece = {
+type Piece = SegmentSummary | SegmentPart;
+
+type SegmentPart = Pick<SegmentSummary, "rowCount" | "maxTraceStart"> & {
   readonly meta: SegmentSummary;
-  /** `undefined`: all. */
-  readonly rowGroup: number | undefined;
-  readonly rowCount: number;
-  readonly maxTraceStart: bigint;
+  readonly rowGroup: number;
 };
+
+function isPart(piece: Piece): piece is SegmentPart {
+  return "rowGroup" in piece;
+}
+
+function metaOf(piece: Piece): SegmentSummary {
+  return isPart(piece) ? piece.meta : piece;
+}
+
+/** Each once. */
+function metasOf(pieces: readonly Piece[]): SegmentSummary[] {
+  const metas = pieces.map(metaOf);
+  return pieces.some(isPart) ? [...new Set(metas)] : metas;
+}
 
 function rowsOf(pieces: readonly Piece[]): number {
   let rows = 0;
@@ -122,15 +135,12 @@ class Pieces {
   readonly #pieces: readonly Piece[];
   /** Those before this one were asked for. */
   #at = 0;
-  /** Whether there are several of a segment. */
-  readonly #hasParts: boolean;
   /** Asked for, and neither ruled out nor taken. */
   #open: Piece[] = [];
 
   constructor(scan: CandidateScan) {
     this.#scan = scan;
     this.#pieces = piecesOf(scan);
-    this.#hasParts = this.#pieces.length > scan.segments.length;
   }
 
   /** The one that comes next; undefined when there is none any more. */
@@ -150,36 +160,28 @@ class Pieces {
       const count = countFor(this.#pieces, this.#at, askedRows);
       if (count === 0) break;
       const asked = this.#pieces.slice(this.#at, this.#at + count);
-      await probe(this.#metasOf(asked));
+      await probe(metasOf(asked));
       this.#at += count;
       askedRows = Math.max(askedRows, ASKED_GROWTH * rowsOf(asked));
-      const open = asked.filter(({ meta }) => search.mayMatch(0, meta));
-      openRows += rowsOf(open);
-      this.#open.push(...open);
+      for (const piece of asked) {
+        if (!search.mayMatch(0, metaOf(piece))) continue;
+        openRows += piece.rowCount;
+        this.#open.push(piece);
+      }
     }
     return this.#open.splice(0, countFor(this.#open, 0, wantedRows));
-  }
-
-  #metasOf(pieces: readonly Piece[]): SegmentSummary[] {
-    const metas = pieces.map(({ meta }) => meta);
-    return this.#hasParts ? [...new Set(metas)] : metas;
   }
 }
 
 /** Newest first. */
 function piecesOf({ segments, run }: CandidateScan): readonly Piece[] {
-  const pieces: Piece[] = [];
-  for (const meta of segments) {
-    if (!isRemote(run.context, meta)) {
-      const { rowCount, maxTraceStart } = meta;
-      pieces.push({ meta, rowGroup: undefined, rowCount, maxTraceStart });
-      continue;
-    }
-    for (const [rowGroup, { rowCount, maxTraceStart }] of meta.rowGroups.entries()) {
-      pieces.push({ meta, rowGroup, rowCount, maxTraceStart });
-    }
-  }
-  if (pieces.length === segments.length) return pieces;
+  if (!segments.some((meta) => isRemote(run.context, meta))) return segments;
+  const pieces = segments.flatMap((meta): Piece[] => {
+    if (!isRemote(run.context, meta)) return [meta];
+    return meta.rowGroups.map(({ rowCount, maxTraceStart }, rowGroup) => {
+      return { meta, rowGroup, rowCount, maxTraceStart };
+    });
+  });
   return pieces.sort((a, b) =>
     a.maxTraceStart === b.maxTraceStart ? 0 : a.maxTraceStart > b.maxTraceStart ? -1 : 1,
   );

@@ -26,9 +26,8 @@ export type PreparedSegment = {
 export class SegmentPreparer {
   readonly #leaves: readonly FieldExpr[];
   readonly #fields: readonly FieldRef[];
-  readonly #keys: KeysNamed;
-  readonly #exact = new SameFacts<Omit<PreparedSegment, "meta">>();
-  readonly #open = new SameFacts<Omit<PreparedSegment, "meta">>();
+  readonly #exact: SameFacts<Omit<PreparedSegment, "meta">>;
+  readonly #open: SameFacts<Omit<PreparedSegment, "meta">>;
   readonly #conditions = new Map<string, readonly string[]>();
   #textLength = 0;
 
@@ -36,16 +35,15 @@ export class SegmentPreparer {
   constructor(leaves: readonly FieldExpr[], fields: readonly FieldRef[]) {
     this.#leaves = leaves;
     this.#fields = fields;
-    this.#keys = new KeysNamed(keysOf(fields));
+    const named = new KeysNamed(keysOf(fields));
+    this.#exact = new SameFacts(named);
+    this.#open = new SameFacts(named);
   }
 
   /** `exact`: the rows are as the catalog knows them, so that it can tell what is not there. */
   prepare(meta: SegmentWithKeys, exact: boolean): PreparedSegment {
-    const { optionalColumns } = meta;
-    // A segment has hundreds of keys, and there may be thousands of segments.
-    const keys = this.#keys.of(meta);
     const same = exact ? this.#exact : this.#open;
-    const found = same.get({ optionalColumns, keys }, (facts) => {
+    const found = same.get(meta, (facts) => {
       const shape = shapeOf(facts, this.#fields);
       const written = this.conditions(shape);
       const possible = this.#leaves.map(

@@ -83,7 +83,8 @@ function hashOf(need: ValueNeed & { readonly type: "value" }): Hash {
   if (hash === undefined) {
     const out = new Uint32Array(2);
     xxh64(need.bytes, 0, need.bytes.length, out);
-    hash = [out[0]!, out[1]!];
+    // Signed, as the engine keeps numbers of 32 bits without an object for each.
+    hash = [out[0]! | 0, out[1]! | 0];
     hashes.set(need, hash);
   }
   return hash;
