@@ -8,6 +8,7 @@ import {
   zstdDecompressSync,
 } from "node:zlib";
 import { PintailError } from "../errors.ts";
+import { freeBuffer } from "../util/free-buffer.ts";
 import { zstdFrames } from "../util/zstd-frames.ts";
 import { concatBytes } from "./concat-bytes.ts";
 
@@ -77,8 +78,7 @@ function zstdDecompress(bytes: Uint8Array, maxBytes: number): Uint8Array {
  * half of the time. Throws `malformed` when the input is not valid or holds another number of bytes.
  */
 export function zstdDecompressExact(bytes: Uint8Array, size: number): Uint8Array {
-  // One byte more, or a second buffer would be taken to look for what follows.
-  const chunkSize = Math.max(constants.Z_MIN_CHUNK, size + 1);
+  const chunkSize = exactChunkSize(size);
   let body: Uint8Array | undefined;
   try {
     body = zstdDecompressSync(bytes, { chunkSize, maxOutputLength: Math.max(1, size) });
@@ -87,4 +87,16 @@ export function zstdDecompressExact(bytes: Uint8Array, size: number): Uint8Array
   }
   if (body.length === size) return body;
   throw new PintailError("malformed", `zstd data of ${body.length} bytes instead of ${size}`);
+}
+
+/** One byte more, or a second buffer would be taken to look for what follows. */
+function exactChunkSize(size: number): number {
+  return Math.max(constants.Z_MIN_CHUNK, size + 1);
+}
+
+/** Gives back what `zstdDecompressExact` took, where it has a buffer of its own; then it is empty. */
+export function freeExact({ buffer, length }: Uint8Array): void {
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === exactChunkSize(length)) {
+    freeBuffer(buffer);
+  }
 }

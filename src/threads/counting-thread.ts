@@ -5,14 +5,16 @@ import {
   type CountingOutcome,
   runCountingJob,
 } from "../storage/segments/count/counting-job.ts";
+import { CountingMemory } from "../storage/segments/count/counting-memory.ts";
 
 /** A thread that counts the values of segments for queries. */
 const files = nodeFiles();
+const memory = new CountingMemory();
 const channel = parentChannel<CountingJob, CountingOutcome>();
 
 channel.onMessage((job) => {
   // Every failure is in the outcome.
-  void runCountingJob(files, job).then((outcome) => {
+  void runCountingJob(files, job, memory).then((outcome) => {
     const cells =
       outcome.type === "counted" ? outcome.counts.columns.map(({ cells }) => cells.buffer) : [];
     channel.post(outcome, cells);

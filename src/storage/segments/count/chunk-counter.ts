@@ -4,7 +4,7 @@ import { corrupt, unsupported } from "../read/read-error.ts";
 import type { GroupPlace } from "../read/read-footer.ts";
 import { levelSection } from "../read/read-leaf.ts";
 import type { Leaf } from "../read/read-schema.ts";
-import { pageBody, walkPages } from "../read/walk-pages.ts";
+import { freeBody, pageBody, walkPages } from "../read/walk-pages.ts";
 import { countCodes } from "./bulk-hybrid.ts";
 import type { ColumnCounts } from "./count-values.ts";
 import type { WantedValues } from "./entries.ts";
@@ -64,10 +64,12 @@ export class ChunkCounter {
         return "done";
       });
       this.#add(known, numbers, rows);
+      numbers.free(chunk);
       return;
     }
     const cells = await this.#count(source, group, counting, numbers);
     this.#add(cells, numbers, rows);
+    numbers.free(chunk);
     if (pages !== undefined) same.add(pages, leaf.maxDef, cells);
   }
 
@@ -91,9 +93,10 @@ export class ChunkCounter {
       const present = presence.of(levels && { bytes: body, ...levels }, row, count);
       row += count;
       const { slots } = present;
-      if (slots.length === 0) return "more";
       const valuesAt = levels?.to ?? 0;
-      if (numbers.isConstant(page)) {
+      if (slots.length === 0) {
+        // Nothing to count.
+      } else if (numbers.isConstant(page)) {
         cells = withLength(cells, slotCount);
         present.bySlot().forEach((count, slot) => {
           cells[slot]! += count;
@@ -107,6 +110,7 @@ export class ChunkCounter {
         cells = withLength(cells, numbers.capacity * slotCount);
         addCells(cells, codes, slots, slotCount);
       }
+      freeBody(chunk, body);
       return "more";
     });
     if (row < group.rowCount) throw corrupt("a chunk has fewer rows than its group");

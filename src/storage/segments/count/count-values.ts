@@ -8,7 +8,7 @@ import { type GroupPlace, loadFooter, type ReadAt, type ReadFooter } from "../re
 import { readLeaf } from "../read/read-leaf.ts";
 import type { Leaf } from "../read/read-schema.ts";
 import { prefetchWindow, windowsOf } from "../read/read-windows.ts";
-import { pageBody, walkPages } from "../read/walk-pages.ts";
+import { freeBody, pageBody, walkPages } from "../read/walk-pages.ts";
 import { ChunkCounter } from "./chunk-counter.ts";
 import { CountingMemory } from "./counting-memory.ts";
 import { isPlainMap, MapCounter } from "./map-counter.ts";
@@ -79,7 +79,8 @@ export async function countValues(
   let endBucket = 0;
   for (const group of footer.groups) {
     throwIfOver();
-    const buckets = await readBuckets(new ByteSource(readAt), group, starts, grid);
+    memory.begin();
+    const buckets = await readBuckets(new ByteSource(readAt), group, starts, grid, memory);
     const rows = rowSlots(buckets, group.firstRow, included, selected);
     if (rows === undefined) continue;
     groups.push({ group, rows });
@@ -122,10 +123,11 @@ export async function countValues(
   };
   const most = groups.reduce((rows, { group }) => Math.max(rows, group.rowCount), 0);
   const codes = memory.codes(most);
-  const scratch = memory.scratch(most);
+  const ofPresence = memory.presence(most);
   for (const { group, rows } of groups) {
+    memory.begin();
     const source = new ByteSource(readAt);
-    const presence = new Presence(rows, scratch);
+    const presence = new Presence(rows, ofPresence);
     const counting = { rows, presence, same: new SameCodes(), codes };
     const leaves = footer.leaves.filter(({ index }) => counters.has(index));
     for (const window of windowsOf(leaves, group)) {
@@ -166,8 +168,9 @@ async function readBuckets(
   group: GroupPlace,
   leaf: Leaf,
   grid: CountGrid,
+  memory: CountingMemory,
 ): Promise<Int32Array> {
-  const buckets = new Int32Array(group.rowCount);
+  const buckets = memory.buckets(group.rowCount);
   const chunk = group.chunks[leaf.index]!;
   let row = 0;
   await walkPages(source, chunk, async (page) => {
@@ -175,8 +178,10 @@ async function readBuckets(
     if (count > group.rowCount - row) throw corrupt("a chunk has more rows than its group");
     const out = buckets.subarray(row, row + count);
     if (page.encoding === Encoding.delta) {
-      const distances = new Float64Array(count);
-      const first = deltaDistances(await pageBody(source, chunk, page), 0, distances);
+      const distances = memory.distances(count);
+      const body = await pageBody(source, chunk, page);
+      const first = deltaDistances(body, 0, distances);
+      freeBody(chunk, body);
       bucketsInto(first, distances, grid, out);
     } else if (count > 0) {
       const { values } = await readLeaf(source, group, leaf, row, row + count);

@@ -32,16 +32,17 @@ export type CountingOutcome =
   | { readonly type: "damaged"; readonly message: string }
   | { readonly type: "failed"; readonly error: unknown };
 
-/** Does a job on a thread that waits for nothing else. Never rejects. */
+/** Does a job on a thread that waits for nothing else, one after the other. Never rejects. */
 export async function runCountingJob(
   files: SyncFiles,
   { files: wanted, request, stop }: CountingJob,
+  memory = new CountingMemory(),
 ): Promise<CountingOutcome> {
   const stopped = new Int32Array(stop);
   const throwIfOver = (): void => {
     if (Atomics.load(stopped, 0) !== 0) throw new PintailError("canceled", "query canceled");
   };
-  const memory = new CountingMemory();
+  memory.beginJob();
   const merged = new MergedCounts();
   let fileCount = 0;
   let refused: readonly string[] = [];
@@ -74,7 +75,7 @@ async function countFile(
   throwIfOver: () => void,
 ): Promise<SegmentCounts> {
   const file = files.openReadSync(path);
-  memory.beginFile();
+  memory.begin();
   try {
     const readAt = async (offset: number, length: number): Promise<Uint8Array> => {
       const target = memory.bytes(length);

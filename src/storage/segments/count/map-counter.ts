@@ -4,7 +4,7 @@ import { corrupt, unsupported } from "../read/read-error.ts";
 import type { GroupPlace } from "../read/read-footer.ts";
 import { levelSection } from "../read/read-leaf.ts";
 import type { ColumnNode, Leaf, RepeatedNode } from "../read/read-schema.ts";
-import { pageBody, walkPages } from "../read/walk-pages.ts";
+import { freeBody, pageBody, walkPages } from "../read/walk-pages.ts";
 import { codesInto } from "./bulk-hybrid.ts";
 import { MAX_CHUNK_CELLS } from "./chunk-counter.ts";
 import type { ColumnCounts } from "./count-values.ts";
@@ -174,6 +174,7 @@ class LeafEntries {
         const out = this.numbers.subarray(found, found + present);
         numbers.read(page, bytes, def.to, present, out);
       }
+      freeBody(chunk, bytes);
       levels = end;
       found += present;
       return "more";

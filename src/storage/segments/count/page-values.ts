@@ -6,7 +6,7 @@ import { PlainValues } from "../read/plain-values.ts";
 import { corrupt, unsupported } from "../read/read-error.ts";
 import type { ChunkPlace } from "../read/read-footer.ts";
 import type { Leaf } from "../read/read-schema.ts";
-import { type PagePlace, pageBody } from "../read/walk-pages.ts";
+import { freeBody, type PagePlace, pageBody } from "../read/walk-pages.ts";
 import { codesInto, type HybridSection } from "./bulk-hybrid.ts";
 import type { WantedValues } from "./entries.ts";
 
@@ -56,6 +56,12 @@ export class PageNumbers {
     const { body, count } = this.#dictionary;
     const plain = new PlainValues(this.#leaf.type, body, 0);
     return { count, valueOf: (n) => plain.value(n) };
+  }
+
+  /** Gives back the memory of the dictionary; the entries must not be asked any more. */
+  free(chunk: ChunkPlace): void {
+    if (this.#dictionary !== undefined) freeBody(chunk, this.#dictionary.body);
+    this.#dictionary = undefined;
   }
 
   async openDictionary(source: ByteSource, chunk: ChunkPlace, page: PagePlace): Promise<void> {

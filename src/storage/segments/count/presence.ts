@@ -13,26 +13,32 @@ type Known = {
   readonly count: number;
   readonly levels: Uint8Array;
   readonly rows: PresentRows;
+  /** Where the slots are. */
+  readonly memory: Int32Array;
 };
 
 const NO_LEVELS = new Uint8Array(0);
 
 /** Columns that follow each other often have their values in the same rows. */
 const KEPT = 4;
+export const PRESENCE_ARRAYS = KEPT;
 
 /** Of the rows of one row group those that have a value, page by page. */
 export class Presence {
   readonly #rows: RowSlots;
-  readonly #scratch: Int32Array;
+  readonly #memory: Int32Array[];
   #known: Known[] = [];
 
-  /** `scratch` has room for all rows. */
-  constructor(rows: RowSlots, scratch: Int32Array) {
+  /** `memory`: `PRESENCE_ARRAYS` of room for all rows each. */
+  constructor(rows: RowSlots, memory: readonly Int32Array[]) {
     this.#rows = rows;
-    this.#scratch = scratch;
+    this.#memory = [...memory];
   }
 
-  /** Of rows `firstRow .. firstRow + count`, by their levels; without levels, all. */
+  /**
+   * Of rows `firstRow .. firstRow + count`, by their levels; without levels, all. Good until so many
+   * others were asked for as are kept.
+   */
   of(section: HybridSection | undefined, firstRow: number, count: number): PresentRows {
     const levels = section?.bytes.subarray(section.from, section.to) ?? NO_LEVELS;
     const found = this.#known.find(
@@ -40,13 +46,15 @@ export class Presence {
         known.firstRow === firstRow && known.count === count && isEqual(known.levels, levels),
     );
     if (found !== undefined) return found.rows;
-    let slots = this.#rows.slots.subarray(firstRow, firstRow + count);
-    if (section !== undefined) {
-      const present = presentInto(section, slots, this.#scratch);
-      slots = this.#scratch.slice(0, present);
-    }
+    const own = this.#rows.slots.subarray(firstRow, firstRow + count);
+    // That of which nobody knows any more.
+    const oldest = this.#known.length < KEPT ? undefined : this.#known.pop();
+    const memory = oldest?.memory ?? this.#memory.pop()!;
+    const slots =
+      section === undefined ? own : memory.subarray(0, presentInto(section, own, memory));
     const rows = presentRows(slots, this.#rows.slotCount);
-    this.#known = [{ firstRow, count, levels, rows }, ...this.#known.slice(0, KEPT - 1)];
+    // A copy: the page is given back.
+    this.#known.unshift({ firstRow, count, levels: levels.slice(), rows, memory });
     return rows;
   }
 }

@@ -1,4 +1,5 @@
 import { isPintailError } from "../../../errors.ts";
+import { freeExact } from "../../../runtime/compression.ts";
 import { crc32 } from "../../../runtime/crc32.ts";
 import { Encoding } from "../parquet/column-chunk.ts";
 import type { ByteSource } from "./byte-source.ts";
@@ -65,6 +66,11 @@ export async function pageBody(
 ): Promise<Uint8Array> {
   const stored = await checkedPage(source, chunk, page);
   return source.unpack(stored, page.bodyBytes, chunk.zstd);
+}
+
+/** Gives back the memory of a page's body that nobody looks at any more, where it was decompressed. */
+export function freeBody(chunk: ChunkPlace, body: Uint8Array): void {
+  if (chunk.zstd) freeExact(body);
 }
 
 /** The page as it is stored. */
