@@ -8,9 +8,15 @@ import { TextBytes } from "../../util/text-bytes.ts";
 import type { AnyValueJson, KeyValueJson } from "./any-value.ts";
 import { decimalUnlessZero, jsonText, unlessDefault } from "./json-text.ts";
 
+/** About what these take in JSON. */
+const SAMPLE_BYTES = 42;
+const SERIES_BYTES = 500;
+
 /** The JSON text of a range query's answer, encoded. */
 export function rangeBytes(result: MetricsResult): Uint8Array<ArrayBuffer> {
-  const text = new TextBytes();
+  const { series, timestampsMs } = result;
+  const ofSeries = SERIES_BYTES + SAMPLE_BYTES * timestampsMs.length;
+  const text = new TextBytes(ofSeries * (series.length + 1));
   writeRange(result, (part) => text.append(part));
   return text.bytes;
 }
