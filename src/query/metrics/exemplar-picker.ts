@@ -23,7 +23,8 @@ export class ExemplarPicker {
   constructor(limit: number, bucketCount: number) {
     this.#limit = limit;
     this.#bucketCount = bucketCount;
-    this.#slices = new Uint8Array(Math.max(1, Math.floor(limit / PER_SLICE)));
+    const most = Math.max(1, Math.floor(limit / PER_SLICE));
+    this.#slices = new Uint8Array(Math.min(most, bucketCount));
   }
 
   /** Cheap to ask for every row: whether one of this bucket is still wanted. */

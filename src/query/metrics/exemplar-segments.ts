@@ -13,6 +13,8 @@ export type StatementPart = {
 
 /** Spans that an exemplar is taken from, so that it may be of one series or another. */
 const MIN_ROWS = 2500;
+/** With fewer segments that need not be asked, one statement more takes longer than their trace ids. */
+const MIN_SAVED_SEGMENTS = 30;
 
 /**
  * The sources, in one or two parts, the first of which is to be read before the second is asked for.
@@ -33,8 +35,8 @@ export function* statementParts(
     picker.lacksWithin(bucketAt(grid, meta.minTraceStart), bucketAt(grid, endOfSegment(meta)));
   const wanted = sources.flatMap(({ segments }) => segments.filter(hasExemplar));
   const first = new Set(enoughOf(wanted, grid, picker));
-  // Each more statement costs, and so does each more set of segments.
-  if (2 * first.size >= wanted.length || sources.some(({ isStored }) => !isStored)) {
+  const saved = wanted.length - first.size;
+  if (saved < MIN_SAVED_SEGMENTS || sources.some(({ isStored }) => !isStored)) {
     yield { sources, hasExemplar };
     return;
   }
