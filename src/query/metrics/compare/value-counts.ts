@@ -8,7 +8,7 @@ export type GroupCounts = { readonly baseline: number; readonly selection: numbe
 
 const GROUPS = ["baseline", "selection"] as const;
 
-/** Numbers held of all values together, 8 bytes each. */
+/** Numbers held of all values together, and of all totals, 8 bytes each. */
 const MAX_CELLS = 4_000_000;
 /** Beside its numbers each value costs some hundred bytes. */
 const MAX_VALUES = 200_000;
@@ -22,6 +22,8 @@ type Counted = {
 /** How many spans have which attribute, and which of its values, in every bucket. */
 export class ValueCounts {
   readonly #bucketCount: number;
+  /** Most values, and most attributes. */
+  readonly #limit: number;
   readonly #totals = new Map<string, Counted>();
   readonly #values = new Map<string, Map<string, Counted>>();
   #valueCount = 0;
@@ -29,16 +31,21 @@ export class ValueCounts {
 
   constructor(bucketCount: number) {
     this.#bucketCount = bucketCount;
+    this.#limit = Math.min(MAX_VALUES, MAX_CELLS / (GROUPS.length * bucketCount));
   }
 
-  /** Beyond the bounds new values are left out, which the result tells; totals stay right. */
+  /**
+   * Beyond the bounds new values are left out, and new attributes too, which the result tells; totals
+   * of the others stay right.
+   */
   addValue(attribute: string, value: AnyValueLike, bucket: number, counts: GroupCounts): void {
     const known = this.#value(attribute, value);
     if (known !== undefined) addTo(known, bucket, counts);
   }
 
   addTotal(attribute: string, bucket: number, counts: GroupCounts): void {
-    addTo(this.#total(attribute), bucket, counts);
+    const known = this.#total(attribute);
+    if (known !== undefined) addTo(known, bucket, counts);
   }
 
   /**
@@ -52,6 +59,7 @@ export class ValueCounts {
     cells: Uint32Array,
   ): void {
     const total = this.#total(attribute);
+    if (total === undefined) return;
     const known = value && this.#value(attribute, value);
     for (let at = 0, bucket = firstBucket; at < cells.length; at += 2, bucket++) {
       const each = { baseline: cells[at]!, selection: cells[at + 1]! };
@@ -67,8 +75,7 @@ export class ValueCounts {
     const key = labelKey(value);
     const known = values.get(key);
     if (known !== undefined) return known;
-    const limit = Math.min(MAX_VALUES, MAX_CELLS / (GROUPS.length * this.#bucketCount));
-    if (this.#valueCount >= limit) {
+    if (this.#valueCount >= this.#limit) {
       this.#truncated = true;
       return undefined;
     }
@@ -78,10 +85,16 @@ export class ValueCounts {
     return counted;
   }
 
-  #total(attribute: string): Counted {
-    const known = this.#totals.get(attribute) ?? this.#counted(NIL_VALUE);
-    this.#totals.set(attribute, known);
-    return known;
+  #total(attribute: string): Counted | undefined {
+    const known = this.#totals.get(attribute);
+    if (known !== undefined) return known;
+    if (this.#totals.size >= this.#limit) {
+      this.#truncated = true;
+      return undefined;
+    }
+    const counted = this.#counted(NIL_VALUE);
+    this.#totals.set(attribute, counted);
+    return counted;
   }
 
   /** Of each attribute and group the total, and the `topN` most frequent values. */

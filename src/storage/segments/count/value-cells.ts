@@ -46,7 +46,7 @@ export class ValueCells {
     if (this.#budget.cells < 0) throw unsupported("too many values to count");
     const at = length * this.#numbers.size;
     if (at + length > this.#cells.length) {
-      const longer = new Uint32Array(Math.max(2 * this.#cells.length, 8 * length));
+      const longer = new Uint32Array(Math.max(2 * this.#cells.length, length));
       longer.set(this.#cells);
       this.#cells = longer;
     }
