@@ -29,7 +29,12 @@ export async function evaluateSeries(
   const request = { evaluation, pipeline, fields: stageFields(stage) };
   await visitRows(request, async (rows) => {
     const hashes = await labelHashes(run, stage.by, rows.sources);
-    for (const { sources, hasExemplar } of statementParts(rows.sources, grid, exemplars)) {
+    for (const { sources, hasExemplar } of statementParts(
+      rows.sources,
+      grid,
+      exemplars,
+      stage.by.length > 0,
+    )) {
       const some = { ...rows, sources };
       const statement = observationStatement(stage, grid, some, hasExemplar, hashes);
       if (statement === undefined) continue;

@@ -29,13 +29,13 @@ export class ExemplarPicker {
 
   /** Cheap to ask for every row: whether one of this bucket is still wanted. */
   wants(bucket: number): boolean {
-    return this.picked.length < this.#limit && this.#slices[this.#sliceOf(bucket)]! < PER_SLICE;
+    return this.picked.length < this.#limit && this.#slices[this.sliceOf(bucket)]! < PER_SLICE;
   }
 
   /** Whether a slice that these buckets are in has none yet, both ends among them. */
   lacksWithin(first: number, last: number): boolean {
     if (this.picked.length >= this.#limit) return false;
-    return this.#slices.subarray(this.#sliceOf(first), this.#sliceOf(last) + 1).includes(0);
+    return this.#slices.subarray(this.sliceOf(first), this.sliceOf(last) + 1).includes(0);
   }
 
   /** Number of the part of the time that a bucket is in: a part for each that may be picked. */
@@ -45,13 +45,14 @@ export class ExemplarPicker {
 
   offer(exemplar: Exemplar): void {
     if (!this.wants(exemplar.bucket) || this.#traces.has(exemplar.traceId)) return;
-    const slice = this.#sliceOf(exemplar.bucket);
+    const slice = this.sliceOf(exemplar.bucket);
     this.#slices[slice] = this.#slices[slice]! + 1;
     this.#traces.add(exemplar.traceId);
     this.picked.push(exemplar);
   }
 
-  #sliceOf(bucket: number): number {
+  /** Number of the slice that a bucket is in. */
+  sliceOf(bucket: number): number {
     return Math.floor((bucket * this.#slices.length) / this.#bucketCount);
   }
 }

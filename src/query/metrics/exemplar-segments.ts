@@ -20,12 +20,13 @@ const MIN_SAVED_SEGMENTS = 30;
  * The sources, in one or two parts, the first of which is to be read before the second is asked for.
  * Trace ids are a good part of what is read of many small segments, and few are needed: so a few
  * segments of each part of the time are asked for exemplars first, and of the others those where
- * none were found.
+ * none were found. `isSplit`: into many series, each of which has an exemplar for a bucket.
  */
 export function* statementParts(
   sources: readonly RowSource[],
   grid: MetricsGrid,
   picker: ExemplarPicker | undefined,
+  isSplit: boolean,
 ): Generator<StatementPart, void, void> {
   if (picker === undefined) {
     yield { sources, hasExemplar: () => false };
@@ -34,7 +35,8 @@ export function* statementParts(
   const hasExemplar = (meta: SegmentSummary): boolean =>
     picker.lacksWithin(bucketAt(grid, meta.minTraceStart), bucketAt(grid, endOfSegment(meta)));
   const wanted = sources.flatMap(({ segments }) => segments.filter(hasExemplar));
-  const first = new Set(enoughOf(wanted, grid, picker));
+  const partOf = (bucket: number) => (isSplit ? picker.sliceOf(bucket) : picker.partOf(bucket));
+  const first = new Set(enoughOf(wanted, grid, partOf));
   const saved = wanted.length - first.size;
   if (saved < MIN_SAVED_SEGMENTS || sources.some(({ isStored }) => !isStored)) {
     yield { sources, hasExemplar };
@@ -48,11 +50,11 @@ export function* statementParts(
 function enoughOf(
   segments: readonly SegmentSummary[],
   grid: MetricsGrid,
-  picker: ExemplarPicker,
+  partOf: (bucket: number) => number,
 ): SegmentSummary[] {
   const rows = new Map<number, number>();
   return segments.filter(({ minTraceStart, rowCount }) => {
-    const part = picker.partOf(bucketAt(grid, minTraceStart));
+    const part = partOf(bucketAt(grid, minTraceStart));
     const before = rows.get(part) ?? 0;
     rows.set(part, before + rowCount);
     return before < MIN_ROWS;

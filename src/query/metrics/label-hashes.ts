@@ -3,6 +3,7 @@ import { labelColumns } from "../../traceql/sql/metrics-columns.ts";
 import { keysOf, listedTexts } from "../../traceql/sql/prune.ts";
 import { quoteLiteral } from "../../traceql/sql/sql.ts";
 import { KeysNamed } from "../keys-named.ts";
+import { perContext } from "../per-context.ts";
 import type { QueryRun } from "../query-context.ts";
 import type { RowSource } from "./row-sources.ts";
 
@@ -29,17 +30,43 @@ export async function labelHashes(
   for (const field of by) texts.push(await textsOf(run, field, sources));
   const all = [...new Set(texts.flatMap((some) => (some === undefined ? [] : [...some])))];
   if (all.length === 0) return by.map(() => undefined);
-  const list = all.map((text) => quoteLiteral(text)).join(", ");
-  const rows = await run.rows(
-    `SELECT hash(text), text FROM (SELECT unnest([${list}, NULL]::VARCHAR[]) AS text)`,
-  );
-  const hashes = new Map(rows.map(([hash, text]) => [text as string | null, hash as bigint]));
+  const hashes = await hashesOf(run, all);
   return texts.map((some) => {
     if (some === undefined) return undefined;
     const own = new Map<bigint, string | undefined>([[hashes.get(null)!, undefined]]);
     for (const text of some) own.set(hashes.get(text)!, text);
     return own.size === some.size + 1 ? own : undefined;
   });
+}
+
+/** Texts whose hashes are remembered, and how long they are. */
+const MAX_HASHES = 10_000;
+const MAX_HASHED_LENGTH = 200;
+const knownHashes = perContext(() => new Map<string | null, bigint>());
+
+/** The hashes of these texts, and of no text. */
+async function hashesOf(
+  run: QueryRun,
+  texts: readonly string[],
+): Promise<ReadonlyMap<string | null, bigint>> {
+  const known = knownHashes(run.context);
+  const found = new Map<string | null, bigint>();
+  const unknown: string[] = [];
+  for (const text of [...texts, null]) {
+    const hash = known.get(text);
+    if (hash === undefined) unknown.push(text === null ? "NULL" : quoteLiteral(text));
+    else found.set(text, hash);
+  }
+  if (unknown.length === 0) return found;
+  const list = `[${unknown.join(", ")}]::VARCHAR[]`;
+  const rows = await run.rows(`SELECT hash(text), text FROM (SELECT unnest(${list}) AS text)`);
+  if (known.size + rows.length > MAX_HASHES) known.clear();
+  for (const [value, of] of rows) {
+    const [hash, text] = [value as bigint, of as string | null];
+    found.set(text, hash);
+    if ((text?.length ?? 0) <= MAX_HASHED_LENGTH) known.set(text, hash);
+  }
+  return found;
 }
 
 /** Undefined when some text may be missing, or there are none or too many. */

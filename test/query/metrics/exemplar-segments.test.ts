@@ -50,7 +50,7 @@ const fiveSeconds = Array.from({ length: 120 }, (_, i) => segment(5 * i + 1, 5 *
 
 test("of many segments in one slice of the time a few are asked first", () => {
   const picker = new ExemplarPicker(20, grid.count);
-  const parts = statementParts([source(fiveSeconds)], grid, picker);
+  const parts = statementParts([source(fiveSeconds)], grid, picker, false);
   const { sources, hasExemplar } = parts.next().value!;
   expect(idsOf(sources)).toEqual(
     Array.from({ length: 10 }, (_, minute) => [1, 6, 11].map((s) => 60 * minute + s)).flat(),
@@ -58,10 +58,20 @@ test("of many segments in one slice of the time a few are asked first", () => {
   expect(sources.every(({ segments }) => segments.every(hasExemplar))).toBe(true);
 });
 
+test("of many series a segment for each slice is enough", () => {
+  const ten = { ...grid, stepNanos: 6n * SECOND, count: 100 };
+  const first = (isSplit: boolean) => {
+    const parts = statementParts([source(fiveSeconds)], ten, new ExemplarPicker(20, 100), isSplit);
+    return idsOf(parts.next().value!.sources);
+  };
+  expect(first(false)).toHaveLength(60);
+  expect(first(true)).toHaveLength(30);
+});
+
 test("then the others are read, and asked where none was found", () => {
   const picker = new ExemplarPicker(20, grid.count);
   const late = [segment(355, 365, 10)];
-  const parts = statementParts([source(fiveSeconds), source(late)], grid, picker);
+  const parts = statementParts([source(fiveSeconds), source(late)], grid, picker, false);
   const first = idsOf(parts.next().value!.sources);
   for (let bucket = 0; bucket < grid.count; bucket++) {
     if (bucket !== 6) picker.offer(exemplar(bucket, `trace ${bucket}`));
@@ -79,7 +89,7 @@ test("then the others are read, and asked where none was found", () => {
 test("segments that are all needed are read at once", () => {
   const segments = [segment(1, 300, 50_000), segment(50, 70, 9000), segment(310, 590, 10)];
   const picker = new ExemplarPicker(20, grid.count);
-  const parts = [...statementParts([source(segments)], grid, picker)];
+  const parts = [...statementParts([source(segments)], grid, picker, false)];
   expect(parts.map(({ sources }) => idsOf(sources))).toEqual([[1, 50, 310]]);
   expect(segments.map(parts[0]!.hasExemplar)).toEqual([true, true, true]);
 });
@@ -88,7 +98,7 @@ test("nobody is asked when there are enough, or none are wanted", () => {
   const full = new ExemplarPicker(1, grid.count);
   full.offer(exemplar(0, "a"));
   for (const picker of [full, undefined]) {
-    const parts = [...statementParts([source(fiveSeconds)], grid, picker)];
+    const parts = [...statementParts([source(fiveSeconds)], grid, picker, false)];
     expect(parts).toHaveLength(1);
     expect(fiveSeconds.some(parts[0]!.hasExemplar)).toBe(false);
   }
