@@ -16,7 +16,10 @@ const MAX_SEGMENT_BITS = 16;
 /** A longer filter is nobody's: no segment has nearly as many traces. */
 const MAX_SLOTS = 1 << 26;
 export const MAX_FUSE_KEYS = 1 << 24;
-/** One in some ten fails at worst. */
+/**
+ * One in some ten fails at worst, but for keys that have the same low half: their slots are told by the
+ * high one alone, so that of many none may fit. Hashes of ids are not like that.
+ */
 const MAX_ATTEMPTS = 24;
 
 /**

@@ -22,13 +22,18 @@ describe("trace filter, whatever the ids", () => {
     );
   });
 
-  it("builds of any hashes, near ones and copies among them, and misses none", () => {
+  it("builds of hashes with any low halves, near ones and copies among them, and misses none", () => {
     const half = fc.oneof(fc.nat(5), fc.constant(0xffffffff), fc.nat(0xffffffff));
     const hashes = fc.array(fc.tuple(half, half), { minLength: 1, maxLength: 500 });
     fc.assert(
       fc.property(hashes, (pairs) => {
         const filter = buildFuseFilter(Uint32Array.from(pairs.flat()));
-        if (filter === undefined) throw new Error("no seed fits");
+        if (filter === undefined) {
+          const lows = new Set(pairs.map(([lo]) => lo));
+          const keys = new Set(pairs.map((pair) => pair.join()));
+          expect(lows.size, "no seed fits keys of different low halves").toBeLessThan(keys.size);
+          return;
+        }
         expect(filter.length % 8).toBe(4);
         for (const [lo, hi] of pairs) expect(fuseContains(filter, lo, hi)).toBe(true);
       }),
