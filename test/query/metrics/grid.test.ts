@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import {
   autoStep,
+  bucketAt,
   endOfGrid,
   firstFinalBucket,
   instantGrid,
@@ -77,4 +78,10 @@ test("a bucket is final when nothing new can start after its left edge", () => {
   expect(firstFinalBucket(made, left + 1n)).toBe(1);
   expect(firstFinalBucket(made, left + 60n * S)).toBe(1);
   expect(firstFinalBucket(made, T0 + 10_000n * S)).toBe(made.count);
+});
+
+test("a time is in the bucket whose right edge it does not pass, or in the one next to it", () => {
+  const made = { startUnixNano: T0, stepNanos: 10n * S, count: 3 };
+  const at = [-S, 0n, 1n, 10n * S, 10n * S + 1n, 30n * S, 31n * S, 10n ** 30n];
+  expect(at.map((offset) => bucketAt(made, T0 + offset))).toEqual([0, 0, 0, 0, 1, 2, 2, 2]);
 });

@@ -57,10 +57,10 @@ export const MAX_CELLS = 1 << 22;
 
 /**
  * Counts the values of flat columns of a segment's file, and those of the keys of maps, by bucket of
- * `start_time` and by group: from the codes of its pages, so that a value costs some nanoseconds. Bounded in memory (some 100
- * MiB); `throwIfOver` is asked every few milliseconds. A column that takes more, or is not stored as
- * our writer does, is refused; when that is so of the file this rejects with `unsupported`, and when
- * it is damaged with `corrupt`.
+ * `start_time` and by group: from the codes of its pages, so that a value costs some nanoseconds.
+ * Bounded in memory (some 100 MiB); `throwIfOver` is asked every few milliseconds. A column that takes
+ * more, or is not stored as our writer does, is refused; when that is so of the file this rejects with
+ * `unsupported`, and when it is damaged with `corrupt`.
  */
 export async function countValues(
   readAt: ReadAt,

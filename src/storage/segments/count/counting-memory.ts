@@ -7,8 +7,9 @@ import { PRESENCE_ARRAYS } from "./presence.ts";
 const MAX_ARENA_BYTES = 8 << 20;
 
 /**
- * What the row groups of the files of a thread's jobs use one after the other. If each made its own, a query would
- * leave gigabytes to the collector, which looks through the heap for each few dozen megabytes.
+ * What the row groups of a thread's jobs use one after the other. If each made its own, a query over
+ * millions of spans would leave hundreds of megabytes to the collector, which looks through the heap
+ * for each few dozen of them.
  */
 export class CountingMemory {
   #arena = new Uint8Array(0);
