@@ -279,6 +279,35 @@ test("a caller that goes away ends the query, before and after its first rows", 
   await vanishes();
 });
 
+test.each(["cancels", "goes away", "is slower than the time-out"])(
+  "a reader that has not taken all there is and %s ends the query",
+  async (what) => {
+    const query = store.query({ maxConcurrent: 1 });
+    const sql = "select repeat('x', 1000) from range(1000000000)";
+    const gone = new AbortController();
+    const timeoutMs = what.includes("time-out") ? 8000 : 60_000;
+    const answer = await query.run(
+      { tenants: [TENANT], sql, format: "csv", limit: 0, timeoutMs },
+      gone.signal,
+    );
+    const reader = answer.body.getReader();
+    await reader.read();
+    // The process goes on until all that lies between it and the reader is full.
+    await sleep(500);
+    if (what === "cancels") await reader.cancel();
+    if (what === "goes away") gone.abort();
+    await answer.ended;
+    expect(await store.text("select 1 as a", { query })).toBe("a\n1\n");
+    await vanishes();
+    if (what === "cancels") return;
+    const rest = (async () => {
+      while (!(await reader.read()).done);
+    })();
+    const kind = what === "goes away" ? "canceled" : "timeout";
+    await expect(rest).rejects.toMatchObject({ kind });
+  },
+);
+
 test("memory and spill are bounded: one query fails, nothing else", async () => {
   const sql = "select list(range) from range(100000000)";
   const query = store.query({}, 32 * 2 ** 20);

@@ -91,6 +91,8 @@ class QueryProcess {
   kill(reason: PintailError): void {
     this.#reason ??= reason;
     this.#child.kill("SIGKILL");
+    // What nobody reads any more would keep it from being closed, and so the process from ending.
+    this.#child.stdout.destroy();
   }
 
   async answer(): Promise<IsolatedAnswer> {
@@ -111,7 +113,11 @@ class QueryProcess {
 
   /** The next frame that is no error. */
   async #next(): Promise<{ type: number; body: Uint8Array<ArrayBuffer> }> {
-    const { value, done } = await this.#frames.next();
+    const { value, done } = await this.#frames.next().catch((error) => {
+      // Closed by us: that ends it like its process does.
+      if (this.#reason === undefined) throw error;
+      return { value: undefined, done: true } as const;
+    });
     if (done === true) {
       await this.ended;
       throw this.#reason ?? this.#vanished();
