@@ -72,7 +72,7 @@ export async function startApp(parts: AppParts): Promise<App> {
     const opening = core;
     const { adminToken, dataDir } = settings;
     const ownToken = await adminTokenOf(files, dataDir);
-    const cutHead = (signal: AbortSignal) => opening.cutHead(signal);
+    const cutHead = (signal: AbortSignal) => opening.queryCut.cut(signal);
     const { api, grpc, matchTraces, stop } = buildApi({
       config,
       files,
@@ -169,8 +169,8 @@ function openCore(
 }
 
 function registerMetrics(metrics: MetricRegistry, { catalog }: Storage, core: Core): void {
-  const { wal, cutter } = core;
-  registerStorageMetrics(metrics, { catalog, wal, pendingBytes: () => cutter.pendingBytes() });
+  const { wal, cutter, queryCut } = core;
+  registerStorageMetrics(metrics, { catalog, wal, cutter, queryCut });
   registerRetentionGauges(metrics, catalog, core.retentionPolicyOf, systemClock.nowUnixMs);
   registerAlertMetrics(metrics);
   registerProcessMetrics(metrics, readProcessStats, processStartUnixMs(), {

@@ -1,11 +1,12 @@
 import type { TenantLimits } from "../config/settings.ts";
 import type { Files } from "../drivers/files/files.ts";
-import { isPintailError, PintailError } from "../errors.ts";
+import { PintailError } from "../errors.ts";
 import { Cutter } from "../ingest/cutter.ts";
 import { IngestChannel } from "../ingest/ingest-channel.ts";
 import type { IngestMetrics } from "../ingest/ingest-metrics.ts";
 import { IngestService } from "../ingest/ingest-service.ts";
 import type { FromIngestWorker, ToIngestWorker } from "../ingest/messages.ts";
+import { QueryCut } from "../ingest/query-cut.ts";
 import { replay } from "../ingest/replay.ts";
 import type { IngestSettings } from "../ingest/settings.ts";
 import type { Clock } from "../runtime/clock.ts";
@@ -86,6 +87,7 @@ const BACKGROUND_STOP_MS = 3000;
 export class Core {
   readonly wal: Wal;
   readonly cutter: Cutter;
+  readonly queryCut: QueryCut;
   readonly ingest: IngestService;
   readonly compactor: Compactor;
   readonly retention: Retention;
@@ -192,6 +194,7 @@ export class Core {
       {
         cut: (walRange) => this.#channel.cut(walRange),
         catalog,
+        freeBytes: () => files.freeBytes(segmentDir),
         onCommitted: (segments) => this.onCommitted(segments),
         log,
         monotonicMs,
@@ -203,6 +206,7 @@ export class Core {
         minCutIntervalMs: MIN_CUT_INTERVAL_MS,
       },
     );
+    this.queryCut = new QueryCut({ cutter: this.cutter, log, monotonicMs });
     this.ingest = new IngestService(
       {
         wal,
@@ -270,16 +274,6 @@ export class Core {
       },
       settings.retention,
     );
-  }
-
-  /** Makes what was acknowledged before the call findable; a full disk only delays it. */
-  async cutHead(signal: AbortSignal): Promise<void> {
-    try {
-      await this.cutter.cutNow(signal);
-    } catch (e) {
-      if (signal.aborted) throw new PintailError("canceled", "query canceled", { cause: e });
-      if (!isPintailError(e)) throw e;
-    }
   }
 
   /** Answers what is under way, cuts the head and closes the WAL. */

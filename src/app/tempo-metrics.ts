@@ -1,4 +1,6 @@
+import type { Cutter } from "../ingest/cutter.ts";
 import type { IngestMetrics } from "../ingest/ingest-metrics.ts";
+import type { QueryCut } from "../ingest/query-cut.ts";
 import type { Catalog } from "../storage/catalog/catalog.ts";
 import type { CompactionMetrics } from "../storage/compaction/compactor.ts";
 import { keepMsOf, type TenantPolicy } from "../storage/retention/policy.ts";
@@ -188,8 +190,8 @@ export function registerRetentionGauges(
 export type StorageState = {
   readonly catalog: Catalog;
   readonly wal: { counts(): WalCounts };
-  /** Bytes of the WAL that are in no segment yet. */
-  readonly pendingBytes: () => number;
+  readonly cutter: Pick<Cutter, "pendingBytes" | "failures">;
+  readonly queryCut: Pick<QueryCut, "incomplete">;
 };
 
 /** Gauges of what is stored, read when somebody asks. */
@@ -228,15 +230,29 @@ export function registerStorageMetrics(registry: MetricRegistry, state: StorageS
     help: "Size of the write-ahead log's files.",
   });
   const walCounters = {
-    records: walCounter(registry, "pintail_wal_records_total", "Records written."),
-    groups: walCounter(registry, "pintail_wal_syncs_total", "Group commits, each one fsync."),
-    failed: walCounter(registry, "pintail_wal_sync_failures_total", "Group commits that failed."),
-    quarantined: walCounter(
+    records: countedElsewhere(registry, "pintail_wal_records_total", "Records written."),
+    groups: countedElsewhere(registry, "pintail_wal_syncs_total", "Group commits, each one fsync."),
+    failed: countedElsewhere(
+      registry,
+      "pintail_wal_sync_failures_total",
+      "Group commits that failed.",
+    ),
+    quarantined: countedElsewhere(
       registry,
       "pintail_wal_quarantined_total",
       "Damaged or undecodable pieces of the write-ahead log kept aside.",
     ),
   };
+  const failedCuts = countedElsewhere(
+    registry,
+    "pintail_head_cut_failures_total",
+    "Tries to store acknowledged spans in segments that failed (disk full).",
+  );
+  const incompleteQueries = countedElsewhere(
+    registry,
+    "pintail_queries_without_head_total",
+    "Queries answered without acknowledged spans that could not be stored in segments.",
+  );
   registry.onCollect(() => {
     blocks.reset();
     bytes.reset();
@@ -263,7 +279,9 @@ export function registerStorageMetrics(registry: MetricRegistry, state: StorageS
       oldest.set({ tenant }, Number(oldestStart / 1_000_000n) / 1000);
     }
     const counts = state.wal.counts();
-    pending.set({}, state.pendingBytes());
+    pending.set({}, state.cutter.pendingBytes());
+    failedCuts(state.cutter.failures);
+    incompleteQueries(state.queryCut.incomplete);
     walBytes.set({}, counts.fileBytes);
     walCounters.records(counts.appendedRecords);
     walCounters.groups(counts.groups);
@@ -273,7 +291,11 @@ export function registerStorageMetrics(registry: MetricRegistry, state: StorageS
 }
 
 /** A counter whose value is kept elsewhere and only grows. */
-function walCounter(registry: MetricRegistry, name: string, help: string): (total: number) => void {
+function countedElsewhere(
+  registry: MetricRegistry,
+  name: string,
+  help: string,
+): (total: number) => void {
   const counter = registry.counter({ name, help });
   counter.inc({}, 0);
   let seen = 0;

@@ -1,11 +1,14 @@
 import { reached } from "../runtime/failpoints.ts";
 import type { Lsn, SegmentMeta, WalRange } from "../schema/segment-meta.ts";
 import type { Catalog } from "../storage/catalog/catalog.ts";
-import type { Logger } from "../telemetry/logger.ts";
+import { type Logger, rateLimited } from "../telemetry/logger.ts";
+import { type CutFailure, cutFailure } from "./cut-failure.ts";
 
 export type CutterParts = {
   readonly cut: (walRange: WalRange) => Promise<readonly SegmentMeta[]>;
   readonly catalog: Catalog;
+  /** Room on the disk of the segments. */
+  readonly freeBytes: () => Promise<number>;
   /** Told the segments of each cut once they are in the catalog. */
   readonly onCommitted?: (segments: readonly SegmentMeta[]) => void;
   readonly log: Logger;
@@ -23,8 +26,8 @@ export type CutterSettings = {
   readonly minCutIntervalMs: number;
 };
 
-/** After a failed cut (disk full) the next try waits this long. */
-const RETRY_MS = 1000;
+/** While tries fail, one record in so much time says so. */
+const LOG_INTERVAL_MS = 1000;
 
 /**
  * Decides when the head is cut and commits the result. One cut runs at a time; what comes meanwhile
@@ -43,8 +46,10 @@ export class Cutter {
   #uncommitted: { readonly metas: readonly SegmentMeta[]; readonly cutTo: Lsn } | undefined;
   #running: Promise<void> | undefined;
   #lastStartMs = Number.NEGATIVE_INFINITY;
-  /** The last cut failed: until the next try nobody needs to wait to learn it. */
-  #failure: { readonly error: unknown; readonly untilMs: number } | undefined;
+  /** The last cut failed: until another try makes sense nobody needs to wait to learn it. */
+  #failure: CutFailure | undefined;
+  #failures = 0;
+  readonly #logFailure: Logger["error"];
   #cancelTimer: (() => void) | undefined;
   #closed = false;
 
@@ -54,6 +59,7 @@ export class Cutter {
     this.#cutTo = parts.catalog.walPositions().cutTo;
     this.#handedTo = this.#cutTo;
     this.#askedTo = this.#cutTo;
+    this.#logFailure = rateLimited(parts.log.error, LOG_INTERVAL_MS, parts.monotonicMs);
   }
 
   /** The worker was handed all records before `lsn`. */
@@ -71,17 +77,25 @@ export class Cutter {
     return this.#handedTo - this.#cutTo;
   }
 
+  /** Tries that failed. */
+  get failures(): number {
+    return this.#failures;
+  }
+
   /**
    * Resolves when everything handed over before the call is in a committed segment; rejects when
-   * the cut failed, at once if that was less than `RETRY_MS` ago, or when `signal` aborts.
+   * the cut failed, at once while another try makes no sense (`CutFailure`), or when `signal` aborts.
    */
   async cutNow(signal?: AbortSignal): Promise<void> {
     const target = this.#handedTo;
     while (this.#cutTo < target) {
       signal?.throwIfAborted();
       if (this.#running === undefined) {
-        if (this.#failure !== undefined && this.#parts.monotonicMs() < this.#failure.untilMs) {
-          throw this.#failure.error;
+        const failure = this.#failure;
+        if (failure !== undefined) {
+          if (!(await this.#isWorthTrying(failure))) throw failure.error;
+          // Others may have begun meanwhile, or be through with it.
+          if (this.#running !== undefined || this.#failure === undefined) continue;
         }
         const waitMs =
           this.#lastStartMs + this.#settings.minCutIntervalMs - this.#parts.monotonicMs();
@@ -107,14 +121,27 @@ export class Cutter {
 
   #onTimer(): void {
     this.#cancelTimer = undefined;
-    if (this.#running !== undefined || this.#cutTo === this.#handedTo) {
-      this.#rearm();
-      return;
-    }
-    this.#start().then(
+    this.#cutDue().then(
       () => this.#rearm(),
       () => this.#rearm(),
     );
+  }
+
+  async #cutDue(): Promise<void> {
+    const failure = this.#failure;
+    if (failure !== undefined && !(await this.#isWorthTrying(failure))) return;
+    if (this.#running !== undefined || this.#closed || this.#cutTo === this.#handedTo) return;
+    await this.#start();
+  }
+
+  async #isWorthTrying({ retryAtMs, roomBytes }: CutFailure): Promise<boolean> {
+    if (this.#parts.monotonicMs() >= retryAtMs) return true;
+    return roomBytes < Number.POSITIVE_INFINITY && (await this.#freeBytes()) >= roomBytes;
+  }
+
+  /** `Infinity` when it cannot be learnt: it is no reason not to try. */
+  #freeBytes(): Promise<number> {
+    return this.#parts.freeBytes().catch(() => Number.POSITIVE_INFINITY);
   }
 
   #rearm(): void {
@@ -136,6 +163,7 @@ export class Cutter {
 
   async #run(): Promise<void> {
     const target = this.#handedTo;
+    const startedMs = this.#lastStartMs;
     try {
       // What an earlier cut wrote goes first: while the catalog refuses, no more files are made.
       await this.#commit();
@@ -148,8 +176,13 @@ export class Cutter {
         await this.#commit();
       }
     } catch (e) {
-      this.#parts.log.error("cut failed", { error: e, from: this.#cutTo, to: target });
-      this.#failure = { error: e, untilMs: this.#parts.monotonicMs() + RETRY_MS };
+      this.#failures++;
+      this.#logFailure("cut failed", { error: e, from: this.#cutTo, to: target });
+      const freeBytes = await this.#freeBytes();
+      this.#failure = cutFailure(e, this.#failure, {
+        ...{ startedMs, freeBytes, isCommit: this.#uncommitted !== undefined },
+        nowMs: this.#parts.monotonicMs(),
+      });
       throw e;
     }
     this.#failure = undefined;

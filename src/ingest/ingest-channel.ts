@@ -1,5 +1,6 @@
 import { PintailError } from "../errors.ts";
 import type { SegmentMeta, WalRange } from "../schema/segment-meta.ts";
+import { CutError } from "./cut-error.ts";
 import { RefusedError } from "./ingest.ts";
 import type { FromIngestWorker, ToIngestWorker } from "./messages.ts";
 
@@ -57,12 +58,15 @@ export class IngestChannel {
     throw new RefusedError(kind, message, refused, limited ? retryAfterMs : undefined);
   }
 
-  /** Segments with all records of `walRange`, and those of earlier cuts that failed. */
+  /**
+   * Segments with all records of `walRange`, and those of earlier cuts that failed. Rejects with a
+   * `CutError` when they cannot be written.
+   */
   async cut(walRange: WalRange): Promise<readonly SegmentMeta[]> {
     const reply = await this.#ask((id) => ({ type: "cut", id, walRange }), []);
     if (reply.type === "cut") return reply.metas;
     if (reply.type !== "failed") throw new Error(`unexpected reply ${reply.type} to a cut`);
-    throw new PintailError(reply.kind, reply.message, { retryAfterMs: reply.retryAfterMs });
+    throw new CutError(reply.kind, reply.message, reply);
   }
 
   #ask(

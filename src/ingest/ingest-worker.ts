@@ -3,7 +3,7 @@ import type { BatchDecoder, NewBatchDecoder, TruncatedAttributes } from "../mode
 import { DecodeError } from "../model/decode-error.ts";
 import { reached } from "../runtime/failpoints.ts";
 import type { Lsn, SegmentMeta } from "../schema/segment-meta.ts";
-import type { SegmentWriter } from "../storage/segments/segment-writer.ts";
+import { SegmentWriteError, type SegmentWriter } from "../storage/segments/segment-writer.ts";
 import { freeBuffer } from "../util/free-buffer.ts";
 import { TokenBucket } from "../util/token-bucket.ts";
 import { decompressBody } from "./decompress.ts";
@@ -124,9 +124,22 @@ export class IngestWorker {
       const { kind, retryAfterMs } = isPintailError(e)
         ? e
         : { kind: "internal" as const, retryAfterMs: undefined };
-      this.#send({ type: "failed", id, kind, message: messageOf(e), retryAfterMs });
+      const neededBytes = roomFor(metas, e);
+      this.#send({ type: "failed", id, kind, message: messageOf(e), retryAfterMs, neededBytes });
     }
   }
+}
+
+/** File systems give room in blocks, commonly of this size. */
+const BLOCK_BYTES = 4096;
+
+/** What the disk needs for the segments `before` and for the one that it did not take. */
+function roomFor(before: readonly SegmentMeta[], e: unknown): number | undefined {
+  if (!(e instanceof SegmentWriteError)) return undefined;
+  return [...before, e].reduce(
+    (sum, { byteSize }) => sum + Math.ceil(byteSize / BLOCK_BYTES) * BLOCK_BYTES,
+    0,
+  );
 }
 
 /** Buckets of this many tenants are kept without a look at them. */

@@ -50,4 +50,6 @@ export type FromIngestWorkerReply =
       readonly kind: ErrorKind;
       readonly message: string;
       readonly retryAfterMs?: number | undefined;
+      /** The segments did not fit on the disk: with less room than this they never do. */
+      readonly neededBytes?: number | undefined;
     };

@@ -87,6 +87,7 @@ export async function openDiskBench(dir = temporaryFolder()) {
     {
       cut: (range) => channel.cut(range),
       catalog,
+      freeBytes: () => segmentFiles.freeBytes(segmentDir),
       log: silentLogger,
       monotonicMs: () => clock.ms,
       // Cuts come when they are asked for.

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { PintailError } from "../../src/errors.ts";
+import { CutError } from "../../src/ingest/cut-error.ts";
 import { Cutter, type CutterSettings } from "../../src/ingest/cutter.ts";
 import type { SegmentMeta, WalRange } from "../../src/schema/segment-meta.ts";
 import type { Catalog, CatalogChange } from "../../src/storage/catalog/catalog.ts";
@@ -42,6 +43,11 @@ function setUp(settings = SETTINGS) {
   const commits: CatalogChange[] = [];
   const told: string[] = [];
   const fail = { cut: false, commit: false };
+  /** By default the disk does not tell what is wrong. */
+  const disk: { freeBytes?: number; neededBytes?: number; tookMs: number; asked: number } = {
+    ...{ tookMs: 0, asked: 0 },
+  };
+  const isFull = () => (disk.freeBytes ?? 0) < (disk.neededBytes ?? 0);
   const slow: { promise?: Promise<void> } = {};
   const catalog = {
     walPositions: () => ({ cutTo: 100, releasedTo: 0 }),
@@ -51,24 +57,34 @@ function setUp(settings = SETTINGS) {
       return Promise.resolve();
     },
   } as unknown as Catalog;
-  const silent = { debug() {}, info() {}, warn() {}, error() {}, with: () => silent };
+  const errors: string[] = [];
+  const error = (message: string) => void errors.push(message);
+  const log = { debug() {}, info() {}, warn() {}, error, with: () => log };
   const cutter = new Cutter(
     {
       catalog,
       onCommitted: (segments) => told.push(...segments.map(({ id }) => id)),
-      log: silent,
+      freeBytes: async () => {
+        disk.asked++;
+        if (disk.freeBytes === undefined) throw new PintailError("internal", "cannot stat");
+        return disk.freeBytes;
+      },
+      log,
       monotonicMs: () => timers.nowMs,
       after: timers.after,
       cut: (walRange) => {
         cuts.push(walRange);
-        if (fail.cut) return Promise.reject(new PintailError("unavailable", "disk full"));
+        timers.nowMs += disk.tookMs;
+        if (fail.cut || isFull()) {
+          return Promise.reject(new CutError("unavailable", "disk full", disk));
+        }
         const metas = [{ id: `s${cuts.length}` } as SegmentMeta];
         return slow.promise?.then(() => metas) ?? Promise.resolve(metas);
       },
     },
     settings,
   );
-  return { timers, cuts, commits, told, fail, slow, cutter };
+  return { timers, cuts, commits, told, errors, fail, disk, slow, cutter };
 }
 
 test("nothing pending: a query does not wait and nothing is cut", async () => {
@@ -123,21 +139,145 @@ test("a failed cut reaches the query, and is made again with what came since", a
   expect(cutter.pendingBytes()).toBe(0);
 });
 
-test("after a failed cut queries do not wait for the next try, nor for the timer's tries", async () => {
-  const { cutter, fail, timers } = setUp();
-  fail.cut = true;
+test("while the disk is too full queries do not wait, and nothing is encoded for them", async () => {
+  const { cutter, cuts, disk, timers } = setUp();
+  Object.assign(disk, { freeBytes: 99, neededBytes: 1000 });
   cutter.handed(150);
-  await timers.advance(1000);
-  for (let tries = 0; tries < 3; tries++) {
-    // Half a second after the timer's try and half a second before its next.
-    await timers.advance(500);
+  await expect(cutter.cutNow()).rejects.toThrow("disk full");
+  for (const freeBytes of [99, 500, 0, 999]) {
+    disk.freeBytes = freeBytes;
     await expect(cutter.cutNow()).rejects.toThrow("disk full");
-    await timers.advance(500);
+    await timers.advance(1000);
   }
-  fail.cut = false;
+  expect(cuts).toHaveLength(1);
+  expect(cutter.failures).toBe(1);
+  // The figures may be wrong.
   await timers.advance(1000);
+  expect(cuts).toHaveLength(2);
+});
+
+test("the first queries after there is room find everything, by one cut", async () => {
+  const { cutter, cuts, disk, timers } = setUp();
+  Object.assign(disk, { freeBytes: 99, neededBytes: 1000, tookMs: 100 });
+  cutter.handed(150);
+  await expect(cutter.cutNow()).rejects.toThrow("disk full");
+  await timers.advance(10);
+  disk.freeBytes = 1000;
+  await Promise.all([cutter.cutNow(), cutter.cutNow(), cutter.cutNow()]);
+  expect(timers.nowMs).toBe(210);
+  expect(cuts).toHaveLength(2);
+  expect(cutter.pendingBytes()).toBe(0);
+});
+
+test("queries wait no longer than between other cuts when room was there and is gone again", async () => {
+  const { cutter, cuts, disk, timers } = setUp();
+  Object.assign(disk, { freeBytes: 0, neededBytes: 1000 });
+  cutter.handed(150);
+  await expect(cutter.cutNow()).rejects.toThrow("disk full");
+  disk.freeBytes = 1000;
+  const waiting = Promise.all([1, 2].map(() => expect(cutter.cutNow()).rejects.toThrow("full")));
+  await timers.advance(50);
+  disk.freeBytes = 0;
+  await timers.advance(49);
+  expect(cuts).toHaveLength(1);
+  await timers.advance(1);
+  await waiting;
+  expect(timers.nowMs).toBe(100);
+});
+
+test("what the segments need is learnt again from each try", async () => {
+  const { cutter, cuts, disk } = setUp();
+  Object.assign(disk, { freeBytes: 0, neededBytes: 1000, tookMs: 200 });
+  cutter.handed(150);
+  await expect(cutter.cutNow()).rejects.toThrow("disk full");
+  Object.assign(disk, { freeBytes: 1000, neededBytes: 2000 });
+  await expect(cutter.cutNow()).rejects.toThrow("disk full");
+  expect(cuts).toHaveLength(2);
+  disk.freeBytes = 1999;
+  await expect(cutter.cutNow()).rejects.toThrow("disk full");
+  expect(cuts).toHaveLength(2);
+  disk.freeBytes = 2000;
   await cutter.cutNow();
   expect(cutter.pendingBytes()).toBe(0);
+});
+
+test("tries in vain take a tenth of the time at most, those of the timer too", async () => {
+  const { cutter, cuts, disk, timers } = setUp();
+  Object.assign(disk, { freeBytes: 0, neededBytes: 1000, tookMs: 1000 });
+  cutter.handed(150);
+  await timers.advance(110_000);
+  expect(cuts.length).toBeGreaterThan(5);
+  expect(cuts.length - 1).toBeLessThanOrEqual(11);
+});
+
+test("the timer cuts soon after there is room", async () => {
+  const { cutter, disk, timers } = setUp();
+  Object.assign(disk, { freeBytes: 0, neededBytes: 1000, tookMs: 10_000 });
+  cutter.handed(150);
+  await timers.advance(20_000);
+  expect(cutter.pendingBytes()).toBe(50);
+  disk.freeBytes = 1000;
+  await timers.advance(11_000);
+  expect(cutter.pendingBytes()).toBe(0);
+});
+
+test.each([
+  ["the disk does not tell its room", undefined],
+  ["there was room enough", 1000],
+])("a cut that fails though %s is tried after a while that grows", async (_, freeBytes) => {
+  const { cutter, cuts, disk, fail, timers } = setUp({ ...SETTINGS, cutAfterMs: 1e6 });
+  Object.assign(disk, { freeBytes, neededBytes: freeBytes });
+  fail.cut = true;
+  cutter.handed(150);
+  const tried: number[] = [];
+  for (let ms = 0; ms < 3000; ms += 10) {
+    const before = cuts.length;
+    await expect(cutter.cutNow()).rejects.toThrow("disk full");
+    if (cuts.length > before) tried.push(ms);
+    await timers.advance(10);
+  }
+  expect(tried).toEqual([0, 100, 300, 700, 1500, 2500]);
+});
+
+test("a failed commit is tried again at once when there is more room than it had", async () => {
+  const { cutter, commits, disk, fail, timers } = setUp();
+  disk.freeBytes = 4096;
+  fail.commit = true;
+  cutter.handed(150);
+  await expect(cutter.cutNow()).rejects.toThrow("disk full");
+  fail.commit = false;
+  await expect(cutter.cutNow()).rejects.toThrow("disk full");
+  disk.freeBytes = 8192;
+  const waiting = cutter.cutNow();
+  await timers.advance(99);
+  expect(commits).toEqual([]);
+  await timers.advance(1);
+  await waiting;
+  expect(commits).toMatchObject([{ cutTo: 150 }]);
+});
+
+test("a failed commit does not wait as long as its segments took", async () => {
+  const { cutter, commits, disk, fail, timers } = setUp();
+  Object.assign(disk, { freeBytes: 4096, tookMs: 3000 });
+  fail.commit = true;
+  cutter.handed(150);
+  await expect(cutter.cutNow()).rejects.toThrow("disk full");
+  fail.commit = false;
+  await timers.advance(100);
+  await cutter.cutNow();
+  expect(commits).toMatchObject([{ cutTo: 150 }]);
+});
+
+test("failed cuts are logged once a second", async () => {
+  const { cutter, errors, fail, timers } = setUp();
+  fail.cut = true;
+  cutter.handed(150);
+  for (let ms = 0; ms < 3000; ms += 10) {
+    await cutter.cutNow().catch(() => {});
+    await timers.advance(10);
+  }
+  expect(errors).toEqual(["cut failed", "cut failed", "cut failed"]);
+  expect(cutter.failures).toBeGreaterThan(5);
 });
 
 test("segments whose commit failed are committed before more are written", async () => {

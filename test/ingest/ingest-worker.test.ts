@@ -3,7 +3,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { nodeFiles } from "../../src/drivers/files/node-files.ts";
 import { PintailError } from "../../src/errors.ts";
 import { BodyEncoding, BodyFormat } from "../../src/ingest/ingest.ts";
 import { IngestWorker } from "../../src/ingest/ingest-worker.ts";
@@ -13,6 +12,7 @@ import type { SegmentMeta } from "../../src/schema/segment-meta.ts";
 import { SegmentWriter } from "../../src/storage/segments/segment-writer.ts";
 import { newBatchDecoder } from "../../src/threads/decoders.ts";
 import { ulidSource } from "../../src/util/ulid.ts";
+import { faultyFiles } from "../support/faulty-files.ts";
 import { aRequest, aSpan, encodeRequest, hex } from "../support/otlp-builder.ts";
 
 type RecordMessage = Extract<ToIngestWorker, { type: "record" }>;
@@ -30,8 +30,9 @@ function setUp(newDecoder: NewBatchDecoder = newBatchDecoder) {
   const replies: FromIngestWorker[] = [];
   const waiting: (() => void)[] = [];
   const disk = { full: false };
+  const files = faultyFiles();
   const writer = new SegmentWriter({
-    files: nodeFiles(),
+    files,
     segmentDir: dir,
     newId: ulidSource(() => nowMs),
     nowMs: () => nowMs,
@@ -65,7 +66,7 @@ function setUp(newDecoder: NewBatchDecoder = newBatchDecoder) {
       await new Promise<void>((done) => waiting.push(done));
     }
   };
-  return { worker, replyTo, disk, written };
+  return { worker, replyTo, disk, faults: files.faults, written };
 }
 
 function record(id: number, body: Uint8Array, more: Partial<RecordMessage> = {}): RecordMessage {
@@ -160,6 +161,30 @@ test("a cut that fails keeps its spans for the next one, each once", async () =>
       { rowCount: 2, walRange: { from: 0, to: 9 } },
     ],
   });
+});
+
+test("a cut that does not fit says how much room is too little", async () => {
+  const { worker, replyTo, faults } = setUp();
+  const large = Array.from({ length: 2000 }, (_, i) =>
+    aSpan({ spanId: hex((i + 1).toString(16).padStart(16, "0")) }),
+  );
+  const cutWithRoom = async (id: number, freeBytes: number): Promise<FromIngestWorker> => {
+    faults.freeBytes = freeBytes;
+    worker.receive({ type: "cut", id, walRange: { from: 0, to: id } });
+    return await replyTo(id);
+  };
+  const neededOf = (reply: FromIngestWorker) =>
+    reply.type === "failed" ? (reply.neededBytes ?? 0) : Number.NaN;
+  worker.receive(record(1, twoSpans));
+  worker.receive(record(2, encodeRequest(aRequest(large)), { tenant: "u" }));
+  const small = neededOf(await cutWithRoom(3, 0));
+  // The first file fits now, so the second one was made as well.
+  const both = neededOf(await cutWithRoom(4, small));
+  expect(small).toBeLessThan(both);
+  const cut = await cutWithRoom(5, both);
+  const sizes = cut.type === "cut" ? cut.metas.map(({ byteSize }) => byteSize) : [];
+  const inBlocks = sizes.map((bytes) => Math.ceil(bytes / 4096) * 4096);
+  expect([small, both]).toEqual([inBlocks[0], inBlocks[0]! + inBlocks[1]!]);
 });
 
 test("records that come while a cut is written are in the next cut only", async () => {

@@ -83,6 +83,7 @@ async function setUp(bodies: readonly number[], bytesEach: number) {
     {
       cut: (range) => channel.cut(range),
       catalog,
+      freeBytes: async () => 0,
       log: silentLogger,
       monotonicMs: () => performance.now(),
       after: (delayMs, run) => {

@@ -79,6 +79,9 @@ export function faultyFiles(): FaultyFiles {
       fail(faults.failSync, "EIO", "fsync folder", dir);
       return real.syncDir(dir);
     },
+    async freeBytes(path) {
+      return Math.min(faults.freeBytes, await real.freeBytes(path));
+    },
     async writeFileAtomic(path, parts, options) {
       const all = parts instanceof Uint8Array ? [parts] : parts;
       const byteCount = all.reduce((total, part) => total + part.length, 0);

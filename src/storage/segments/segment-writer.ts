@@ -1,4 +1,5 @@
 import type { Files } from "../../drivers/files/files.ts";
+import { isPintailError, PintailError } from "../../errors.ts";
 import type { SpanBatch } from "../../model/span-batch.ts";
 import type { SegmentMeta, WalRange } from "../../schema/segment-meta.ts";
 import { freeBuffer } from "../../util/free-buffer.ts";
@@ -36,6 +37,18 @@ export function segmentPath(segmentDir: string, segment: { tenant: string; id: s
   return `${segmentDir}/${segment.tenant}/${segment.id}.parquet`;
 }
 
+/** The disk did not take a segment, which may be tried again when there is room for it. */
+export class SegmentWriteError extends PintailError {
+  /** Size of the whole file. */
+  readonly byteSize: number;
+
+  constructor(cause: PintailError, byteSize: number) {
+    const { retryAfterMs } = cause;
+    super(cause.kind, cause.message, { cause, ...(retryAfterMs && { retryAfterMs }) });
+    this.byteSize = byteSize;
+  }
+}
+
 /** Batches to durable segment files. A file exists whole under its name or not at all. */
 export class SegmentWriter {
   readonly #parts: SegmentWriterParts;
@@ -44,9 +57,9 @@ export class SegmentWriter {
     this.#parts = parts;
   }
 
-  /** Throws `unavailable` when the disk is full; nothing is left behind then. */
+  /** Throws `unavailable` (`SegmentWriteError`) when the disk is full; nothing is left behind then. */
   async write(batch: SpanBatch, identity: SegmentIdentity): Promise<SegmentMeta> {
-    const { files, segmentDir, newId, nowMs } = this.#parts;
+    const { newId, nowMs } = this.#parts;
     const id = newId();
     const { chunks, meta } = writeSegment(batch, {
       ...identity,
@@ -55,7 +68,18 @@ export class SegmentWriter {
       zstdLevel: identity.level === 0 ? ZSTD_LEVEL_L0 : ZSTD_LEVEL,
       rowGroupRows: ROW_GROUP_ROWS,
     });
-    const dir = `${segmentDir}/${identity.tenant}`;
+    try {
+      await this.#store(chunks, meta);
+    } catch (e) {
+      throw isPintailError(e, "unavailable") ? new SegmentWriteError(e, meta.byteSize) : e;
+    }
+    for (const { buffer } of chunks) freeBuffer(buffer);
+    return meta;
+  }
+
+  async #store(chunks: readonly Uint8Array[], meta: SegmentMeta): Promise<void> {
+    const { files, segmentDir } = this.#parts;
+    const dir = `${segmentDir}/${meta.tenant}`;
     // Looked up each time: someone may have removed an empty folder.
     if ((await files.stat(dir)) === undefined) {
       await files.mkdir(dir);
@@ -63,8 +87,6 @@ export class SegmentWriter {
       await files.syncDir(segmentDir);
     }
     await files.writeFileAtomic(segmentPath(segmentDir, meta), chunks);
-    for (const { buffer } of chunks) freeBuffer(buffer);
-    return meta;
   }
 
   /** Deletes the files of segments that were never committed, or left the catalog. */
