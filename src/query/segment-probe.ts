@@ -1,12 +1,12 @@
 import { isPintailError } from "../errors.ts";
 import type { SegmentSummary } from "../schema/segment-meta.ts";
 import { columnsOfNeeds } from "../schema/value-need.ts";
-import type { FilterScan } from "../storage/segments/filters/segment-filters.ts";
 import {
+  type KnownValues,
   mayMeet,
-  NO_FILTERS,
-  type ValueFilters,
-} from "../storage/segments/filters/value-filters.ts";
+  NOTHING_KNOWN,
+} from "../storage/segments/filters/known-values.ts";
+import type { FilterScan } from "../storage/segments/filters/segment-filters.ts";
 import { inParallel } from "../util/in-parallel.ts";
 import type { CompiledSearch, LeafNeeds } from "./compiled-search.ts";
 import type { QueryRun } from "./query-context.ts";
@@ -21,8 +21,9 @@ const ASKED_GROWTH = 4;
 const MIN_GAIN = 1 / 8;
 
 /**
- * Asks the bloom filters of segments, before a statement names them: a file that the database opens
- * in vain costs it more than a filter in memory, or one that is read once. One for each query.
+ * Asks what is known of the values of segments, before a statement names them: a file that the
+ * database opens in vain costs it more than a filter in memory, or one that is read once. One for each
+ * query.
  */
 export class SegmentProbe {
   readonly #run: QueryRun;
@@ -47,9 +48,9 @@ export class SegmentProbe {
     await this.#run.forEach(segments, (segment) => {
       const columns = this.#columnsOf(segment.needs);
       if (columns === undefined || this.#ruledOut.has(segment.meta)) return;
-      const filters = columns.length === 0 ? NO_FILTERS : scan.known(segment.meta, columns);
-      if (filters === undefined) unread.push(segment);
-      else this.#judge(segment, filters);
+      const known = columns.length === 0 ? NOTHING_KNOWN : scan.known(segment.meta, columns);
+      if (known === undefined) unread.push(segment);
+      else this.#judge(segment, known);
     });
     if (unread.length === 0) return;
     await inParallel(unread, PARALLEL_READS, async (segment) => {
@@ -78,11 +79,11 @@ export class SegmentProbe {
     return this.#ruledOut.get(meta)?.[leaf] ?? false;
   }
 
-  #judge({ meta, needs }: ProbedSegment, filters: ValueFilters): void {
+  #judge({ meta, needs }: ProbedSegment, known: KnownValues): void {
     let isNew = needs.length !== this.#lastAnswer.length;
     for (let leaf = 0; leaf < needs.length; leaf++) {
       const need = needs[leaf];
-      const isOut = need !== undefined && !mayMeet(need, filters);
+      const isOut = need !== undefined && !mayMeet(need, known);
       isNew ||= isOut !== this.#lastAnswer[leaf];
       this.#answer[leaf] = isOut;
     }
@@ -101,14 +102,14 @@ export class SegmentProbe {
     return columns;
   }
 
-  async #read(scan: FilterScan, segment: ProbedSegment): Promise<ValueFilters> {
+  async #read(scan: FilterScan, segment: ProbedSegment): Promise<KnownValues> {
     try {
       const columns = this.#columnsOf(segment.needs) ?? [];
       return await scan.read(segment.meta, columns, this.#run.signal);
     } catch (error) {
       this.#run.throwIfOver();
       // The database will say what is wrong with a file, if it has to read it.
-      if (isPintailError(error)) return NO_FILTERS;
+      if (isPintailError(error)) return NOTHING_KNOWN;
       throw error;
     }
   }

@@ -151,6 +151,10 @@ export function dedicatedColumn(scope: "span" | "resource", key: string): string
   return `${scope}.${key}`;
 }
 
+export function isDedicatedColumn(name: string): boolean {
+  return name.startsWith("span.") || name.startsWith("resource.");
+}
+
 /**
  * `events` and `links`, both nullable lists (NULL = none), with attributes as a list of structs
  * (key, and the one of str, int, double, bool, json that is not NULL). A file has the column only

@@ -48,6 +48,7 @@ function filterOf(query: string): FieldExpr {
 /** `span.user=x | (a & b)`; `?` where nothing is known, `-` for never. */
 function shown(need: ValueNeed | undefined): string {
   if (need === undefined) return "?";
+  if (need.type === "range") return `${need.column}=${need.min}..${need.max}`;
   if (need.type !== "value") {
     const parts = need.of.map(shown);
     return parts.length === 0 ? "-" : `(${parts.join(need.type === "all" ? " & " : " | ")})`;

@@ -4,14 +4,12 @@ import { crc32 } from "../../../runtime/crc32.ts";
 import type { SegmentSummary } from "../../../schema/segment-meta.ts";
 import { bloomBits } from "../read/find-rows.ts";
 import { type ReadAt, readFooter } from "../read/read-footer.ts";
-import {
-  type FilterPlace,
-  type FilterPlaces,
-  readFilterPlaces,
-  SameColumns,
-} from "./filter-places.ts";
+import { ColumnFilter } from "./column-filter.ts";
+import type { FilterPlace } from "./filter-places.ts";
+import { type FooterExtract, readFooterExtract } from "./footer-extract.ts";
+import { type KnownValues, NOTHING_KNOWN } from "./known-values.ts";
+import { SameColumns } from "./same-columns.ts";
 import { ScanCache } from "./scan-cache.ts";
-import { ColumnFilter, NO_FILTERS, type ValueFilters } from "./value-filters.ts";
 
 export type SegmentFiltersParts = {
   /** Undefined when the segment's bytes are not at hand. */
@@ -22,7 +20,7 @@ export type SegmentFiltersParts = {
 };
 
 export type SegmentFiltersLimits = {
-  /** Of places and bits in memory. Nothing is held before it is asked for. */
+  /** Of extracts and bits in memory. Nothing is held before it is asked for. */
   readonly maxBytes: number;
 };
 
@@ -38,17 +36,17 @@ const TAIL_BYTES = 64 << 10;
 const MAX_FOOTER_BYTES = 16 << 20;
 /** Of a segment of which nothing is known. */
 const UNKNOWN_BYTES = 256;
-const PLACES = "places";
+const EXTRACT = "extract";
 
 /**
- * The bloom filters of segments' columns: where they lie, and those that were asked for last. Of a
- * segment that is damaged or not one of ours nothing is known.
+ * What is known of the values of segments' columns: where the bloom filters lie, those that were asked
+ * for last, and the bounds of numbers. Of a segment that is damaged or not one of ours nothing is.
  */
 export class SegmentFilters {
   readonly #openFile: SegmentFiltersParts["openFile"];
   readonly #sameColumns = new SameColumns();
   /** By the id of the segment, whose file never changes; `unknown` where they cannot be known. */
-  readonly #places: ScanCache<FilterPlaces | "unknown">;
+  readonly #extracts: ScanCache<FooterExtract | "unknown">;
   /** By column and the id of the segment. */
   readonly #filters: ScanCache<ColumnFilter>;
   #scans = 0;
@@ -56,14 +54,14 @@ export class SegmentFilters {
   constructor({ openFile }: SegmentFiltersParts, limits: SegmentFiltersLimits = DEFAULT_LIMITS) {
     this.#openFile = openFile;
     // Small, and dear to be found again.
-    const placesBytes = limits.maxBytes / 4;
-    this.#places = new ScanCache(placesBytes);
-    this.#filters = new ScanCache(limits.maxBytes - placesBytes);
+    const extractsBytes = limits.maxBytes / 4;
+    this.#extracts = new ScanCache(extractsBytes);
+    this.#filters = new ScanCache(limits.maxBytes - extractsBytes);
   }
 
   /** About what is held in memory. */
   get memoryBytes(): number {
-    return this.#places.bytes + this.#filters.bytes;
+    return this.#extracts.bytes + this.#filters.bytes;
   }
 
   /** For one query, which may ask for more segments than there is room for. */
@@ -75,10 +73,11 @@ export class SegmentFilters {
     };
   }
 
-  #known(meta: SegmentSummary, columns: readonly string[], scan: number): ValueFilters | undefined {
-    const places = this.#places.get(PLACES, meta.id, scan);
-    if (places === undefined) return undefined;
-    if (places === "unknown") return NO_FILTERS;
+  #known(meta: SegmentSummary, columns: readonly string[], scan: number): KnownValues | undefined {
+    const extract = this.#extracts.get(EXTRACT, meta.id, scan);
+    if (extract === undefined) return undefined;
+    if (extract === "unknown") return NOTHING_KNOWN;
+    const { places, bounds } = extract;
     const filters = new Array<ColumnFilter | undefined>(columns.length);
     for (let i = 0; i < columns.length; i++) {
       const column = columns[i]!;
@@ -86,7 +85,7 @@ export class SegmentFilters {
       filters[i] = this.#filters.get(column, meta.id, scan);
       if (filters[i] === undefined) return undefined;
     }
-    return { groupCount: places.groupCount, columns, filters };
+    return { groupCount: places.groupCount, columns, filters, bounds };
   }
 
   async #read(
@@ -94,19 +93,19 @@ export class SegmentFilters {
     columns: readonly string[],
     scan: number,
     signal: AbortSignal,
-  ): Promise<ValueFilters> {
+  ): Promise<KnownValues> {
     const file = await this.#openFile(meta, signal);
-    if (file === undefined) return NO_FILTERS;
+    if (file === undefined) return NOTHING_KNOWN;
     try {
       const { id } = meta;
       const readAt = rememberingLast(file);
-      let places = this.#places.get(PLACES, id, scan);
-      if (places === undefined) {
-        places = await loadPlaces(readAt, file.sizeBytes, this.#sameColumns);
-        const bytes = places === "unknown" ? UNKNOWN_BYTES : places.memoryBytes;
-        this.#places.put(PLACES, id, places, bytes, scan);
+      let extract = this.#extracts.get(EXTRACT, id, scan);
+      if (extract === undefined) {
+        extract = await loadExtract(readAt, file.sizeBytes, this.#sameColumns);
+        this.#extracts.put(EXTRACT, id, extract, memoryBytesOf(extract), scan);
       }
-      if (places === "unknown") return NO_FILTERS;
+      if (extract === "unknown") return NOTHING_KNOWN;
+      const { places, bounds } = extract;
       const filters: (ColumnFilter | undefined)[] = [];
       for (const column of columns) {
         let filter = this.#filters.get(column, id, scan);
@@ -116,7 +115,7 @@ export class SegmentFilters {
         }
         filters.push(filter);
       }
-      return { groupCount: places.groupCount, columns, filters };
+      return { groupCount: places.groupCount, columns, filters, bounds };
     } finally {
       await file.close();
     }
@@ -125,28 +124,29 @@ export class SegmentFilters {
 
 export interface FilterScan {
   /** What is known of the values of these columns; undefined when that has to be read first. */
-  known(meta: SegmentSummary, columns: readonly string[]): ValueFilters | undefined;
+  known(meta: SegmentSummary, columns: readonly string[]): KnownValues | undefined;
   /** Errors are those of `openFile` and of the file. */
-  read(
-    meta: SegmentSummary,
-    columns: readonly string[],
-    signal: AbortSignal,
-  ): Promise<ValueFilters>;
+  read(meta: SegmentSummary, columns: readonly string[], signal: AbortSignal): Promise<KnownValues>;
 }
 
 /** Errors but those of the bytes pass through. */
-async function loadPlaces(
+async function loadExtract(
   readAt: ReadAt,
   fileSize: number,
   sameColumns: SameColumns,
-): Promise<FilterPlaces | "unknown"> {
+): Promise<FooterExtract | "unknown"> {
   try {
     const { raw, offset } = await readFooter(readAt, fileSize, TAIL_BYTES, MAX_FOOTER_BYTES);
-    return readFilterPlaces(raw, offset, sameColumns);
+    return readFooterExtract(raw, offset, sameColumns);
   } catch (error) {
     if (isPintailError(error, "corrupt") || isPintailError(error, "unsupported")) return "unknown";
     throw error;
   }
+}
+
+function memoryBytesOf(extract: FooterExtract | "unknown"): number {
+  if (extract === "unknown") return UNKNOWN_BYTES;
+  return extract.places.memoryBytes + extract.bounds.memoryBytes;
 }
 
 /** Of a small segment the read that has its footer has the filters as well. */

@@ -1,13 +1,14 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { columnsOfNeeds, type ValueNeed } from "../../../../src/schema/value-need.ts";
+import { mayMeet } from "../../../../src/storage/segments/filters/known-values.ts";
 import { SegmentFilters } from "../../../../src/storage/segments/filters/segment-filters.ts";
-import { mayMeet } from "../../../../src/storage/segments/filters/value-filters.ts";
 import {
   type RowBlock,
   SegmentReader,
 } from "../../../../src/storage/segments/read/segment-reader.ts";
 import { hexToBytes } from "../../../../src/util/hex.ts";
+import { nextDown, nextUp } from "../../../../src/util/next-double.ts";
 import { aService, aSpan, batchOf, spanIdOf, traceIdOf } from "../../../support/batch-builder.ts";
 import type { PlainSpan } from "../../../support/read-batch.ts";
 import { readAtOf } from "../read/reader-store.ts";
@@ -59,6 +60,117 @@ test("no value that a row group holds is ruled out, in whatever column", async (
   );
   expect(asked).toBeGreaterThan(10_000);
 }, 120_000);
+
+const someInt64 = fc.oneof(
+  fc.bigInt(-(2n ** 63n), 2n ** 63n - 1n),
+  fc.bigInt(-20n, 20n),
+  fc.bigInt(2n ** 53n - 3n, 2n ** 53n + 3n),
+);
+const someDouble = fc.oneof(
+  fc.double({ noNaN: true }),
+  fc.constantFrom(0, -0, 0.1, Infinity, -Infinity),
+  fc.nat(20),
+);
+/** Few have NaNs: then nothing is known. */
+const someDoubles = fc
+  .tuple(fc.array(someDouble, { minLength: 1, maxLength: 20 }), fc.integer({ min: 1, max: 5 }))
+  .map(([values, one]) => (one === 1 ? [...values, Number.NaN] : values));
+
+/** Spans with numbers of a few values, in neighbouring row groups others; some have none. */
+const someNumbers: fc.Arbitrary<PlainSpan[]> = fc
+  .array(
+    fc.record({
+      ints: fc.array(someInt64, { minLength: 1, maxLength: 30 }),
+      doubles: someDoubles,
+      durations: fc.array(someInt64, { minLength: 1, maxLength: 30 }),
+      missing: fc.constantFrom(0, 1, 2, 30),
+    }),
+    { minLength: 1, maxLength: 6 },
+  )
+  .map((parts) =>
+    parts.flatMap(({ ints, doubles, durations, missing }, part) =>
+      Array.from({ length: 30 }, (_, i) => {
+        const start = 2n ** 63n - BigInt(100 * part + i);
+        const duration = durations[i % durations.length]!;
+        return aSpan({
+          traceId: traceIdOf(100 * part + i + 1),
+          spanId: spanIdOf(100 * part + i + 1),
+          startUnixNano: start,
+          endUnixNano: start + duration < 0n ? 0n : start + duration,
+          attributes:
+            i < missing
+              ? []
+              : [
+                  { key: "int", value: ints[i % ints.length]! },
+                  { key: "double", value: doubles[i % doubles.length]! },
+                ],
+        });
+      }),
+    ),
+  );
+
+test("no number that a row group holds is ruled out, and what lies beyond all of them is", async () => {
+  const seen = { held: 0, ruledOut: 0 };
+  await fc.assert(
+    fc.asyncProperty(someNumbers, fc.constantFrom(1000, 30, 7), async (spans, rowGroupRows) => {
+      const { bytes, meta } = writtenFile(batchOf(spans), rowGroupRows);
+      const filters = new SegmentFilters({ openFile: async () => fileOf(bytes) });
+      const { names, columns } = await rowsOf(bytes);
+      for (const column of ["duration_ns", "span.int", "span.double"]) {
+        const stored = columns[names.indexOf(column)] ?? [];
+        const numbers = stored.flatMap((value) => (value === null ? [] : [Number(value)]));
+        const known = await filters.scan().read(meta, [column], NEVER);
+        const met = (min: number, max: number) =>
+          mayMeet({ type: "range", column, min, max }, known);
+        for (const number of numbers) {
+          if (Number.isNaN(number)) continue;
+          seen.held++;
+          expect(met(number, number)).toBe(true);
+          expect(met(number, Infinity)).toBe(true);
+          expect(met(-Infinity, number)).toBe(true);
+        }
+        if (numbers.length === 0 || numbers.some(Number.isNaN)) continue;
+        const [least, greatest] = [Math.min(...numbers), Math.max(...numbers)];
+        if (greatest < Infinity) expect(met(nextUp(greatest), Infinity)).toBe(false);
+        if (least > -Infinity) expect(met(-Infinity, nextDown(least))).toBe(false);
+        seen.ruledOut++;
+      }
+    }),
+    { numRuns: 200 },
+  );
+  expect(seen.held).toBeGreaterThan(10_000);
+  expect(seen.ruledOut).toBeGreaterThan(100);
+}, 120_000);
+
+test("a row group without a value of a column, or with a NaN, is told from others", async () => {
+  const spans = Array.from({ length: 90 }, (_, i) =>
+    aSpan({
+      traceId: traceIdOf(1000 - i),
+      spanId: spanIdOf(i + 1),
+      startUnixNano: 1_767_225_600_000_000_000n - BigInt(i),
+      attributes: [
+        ...(i < 30 ? [{ key: "low", value: -1.5 }] : []),
+        { key: "high", value: i < 60 ? 5 : i === 60 ? Number.NaN : 7 },
+      ],
+    }),
+  );
+  const { bytes, meta } = writtenFile(batchOf(spans), 30);
+  expect(meta.rowGroups).toHaveLength(3);
+  const filters = new SegmentFilters({ openFile: async () => fileOf(bytes) });
+  const range = (key: string, value: number): ValueNeed => ({
+    type: "range",
+    column: `span.${key}`,
+    min: value,
+    max: value,
+  });
+  const known = await filters.scan().read(meta, ["span.low", "span.high"], NEVER);
+  const met = (...of: ValueNeed[]) => mayMeet({ type: "all", of }, known);
+  expect(met(range("low", -1.5), range("high", 5))).toBe(true);
+  // Such a value is in one row group, the NaN in another.
+  expect(met(range("high", 9))).toBe(true);
+  expect(met(range("low", -1.5), range("high", 9))).toBe(false);
+  expect(met(range("low", 9))).toBe(false);
+});
 
 test("needs hold together in one row group, or not at all", async () => {
   // Nine values in each of two row groups, none of them in both.

@@ -2,8 +2,8 @@ import { describe, expect, test } from "vitest";
 import { PintailError } from "../../../../src/errors.ts";
 import type { SegmentSummary } from "../../../../src/schema/segment-meta.ts";
 import type { ValueNeed } from "../../../../src/schema/value-need.ts";
+import { mayMeet } from "../../../../src/storage/segments/filters/known-values.ts";
 import { SegmentFilters } from "../../../../src/storage/segments/filters/segment-filters.ts";
-import { mayMeet } from "../../../../src/storage/segments/filters/value-filters.ts";
 import { loadFooter } from "../../../../src/storage/segments/read/read-footer.ts";
 import { aSpan, batchOf, spanIdOf, traceIdOf } from "../../../support/batch-builder.ts";
 import { readAtOf } from "../read/reader-store.ts";
@@ -15,6 +15,14 @@ const user = (text: string): ValueNeed => ({
   type: "value",
   column: USER,
   bytes: new TextEncoder().encode(text),
+});
+
+/** All spans last 1 ms. */
+const lasting = (min: number, max: number): ValueNeed => ({
+  type: "range",
+  column: "duration_ns",
+  min,
+  max,
 });
 
 /** 300 users, in three row groups. */
@@ -41,6 +49,8 @@ function filtersOver(files: readonly ReturnType<typeof usersFile>[], maxBytes = 
 }
 
 const MISSING = Array.from({ length: 400 }, (_, i) => user(`nobody ${i}`));
+/** Those that only what is no longer trusted rules out. */
+const IMPOSSIBLE = [...MISSING, lasting(0, 1)];
 
 describe("what is in memory", () => {
   test("a segment is opened once for all that is asked of a column", async () => {
@@ -60,6 +70,19 @@ describe("what is in memory", () => {
     // Another column is not there yet; one without filters needs none.
     expect(scan.known(file.meta, ["trace_id"])).toBeUndefined();
     expect(scan.known(file.meta, ["status_message"])).toBeDefined();
+  });
+
+  test("bounds of numbers are there once anything was asked, and need no more reads", async () => {
+    const file = usersFile("user");
+    const { filters, log } = filtersOver([file]);
+    expect(filters.scan().known(file.meta, ["duration_ns"])).toBeUndefined();
+    await filters.scan().read(file.meta, ["duration_ns"], NEVER);
+    expect(log).toEqual(["open 0", "read"]);
+    const known = filters.scan().known(file.meta, ["duration_ns"])!;
+    expect(mayMeet(lasting(999_999, 1_000_001), known)).toBe(true);
+    expect(mayMeet(lasting(1_000_001, Infinity), known)).toBe(false);
+    expect(mayMeet(lasting(-Infinity, 999_999), known)).toBe(false);
+    expect(log).toHaveLength(2);
   });
 
   test("takes far less memory than the filters' bits and the footer would", async () => {
@@ -133,12 +156,12 @@ describe("what cannot be trusted rules nothing out", () => {
     for (let at = start; at < bytes.length; at += 97) {
       const damaged = bytes.slice();
       damaged[at]! ^= 16;
-      expect(await passes(damaged, meta, MISSING)).toBe(MISSING.length);
+      expect(await passes(damaged, meta, IMPOSSIBLE)).toBe(IMPOSSIBLE.length);
     }
     for (const length of [0, 3, 11, 12, 4000, bytes.length - 1]) {
-      expect(await passes(bytes.subarray(0, length), meta, MISSING)).toBe(MISSING.length);
+      expect(await passes(bytes.subarray(0, length), meta, IMPOSSIBLE)).toBe(IMPOSSIBLE.length);
     }
-    expect(await passes(new Uint8Array(5000).fill(0x50), meta, MISSING)).toBe(MISSING.length);
+    expect(await passes(new Uint8Array(5000).fill(0x50), meta, IMPOSSIBLE)).toBe(IMPOSSIBLE.length);
   });
 
   test("bytes that are not at hand, which may be another time", async () => {
