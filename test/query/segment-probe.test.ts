@@ -19,7 +19,7 @@ let store: SegmentStore;
 
 /**
  * Segments one after the other in time. Every span has a user of its own; a shop is in all of them,
- * `rare` in one of ten, on users of which each is in one segment.
+ * `rare` in one of ten, on users of which each is in one segment. Sizes, ratios and durations grow.
  */
 beforeAll(async () => {
   store = await SegmentStore.open();
@@ -36,10 +36,12 @@ beforeAll(async () => {
           parentSpanId: i % 2 === 0 ? "" : spanIdOf(2 * n + 1),
           name: `op ${i}`,
           startUnixNano: start,
-          endUnixNano: start + 1000n,
+          endUnixNano: start + 1000n * BigInt(1 + segment),
           attributes: [
             { key: "user", value: `user ${n}.${i % 2}` },
             { key: "shop", value: `shop ${i}` },
+            { key: "size", value: BigInt(n) },
+            { key: "ratio", value: n / 8 },
             ...(segment % 10 === 4 ? [{ key: "rare", value: `thing ${i}` }] : []),
           ],
           resource: aService("front"),
@@ -94,6 +96,29 @@ describe("a search", () => {
     expect(filesRead()).toBeLessThan(SEGMENTS / 5);
   });
 
+  test.each(["duration > 100h", "span.size < 0", "span.ratio > 1e9", ".ratio = -0.01"])(
+    "for numbers that are nowhere runs no statement: %s",
+    async (condition) => {
+      store.useFilters = false;
+      expect(await search(`{ ${condition} }`)).toEqual([]);
+      expect(filesRead()).toBe(SEGMENTS);
+      store.useFilters = true;
+      store.statements.length = 0;
+      expect(await search(`{ ${condition} }`)).toEqual([]);
+      expect(filesRead()).toBe(0);
+    },
+  );
+
+  test.each([
+    "span.size = 300",
+    "300 >= .size && .size >= 300",
+    "span.ratio = 37.5",
+    "duration = 26us",
+  ])("for numbers that are in one place reads that: %s", async (condition) => {
+    expect(await search(`{ ${condition} }`)).not.toEqual([]);
+    expect(filesRead()).toBe(1);
+  });
+
   test("for a common value asks no more segments than it reads", async () => {
     const opened = new Set<string>();
     const filters = store.filters;
@@ -131,6 +156,9 @@ describe("a search", () => {
     expect(segments?.possible).toHaveLength(SEGMENTS);
     expect(segments!.ruledOut.length + segments!.read.length).toBe(SEGMENTS);
     expect(segments!.read.length).toBe(filesRead());
+    const ofNumbers = new QueryRecorder();
+    await search("{ duration > 100h }", { recorder: ofNumbers });
+    expect(ofNumbers.segments[0]?.ruledOut).toHaveLength(SEGMENTS);
   });
 });
 
@@ -180,6 +208,13 @@ test.each([
   `{ ${USER} && parent.span.user = \`user 300.0\` }`,
   "{ trace:id = `12c` }",
   "{ name = `op 5` && span.user = `user 302.1` }",
+  "{ duration > 40us }",
+  "{ .size > 300 && span.ratio < 38 }",
+  "{ .size > 300 || span.ratio < 0 }",
+  `{ .size = 300 && ${USER} }`,
+  "{ span.size = 300 } && { span.ratio > 1e9 }",
+  "{ span.size = 300 } > { span.size = 300 }",
+  "{ parent.span.size = 300 }",
 ])("%s finds the same with filters and without them", async (query) => {
   store.useFilters = false;
   const wanted = await search(query);
@@ -201,6 +236,9 @@ test.each([
   `{ } | compare({ ${USER} })`,
   `{ span.rare != nil } | compare(${ABSENT})`,
   `{ ${USER} } | compare({ span.shop = \`shop 1\` })`,
+  "{ span.size < 0 } | rate()",
+  "{ span.size >= 717 } | avg_over_time(span.ratio)",
+  "{ duration < 3us } | compare({ span.size < 4 })",
 ])("%s gives the same with filters and without them", async (query) => {
   store.useFilters = false;
   const wanted = linesOf(await runMetrics(store, query, GRID));
@@ -212,6 +250,12 @@ test("metrics of a value that is in one place read that", async () => {
   const found = linesOf(await runMetrics(store, `{ ${USER} } | count_over_time()`, GRID));
   expect(found).toHaveLength(1);
   expect(filesRead()).toBeLessThan(SEGMENTS / 5);
+});
+
+test("metrics of numbers that are in one place read that", async () => {
+  const query = "{ span.size > 300 && span.size < 302 } | count_over_time()";
+  expect(linesOf(await runMetrics(store, query, GRID))).toHaveLength(1);
+  expect(filesRead()).toBe(1);
 });
 
 test("metrics of a common value ask few segments", async () => {

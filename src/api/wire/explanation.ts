@@ -21,7 +21,7 @@ export type ExplainedSegments = {
   readonly outOfRange: number;
   /** Cannot hold a match, as far as the catalog tells. */
   readonly pruned: number;
-  /** Cannot hold a match, as their bloom filters tell. */
+  /** Cannot hold a match, as their bloom filters and bounds tell. */
   readonly filtered: number;
   readonly read: number;
   /** Hold only traces older than were needed. */

@@ -28,7 +28,7 @@ function segmentLines(segments: ExplainedSegments, verbose: boolean): string[] {
     `segments of ${printable(tenant)}: ${known}`,
     `  read          ${read} (${rowsRead} rows, ${mebibytes(bytesRead)})`,
     `  not needed    ${notNeeded} (older than what was found)`,
-    `  filtered      ${filtered} (their bloom filters rule them out)`,
+    `  filtered      ${filtered} (their bloom filters and bounds rule them out)`,
     `  pruned        ${pruned} (the catalog rules them out)`,
     `  out of range  ${outOfRange}`,
   ];

@@ -7,7 +7,8 @@ import { compareNumbers, isIntegral } from "./number-compare.ts";
 import { joinSql, rawSql, type Sql, sql } from "./sql.ts";
 import { listTypes, scalarTypes, unwrapped, type Value, type ValueType } from "./value.ts";
 
-const MIRRORED: Readonly<Record<CompareOp, CompareOp>> = {
+/** The operator with its sides exchanged. */
+export const MIRRORED: Readonly<Record<CompareOp, CompareOp>> = {
   "=": "=",
   "!=": "!=",
   "<": ">",

@@ -1,12 +1,16 @@
-import { dedicatedColumn, type FixedColumnName } from "../../schema/columns.ts";
+import type { FixedColumnName, StoredAttributeType } from "../../schema/columns.ts";
 import type { KeyStats } from "../../schema/segment-meta.ts";
 import type { ValueNeed } from "../../schema/value-need.ts";
 import { hexToBytes } from "../../util/hex.ts";
-import type { FieldExpr, FieldRef } from "../ast.ts";
+import type { BinaryOp, FieldExpr, FieldRef } from "../ast.ts";
 import { foldConstants } from "../fold.ts";
 import { plainPattern } from "../regex.ts";
+import { isNumeric } from "../static-ops.ts";
 import { foldField } from "../walk.ts";
+import { MIRRORED } from "./compare.ts";
 import { idHex } from "./id.ts";
+import { isRangeOp, type NumericStatic, type RangeOp, rangeOf } from "./literal-range.ts";
+import { mayHoldIn } from "./prune.ts";
 import type { SegmentShape } from "./segment-shape.ts";
 
 /** Filters of a segment err once in 50 times, so that one of more values is found in most. */
@@ -21,13 +25,19 @@ type Need = ValueNeed | undefined;
 
 const NEVER: ValueNeed = { type: "any", of: [] };
 
+/** What a field is compared with. */
+type Wanted =
+  | { readonly type: "text"; readonly text: string }
+  | { readonly type: "number"; readonly op: RangeOp; readonly literal: NumericStatic };
+type NeedOf = (field: FieldRef, wanted: Wanted) => Need;
+
 /**
  * The values that a row group of the segment must hold so that one of its rows may match `expr`;
  * undefined when that tells nothing. Values that the statistics list are not asked for: the lists
  * tell. `shape` and `keys` must know all fields of `expr`, which is no deeper than filters may be.
  */
 export function neededValues(expr: FieldExpr, shape: SegmentShape, keys: Keys): Need {
-  const needOf = (field: FieldRef, text: string): Need => textNeed(field, text, shape, keys);
+  const needOf: NeedOf = (field, wanted) => fieldNeed(field, wanted, shape, keys);
   return foldField<Need>(foldConstants(expr), (node, results) => {
     switch (node.type) {
       case "static":
@@ -46,19 +56,28 @@ export function neededValues(expr: FieldExpr, shape: SegmentShape, keys: Keys): 
   });
 }
 
-function comparisonNeed(
-  { op, left, right }: FieldExpr & { type: "binary" },
-  needOf: (field: FieldRef, text: string) => Need,
-): Need {
+function comparisonNeed({ op, left, right }: FieldExpr & { type: "binary" }, needOf: NeedOf): Need {
   const [operand, literal] = left.type === "field" ? [left, right] : [right, left];
   if (operand.type !== "field" || literal.type !== "static") return undefined;
-  if (literal.value.type !== "string") return undefined;
   const { field } = operand;
-  const text = literal.value.value;
-  if (op === "=") return isTraceId(field) ? traceIdNeed(text) : needOf(field, text);
-  const pattern = op === "=~" && left === operand ? plainPattern(text) : undefined;
+  const { value } = literal;
+  const turned = operand === left ? op : mirrored(op);
+  if (value.type === "string") return textNeed(turned, field, value.value, needOf);
+  if (!isNumeric(value) || !isRangeOp(turned)) return undefined;
+  return needOf(field, { type: "number", op: turned, literal: value });
+}
+
+/** Undefined: with its sides exchanged it is another test. */
+function mirrored(op: BinaryOp): BinaryOp | undefined {
+  return isRangeOp(op) ? MIRRORED[op] : undefined;
+}
+
+function textNeed(op: BinaryOp | undefined, field: FieldRef, text: string, needOf: NeedOf): Need {
+  if (op === "=" && isTraceId(field)) return traceIdNeed(text);
+  if (op === "=") return needOf(field, { type: "text", text });
+  const pattern = op === "=~" ? plainPattern(text) : undefined;
   if (pattern?.type !== "equals") return undefined;
-  return alternatives(pattern.values.map((value) => needOf(field, value)));
+  return alternatives(pattern.values.map((value) => needOf(field, { type: "text", text: value })));
 }
 
 function isTraceId(field: FieldRef): boolean {
@@ -70,10 +89,12 @@ function traceIdNeed(text: string): Need {
   return hex === undefined ? NEVER : { type: "value", column: "trace_id", bytes: hexToBytes(hex) };
 }
 
-/** That the field is this text, or an array with it. */
-function textNeed(field: FieldRef, text: string, shape: SegmentShape, keys: Keys): Need {
+/** That the field, or an element of it when it is an array, is what is wanted. */
+function fieldNeed(field: FieldRef, wanted: Wanted, shape: SegmentShape, keys: Keys): Need {
   if (field.type === "intrinsic") {
-    return field.name === "name" ? fixedNeed("name", text, keys) : undefined;
+    if (field.name === "name") return textColumnNeed("name", wanted, keys);
+    if (field.name !== "duration") return undefined;
+    return wanted.type === "number" ? columnNeed("duration_ns", "int", wanted, undefined) : NEVER;
   }
   if (field.type !== "attribute") return undefined;
   const { scope, key } = field;
@@ -81,30 +102,48 @@ function textNeed(field: FieldRef, text: string, shape: SegmentShape, keys: Keys
   const scopes = scope === "any" ? (["span", "resource"] as const) : [scope];
   const places = scopes.flatMap((each) => {
     const isService = each === "resource" && key === "service.name";
-    const homes = shape.homes(each, key).map(({ type, dedicated }): Need => {
+    const homes = shape.homes(each, key).map(({ type, column, dedicated }): Need => {
       if (type === "json") return undefined;
       // A string that is the service's name is in `service_name` as well.
-      if (type !== "string" || isService) return NEVER;
-      if (!dedicated || each === "instrumentation") return undefined;
-      const stats = keys.find((s) => s.scope === each && s.key === key && s.type === "string");
-      return valueNeed(dedicatedColumn(each, key), text, stats);
+      if (!isOfType(wanted, type) || (isService && type === "string")) return NEVER;
+      if (!dedicated) return undefined;
+      const stats = keys.find((s) => s.scope === each && s.key === key && s.type === type);
+      return columnNeed(column, type, wanted, stats);
     });
-    return isService ? [...homes, fixedNeed("service_name", text, keys)] : homes;
+    return isService ? [...homes, textColumnNeed("service_name", wanted, keys)] : homes;
   });
   return alternatives(places);
 }
 
+function isOfType(wanted: Wanted, type: StoredAttributeType): boolean {
+  return wanted.type === "text" ? type === "string" : type === "int" || type === "double";
+}
+
 /** Of a column that every segment has; whether its list has the text for absent, '', is left open. */
-function fixedNeed(column: FixedColumnName, text: string, keys: Keys): Need {
+function textColumnNeed(column: FixedColumnName, wanted: Wanted, keys: Keys): Need {
+  if (wanted.type !== "text") return NEVER;
   const stats = keys.find((s) => s.scope === "intrinsic" && s.key === column);
-  return text === "" ? undefined : valueNeed(column, text, stats);
+  return wanted.text === "" ? undefined : columnNeed(column, "string", wanted, stats);
 }
 
 const encoder = new TextEncoder();
 
-function valueNeed(column: string, text: string, stats: KeyStats | undefined): Need {
-  if (stats?.complete) return stats.values.includes(text) ? undefined : NEVER;
-  return { type: "value", column, bytes: encoder.encode(text) };
+/** Of a column of `type`, which is one of what is wanted. */
+function columnNeed(
+  column: string,
+  type: StoredAttributeType,
+  wanted: Wanted,
+  stats: KeyStats | undefined,
+): Need {
+  if (stats?.complete) return isListed(wanted, stats) ? undefined : NEVER;
+  if (wanted.type === "text") return { type: "value", column, bytes: encoder.encode(wanted.text) };
+  const range = rangeOf(wanted.op, wanted.literal, type === "int");
+  return range === undefined ? NEVER : { type: "range", column, ...range };
+}
+
+function isListed(wanted: Wanted, stats: KeyStats): boolean {
+  if (wanted.type === "text") return stats.values.includes(wanted.text);
+  return mayHoldIn(wanted.op, stats, wanted.literal);
 }
 
 function together(needs: readonly Need[]): Need {

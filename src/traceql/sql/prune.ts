@@ -140,7 +140,8 @@ function mayHoldValue(op: BinaryOp, field: FieldRef, literal: Static, stats: Key
   return known.some((entry) => mayHoldIn(op, entry, literal));
 }
 
-function mayHoldIn(op: BinaryOp, entry: KeyStats, literal: Static): boolean {
+/** Whether a value under this key may be in this relation to the literal. */
+export function mayHoldIn(op: BinaryOp, entry: KeyStats, literal: Static): boolean {
   if (entry.type === "json") return true;
   if (op === "=~" || op === "!~") return entry.type === "string";
   if (!isCompare(op)) return true;

@@ -20,6 +20,10 @@ const KEYS: readonly KeyStats[] = [
   { scope: "span", key: "tags", type: "string", ...open, dedicated: true },
   { scope: "span", key: "tags", type: "json", ...open, dedicated: false },
   { scope: "span", key: "n", type: "int", ...open, dedicated: true },
+  { scope: "resource", key: "n", type: "double", ...open, dedicated: true },
+  { scope: "span", key: "size", type: "int", ...open, dedicated: false },
+  { scope: "span", key: "ports", type: "int", ...open, dedicated: true },
+  { scope: "span", key: "ports", type: "json", ...open, dedicated: false },
   { scope: "instrumentation", key: "lib", type: "string", ...open, dedicated: false },
   {
     scope: "span",
@@ -30,11 +34,21 @@ const KEYS: readonly KeyStats[] = [
     complete: true,
     dedicated: true,
   },
+  {
+    scope: "span",
+    key: "code",
+    type: "int",
+    ...open,
+    values: ["200", "404"],
+    complete: true,
+    dedicated: true,
+  },
 ];
 const META = {
   keys: KEYS,
   optionalColumns: [
     ...["span.user", "resource.user", "span.tags", "span.n", "span.tier"],
+    ...["resource.n", "span.ports", "span.code"],
     ...["span_attr_str", "span_attr_int", "span_attr_json", "scope_attr_str"],
   ],
 };
@@ -45,7 +59,7 @@ function filterOf(query: string): FieldExpr {
   return stage.expr;
 }
 
-/** `span.user=x | (a & b)`; `?` where nothing is known, `-` for never. */
+/** `span.user=x | (a & span.n=3..7)`; `?` where nothing is known, `-` for never. */
 function shown(need: ValueNeed | undefined): string {
   if (need === undefined) return "?";
   if (need.type === "range") return `${need.column}=${need.min}..${need.max}`;
@@ -74,7 +88,7 @@ test.each([
   ["{ name = `GET /` }", "name=GET /"],
   ["{ resource.service.name = `shop` }", "service_name=shop"],
   ["{ .service.name = `shop` }", "service_name=shop"],
-  ["{ span.user = `x` && span.n > 3 }", "span.user=x"],
+  ["{ span.user = `x` && span.n > 3 }", "(span.user=x & span.n=4..Infinity)"],
   // Elsewhere it may be as well, or nobody knows.
   ["{ span.rare = `x` }", "?"],
   ["{ span.tags = `x` }", "?"],
@@ -129,6 +143,62 @@ test.each([
 ])("%s needs %s", (query, wanted) => {
   expect(needOf(query)).toBe(wanted);
 });
+
+test.each([
+  // Where a number may be; the other side of it, too.
+  ["{ duration > 100h }", "duration_ns=360000000000001..Infinity"],
+  ["{ 1s >= duration }", "duration_ns=-Infinity..1000000000"],
+  ["{ duration = 1ms }", "duration_ns=1000000..1000000"],
+  ["{ duration > 1ms && duration <= 2ms }", ranges("1000001..Infinity", "-Infinity..2000000")],
+  ["{ duration < 1.5 }", `duration_ns=-Infinity..${1.5 - 2 ** -52}`],
+  ["{ span.n > 3 }", "span.n=4..Infinity"],
+  ["{ span.n >= 3 }", "span.n=3..Infinity"],
+  ["{ span.n < 3 }", "span.n=-Infinity..2"],
+  ["{ span.n <= 3 }", "span.n=-Infinity..3"],
+  ["{ span.n = -3 }", "span.n=-3..-3"],
+  ["{ 3 > span.n }", "span.n=-Infinity..2"],
+  ["{ 3 <= span.n }", "span.n=3..Infinity"],
+  ["{ span.n > 2 * 3s }", `span.n=${6e9 + 2 ** -20}..Infinity`],
+  ["{ span.n > 1.5 }", `span.n=${1.5 + 2 ** -52}..Infinity`],
+  ["{ resource.n > 3 }", `resource.n=${3 + 2 ** -51}..Infinity`],
+  ["{ resource.n = 0.1 }", "resource.n=0.1..0.1"],
+  ["{ .n = 3 }", "(span.n=3..3 | resource.n=3..3)"],
+  ["{ span.n > 1 || span.n < -1 }", "(span.n=2..Infinity | span.n=-Infinity..-2)"],
+  // Elsewhere it may be as well, or nobody knows.
+  ["{ span.n != 3 }", "?"],
+  ["{ !(span.n > 3) }", "?"],
+  ["{ -span.n > 3 }", "?"],
+  ["{ span.n + 1 > 3 }", "?"],
+  ["{ (span.n > 3) = false }", "?"],
+  ["{ span.n > resource.n }", "?"],
+  ["{ span.n > 3 || duration != 3s }", "?"],
+  ["{ span.size > 3 }", "?"],
+  ["{ span.ports > 3 }", "?"],
+  ["{ span.user > 3 }", "?"],
+  ["{ traceDuration > 3s }", "?"],
+  ["{ span:childCount > 3 }", "?"],
+  ["{ nestedSetLeft > 3 }", "?"],
+  ["{ event.n > 3 }", "?"],
+  ["{ link.n > 3 }", "?"],
+  ["{ parent.span.n > 3 }", "?"],
+  ["{ event:timeSinceStart > 3s }", "?"],
+  ["{ kind = server }", "?"],
+  // Nowhere.
+  ["{ span.absent > 3 }", "-"],
+  ["{ resource.user > 3 }", "-"],
+  ["{ resource.service.name > 3 }", "-"],
+  // What the catalog lists need not be asked for.
+  ["{ span.code > 300 }", "?"],
+  ["{ span.code > 404 }", "-"],
+  ["{ span.code = 404.0 }", "?"],
+  ["{ span.code = 404.5 || span.n = 3 }", "span.n=3..3"],
+])("%s needs %s", (query, wanted) => {
+  expect(needOf(query)).toBe(wanted);
+});
+
+function ranges(...of: string[]): string {
+  return `(${of.map((range) => `duration_ns=${range}`).join(" & ")})`;
+}
 
 test("very many values are not asked for", () => {
   const many = (count: number, op: string) =>
