@@ -25,13 +25,22 @@ export class PointBudget {
   }
 }
 
-/** Runs a statement and puts its groups into the table. */
+/** Where the groups of statements go. */
+export type SeriesSink = {
+  readonly table: SeriesTable;
+  readonly exemplars: ExemplarPicker | undefined;
+  readonly budget: PointBudget;
+};
+
+/**
+ * Runs a statement and puts its groups into the table; `exemplarsOnly`: they are there already, and
+ * exemplars alone are wanted.
+ */
 export async function collectSeries(
   run: QueryRun,
   { sql, layout }: ObservationStatement,
-  table: SeriesTable,
-  exemplars: ExemplarPicker | undefined,
-  budget: PointBudget,
+  { table, exemplars, budget }: SeriesSink,
+  exemplarsOnly = false,
 ): Promise<void> {
   const at = columnsOf(layout);
   const known = new KnownSeries(layout, table.limit);
@@ -54,7 +63,10 @@ export async function collectSeries(
         known.add(labels, row, exponent, series);
       }
       const bucket = layout.bucketOf(buckets[row] as number);
-      table.add(series, bucket, numbers[row] as number, (counts?.[row] ?? 0) as number);
+      if (!exemplarsOnly) {
+        table.add(series, bucket, numbers[row] as number, (counts?.[row] ?? 0) as number);
+        exemplars?.addPoint(bucket);
+      }
       if (!layout.hasExemplar || exemplars?.wants(bucket) !== true) continue;
       // Few of them are wanted, so that most are never made.
       const traceId = chunk.value(at.exemplar, row);

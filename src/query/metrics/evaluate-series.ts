@@ -1,8 +1,9 @@
 import type { Pipeline } from "../../traceql/plan/pipeline.ts";
+import { inParallel } from "../../util/in-parallel.ts";
 import { collectSeries } from "./collect-series.ts";
 import type { Evaluation } from "./evaluation.ts";
 import { ExemplarPicker } from "./exemplar-picker.ts";
-import { statementParts } from "./exemplar-segments.ts";
+import { exemplarPart, type StatementPart, statementParts } from "./exemplar-segments.ts";
 import { type FinishedSeries, finishSeries, NO_SERIES } from "./finish-series.ts";
 import { firstFinalBucket } from "./grid.ts";
 import { labelHashes } from "./label-hashes.ts";
@@ -27,19 +28,19 @@ export async function evaluateSeries(
   const finish = (): Promise<FinishedSeries> =>
     finishSeries(stage, grid, table, exemplars, (items, visit) => run.forEach(items, visit));
   const request = { evaluation, pipeline, fields: stageFields(stage) };
+  const sink = { table, exemplars, budget: evaluation.budget };
   await visitRows(request, async (rows) => {
     const hashes = await labelHashes(run, stage.by, rows.sources);
-    for (const { sources, hasExemplar } of statementParts(
-      rows.sources,
-      grid,
-      exemplars,
-      stage.by.length > 0,
-    )) {
-      const some = { ...rows, sources };
-      const statement = observationStatement(stage, grid, some, hasExemplar, hashes);
-      if (statement === undefined) continue;
-      await collectSeries(run, statement, table, exemplars, evaluation.budget);
-    }
+    const collect = async (part: StatementPart, exemplarsOnly = false): Promise<void> => {
+      const some = { ...rows, sources: part.sources };
+      const statement = observationStatement(stage, grid, some, part.hasExemplar, hashes);
+      if (statement !== undefined) await collectSeries(run, statement, sink, exemplarsOnly);
+    };
+    const parts = statementParts(rows.sources, grid, exemplars, stage.by.length > 0);
+    // At once, since a statement over many files is planned by one thread, which takes a while.
+    await inParallel(parts, parts.length, (part) => collect(part));
+    const rest = exemplarPart(parts, grid, exemplars);
+    if (rest !== undefined) await collect(rest, true);
     if (rows.restUntil === undefined) return;
     // Series that were dropped for want of room may be others in the end.
     const told = table.truncated ? undefined : finish;

@@ -17,6 +17,8 @@ export class ExemplarPicker {
   readonly #limit: number;
   readonly #bucketCount: number;
   readonly #slices: Uint8Array;
+  /** 1 for buckets that have a point. */
+  readonly #points: Uint8Array;
   readonly #traces = new Set<string>();
   readonly picked: Exemplar[] = [];
 
@@ -25,6 +27,25 @@ export class ExemplarPicker {
     this.#bucketCount = bucketCount;
     const most = Math.max(1, Math.floor(limit / PER_SLICE));
     this.#slices = new Uint8Array(Math.min(most, bucketCount));
+    this.#points = new Uint8Array(bucketCount);
+  }
+
+  /** Some series has a point in the bucket, whether an exemplar for it was offered or not. */
+  addPoint(bucket: number): void {
+    this.#points[bucket] = 1;
+  }
+
+  /** Of each slice that has points, but no exemplar, one of the buckets with a point. */
+  lackingBuckets(): number[] {
+    const found: number[] = [];
+    if (this.picked.length >= this.#limit) return found;
+    let slice = -1;
+    for (let bucket = 0; bucket < this.#bucketCount; bucket++) {
+      if (this.#points[bucket] === 0 || this.sliceOf(bucket) === slice) continue;
+      slice = this.sliceOf(bucket);
+      if (this.#slices[slice] === 0) found.push(bucket);
+    }
+    return found;
   }
 
   /** Cheap to ask for every row: whether one of this bucket is still wanted. */

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Exemplar, ExemplarPicker } from "../../../src/query/metrics/exemplar-picker.ts";
-import { statementParts } from "../../../src/query/metrics/exemplar-segments.ts";
+import { exemplarPart, statementParts } from "../../../src/query/metrics/exemplar-segments.ts";
 import type { MetricsGrid } from "../../../src/query/metrics/grid.ts";
 import type { RowSource } from "../../../src/query/metrics/row-sources.ts";
 import type { SegmentSummary } from "../../../src/schema/segment-meta.ts";
@@ -48,48 +48,55 @@ function exemplar(bucket: number, traceId: string): Exemplar {
 
 const fiveSeconds = Array.from({ length: 120 }, (_, i) => segment(5 * i + 1, 5 * i + 4, 1000));
 
-test("of many segments in one slice of the time a few are asked first", () => {
+test("of many segments in one slice of the time a few are asked", () => {
   const picker = new ExemplarPicker(20, grid.count);
-  const parts = statementParts([source(fiveSeconds)], grid, picker, false);
-  const { sources, hasExemplar } = parts.next().value!;
-  expect(idsOf(sources)).toEqual(
-    Array.from({ length: 10 }, (_, minute) => [1, 6, 11].map((s) => 60 * minute + s)).flat(),
-  );
-  expect(sources.every(({ segments }) => segments.every(hasExemplar))).toBe(true);
+  const [first, others] = statementParts([source(fiveSeconds)], grid, picker, false);
+  const asked = Array.from({ length: 10 }, (_, minute) => [1, 6, 11].map((s) => 60 * minute + s));
+  expect(idsOf(first!.sources)).toEqual(asked.flat());
+  expect(fiveSeconds.every(first!.hasExemplar)).toBe(true);
+  const all = fiveSeconds.map(({ id }) => Number(id));
+  expect(idsOf(others!.sources)).toEqual(all.filter((id) => !asked.flat().includes(id)));
+  expect(fiveSeconds.some(others!.hasExemplar)).toBe(false);
 });
 
 test("of many series a segment for each slice is enough", () => {
   const ten = { ...grid, stepNanos: 6n * SECOND, count: 100 };
   const first = (isSplit: boolean) => {
-    const parts = statementParts([source(fiveSeconds)], ten, new ExemplarPicker(20, 100), isSplit);
-    return idsOf(parts.next().value!.sources);
+    const picker = new ExemplarPicker(20, 100);
+    return idsOf(statementParts([source(fiveSeconds)], ten, picker, isSplit)[0]!.sources);
   };
   expect(first(false)).toHaveLength(60);
   expect(first(true)).toHaveLength(30);
 });
 
-test("then the others are read, and asked where none was found", () => {
+test("where points have no exemplar the others are asked for one", () => {
+  // Of ten minutes each is a slice of two buckets.
+  const halves = { ...grid, stepNanos: 30n * SECOND, count: 20 };
+  const picker = new ExemplarPicker(20, halves.count);
+  const late = [segment(379, 392, 10)];
+  const parts = statementParts([source(fiveSeconds), source(late)], halves, picker, false);
+  expect(exemplarPart(parts, halves, picker)).toBeUndefined();
+  for (const bucket of [0, 4, 13, 12, 19]) picker.addPoint(bucket);
+  for (const bucket of [1, 4, 18]) picker.offer(exemplar(bucket, `trace ${bucket}`));
+  const rest = exemplarPart(parts, halves, picker)!;
+  // Of the first half of the seventh minute, but for those that the first part asks already.
+  expect(idsOf(rest.sources)).toEqual([376, 381, 386, 379]);
+  expect(rest.sources.flatMap(({ segments }) => segments).every(rest.hasExemplar)).toBe(true);
+  picker.offer(exemplar(13, "trace 13"));
+  expect(exemplarPart(parts, halves, picker)).toBeUndefined();
+});
+
+test("segments that were asked all at once are not asked again", () => {
   const picker = new ExemplarPicker(20, grid.count);
-  const late = [segment(355, 365, 10)];
-  const parts = statementParts([source(fiveSeconds), source(late)], grid, picker, false);
-  const first = idsOf(parts.next().value!.sources);
-  for (let bucket = 0; bucket < grid.count; bucket++) {
-    if (bucket !== 6) picker.offer(exemplar(bucket, `trace ${bucket}`));
-  }
-  const { sources, hasExemplar } = parts.next().value!;
-  const all = [...fiveSeconds, ...late].map(({ id }) => Number(id));
-  expect([...first, ...idsOf(sources)].sort((a, b) => a - b)).toEqual(all.sort((a, b) => a - b));
-  const asked = sources.flatMap(({ segments }) => segments.filter(hasExemplar));
-  expect(asked.map(({ id }) => Number(id))).toEqual([
-    376, 381, 386, 391, 396, 401, 406, 411, 416, 355,
-  ]);
-  expect(parts.next().done).toBe(true);
+  const parts = statementParts([source([segment(1, 300, 10)])], grid, picker, false);
+  picker.addPoint(2);
+  expect(exemplarPart(parts, grid, picker)).toBeUndefined();
 });
 
 test("segments that are all needed are read at once", () => {
   const segments = [segment(1, 300, 50_000), segment(50, 70, 9000), segment(310, 590, 10)];
   const picker = new ExemplarPicker(20, grid.count);
-  const parts = [...statementParts([source(segments)], grid, picker, false)];
+  const parts = statementParts([source(segments)], grid, picker, false);
   expect(parts.map(({ sources }) => idsOf(sources))).toEqual([[1, 50, 310]]);
   expect(segments.map(parts[0]!.hasExemplar)).toEqual([true, true, true]);
 });
@@ -98,7 +105,7 @@ test("nobody is asked when there are enough, or none are wanted", () => {
   const full = new ExemplarPicker(1, grid.count);
   full.offer(exemplar(0, "a"));
   for (const picker of [full, undefined]) {
-    const parts = [...statementParts([source(fiveSeconds)], grid, picker, false)];
+    const parts = statementParts([source(fiveSeconds)], grid, picker, false);
     expect(parts).toHaveLength(1);
     expect(fiveSeconds.some(parts[0]!.hasExemplar)).toBe(false);
   }
@@ -143,10 +150,12 @@ describe("a query over many segments", () => {
 
   test("asks the others too where no span of the first ones matches", async () => {
     const query = '{ name = "rare" && resource.service.name = "shop" } | rate()';
+    const plain = linesOf(await runMetrics(store, query, range));
     const before = grouped().length;
     const result = await runMetrics(store, query, range, { exemplars: 4 });
+    expect(linesOf(result)).toEqual(plain);
     expect(result.series.flatMap(({ exemplars }) => exemplars)).not.toEqual([]);
     const asked = grouped().slice(before);
-    expect(asked.map((sql) => sql.includes("any_value(trace_id)"))).toEqual([true, true]);
+    expect(asked.map((sql) => sql.includes("any_value(trace_id)"))).toEqual([true, false, true]);
   });
 });
