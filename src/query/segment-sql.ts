@@ -25,14 +25,33 @@ export function readSegments(
   segments: readonly SegmentSummary[],
   options: ReadOptions = {},
 ): string {
-  const paths = segments.map((meta) =>
-    isRemote(context, meta)
-      ? fileMarker(meta, rowGroupsOf(meta, options.rowGroups))
-      : quoteLiteral(globOf(context.segmentPath(meta))),
-  );
+  const files = filesSql(context, segments, options.rowGroups);
   const extra = options.with === undefined ? "" : `, ${options.with} = true`;
   const virtual = ["file_index", "file_row_number"].filter((name) => name !== options.with);
-  return withoutHiddenSql(`read_parquet([${paths.join(", ")}]${extra})`, segments, virtual);
+  return withoutHiddenSql(`read_parquet(${files}${extra})`, segments, virtual);
+}
+
+/** A list of the files' paths. */
+function filesSql(
+  context: Pick<QueryContext, "segmentPath" | "segmentFiles">,
+  segments: readonly SegmentSummary[],
+  rowGroups: RowGroupFilter | undefined,
+): string {
+  const pathOf = (meta: SegmentSummary): string => globOf(context.segmentPath(meta));
+  if (!segments.some((meta) => isRemote(context, meta))) {
+    const paths = segments.map(pathOf);
+    // To the database a text is one expression, a list one for each of its elements: of a thousand
+    // files these take a quarter of the time to plan a statement.
+    if (paths.length > 1 && !paths.some((path) => path.includes("\n"))) {
+      return `string_split(${quoteLiteral(paths.join("\n"))}, ${quoteLiteral("\n")})`;
+    }
+  }
+  const literals = segments.map((meta) =>
+    isRemote(context, meta)
+      ? fileMarker(meta, rowGroupsOf(meta, rowGroups))
+      : quoteLiteral(pathOf(meta)),
+  );
+  return `[${literals.join(", ")}]`;
 }
 
 /** Whether the segment's local file, if there is one, is only a copy. */
