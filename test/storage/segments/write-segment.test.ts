@@ -136,6 +136,31 @@ describe("writeSegment", () => {
     expect(firstDifference(await hyparquetRows(segment), expected)).toBeUndefined();
   });
 
+  it("compresses no chunk whose two pages become smaller by less than two kibibytes", async () => {
+    let state = 1;
+    const next = (values: number): number => {
+      state = (state * 48_271) % 2_147_483_647;
+      return Math.floor(values * (state / 2_147_483_647) ** 5);
+    };
+    const spans = spansOf(10_000, () => ({
+      attributes: ["a", "b"].map((key) => ({
+        key,
+        value: `${key}${next(key === "a" ? 16 : 256)}`,
+      })),
+    }));
+    const segment = write(batchOf(spans), { zstdLevel: 3 });
+    const packed = await query(
+      segment.file,
+      (path) => `SELECT path_in_schema, compression FROM parquet_metadata('${path}')
+        WHERE path_in_schema LIKE 'span.%' GROUP BY ALL ORDER BY 1`,
+    );
+    expect(packed).toEqual([
+      // From 5 KiB to 3.5, which is a tenth, but not worth two pages; from 12 to 8.
+      ["span.a", "UNCOMPRESSED"],
+      ["span.b", "ZSTD"],
+    ]);
+  });
+
   it("holds several pages, values of every width and nulls among them", async () => {
     const spans = spansOf(21_000, (i) => ({
       name: `op ${i % 300}`,

@@ -42,10 +42,10 @@ export type ChunkMeta = {
  */
 const MIN_COMPRESSED_BYTES = { fast: 2048, thorough: 512 } as const;
 /**
- * What compressing must save, as a part and in bytes: each query pays for it again, some 15 µs for a
- * page whatever its size.
+ * What compressing must save, as a part and in bytes of a page: each query pays for it again, some
+ * 15 µs for a page whatever its size.
  */
-const MIN_SAVED = { part: 0.1, bytes: 1024 } as const;
+const MIN_SAVED = { part: 0.1, bytesOfPage: 1024 } as const;
 /** Dictionaries beyond this are not built: their codes would not fit the bit packer. */
 const MAX_DICTIONARY_ENTRIES = 1 << 20;
 const MAX_DICTIONARY_BYTES = 16 << 20;
@@ -266,7 +266,8 @@ export class ChunkWriter {
     const dictionary = rawDictionary && zstdCompress(rawDictionary, this.#zstdLevel);
     const before = raw.length + (rawDictionary?.length ?? 0);
     const after = body.length + (dictionary?.length ?? 0);
-    const enough = Math.max(MIN_SAVED.part * before, MIN_SAVED.bytes);
+    const pages = dictionary === undefined ? 1 : 2;
+    const enough = Math.max(MIN_SAVED.part * before, MIN_SAVED.bytesOfPage * pages);
     return before - after < enough ? undefined : { dictionary, body };
   }
 
