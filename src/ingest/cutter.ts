@@ -180,8 +180,10 @@ export class Cutter {
       this.#logFailure("cut failed", { error: e, from: this.#cutTo, to: target });
       const freeBytes = await this.#freeBytes();
       this.#failure = cutFailure(e, this.#failure, {
-        ...{ startedMs, freeBytes, isCommit: this.#uncommitted !== undefined },
+        startedMs,
         nowMs: this.#parts.monotonicMs(),
+        freeBytes,
+        isCommit: this.#uncommitted !== undefined,
       });
       throw e;
     }
