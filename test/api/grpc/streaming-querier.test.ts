@@ -115,7 +115,8 @@ describe("Search", () => {
       expect(answer.code).toBe(0);
       expect(answer.messages.every(({ metrics }) => metrics?.totalJobs === 2)).toBe(true);
       if (maxPacketBytes > 1) expect(Math.max(...answer.sizes)).toBeLessThanOrEqual(maxPacketBytes);
-      else expect(answer.messages.every(({ traces }) => traces.length === 1)).toBe(true);
+      // A search that takes its time tells how far it is, without any.
+      else expect(Math.max(...answer.messages.map(({ traces }) => traces.length))).toBe(1);
       expect(
         answer.messages
           .slice(-TRACES)
