@@ -93,7 +93,7 @@ export class Cutter {
       if (this.#running === undefined) {
         const failure = this.#failure;
         if (failure !== undefined) {
-          if (!(await this.#isWorthTrying(failure))) throw failure.error;
+          if (!(await untilAborted(this.#isWorthTrying(failure), signal))) throw failure.error;
           // Others may have begun meanwhile, or be through with it.
           if (this.#running !== undefined || this.#failure === undefined) continue;
         }
@@ -103,9 +103,8 @@ export class Cutter {
           await new Promise<void>((resolve) => this.#parts.after(waitMs, resolve));
           continue;
         }
-        void this.#start();
       }
-      await untilAborted(this.#running, signal);
+      await untilAborted(this.#running ?? this.#start(), signal);
     }
   }
 
@@ -201,17 +200,15 @@ export class Cutter {
   }
 }
 
-/** Waits for `running`, which goes on when `signal` aborts before; that rejects. */
-async function untilAborted(
-  running: Promise<void> | undefined,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  if (signal === undefined) return running;
-  const { promise, reject } = Promise.withResolvers<never>();
+/** What `promise` gives; it goes on when `signal` aborts before, and that rejects. */
+async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise;
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
   const onAbort = () => reject(signal.reason);
+  if (signal.aborted) onAbort();
   signal.addEventListener("abort", onAbort, { once: true });
   try {
-    await Promise.race([running, promise]);
+    return await Promise.race([promise, aborted]);
   } finally {
     signal.removeEventListener("abort", onAbort);
   }

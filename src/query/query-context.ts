@@ -24,6 +24,7 @@ import { remoteStatement } from "./remote/remote-statement.ts";
 import { damaged, type SegmentReaders } from "./segment-readers.ts";
 import { isRemote } from "./segment-sql.ts";
 import type { QueryLimits, QuerySettings } from "./settings.ts";
+import { TimeLimit } from "./time-limit.ts";
 
 /** What the read path is built from. */
 export type QueryContext = {
@@ -178,7 +179,7 @@ export class QueryEngine {
     work: (run: QueryRun) => Promise<T>,
   ): Promise<T> {
     const deadlineMs = options.timeoutMs > 0 ? performance.now() + options.timeoutMs : undefined;
-    if (!options.background) await this.context.cutHead(signal);
+    if (!options.background) await this.#cutHead(options, signal);
     const attempt = () => work(new Attempt(this.context, options, signal, deadlineMs));
     try {
       return await attempt();
@@ -193,6 +194,13 @@ export class QueryEngine {
       // To the client this must not look like a trace that is not there.
       throw new PintailError("corrupt", "the file of a segment is missing", { cause });
     }
+  }
+
+  /** It waits for the disk, and the whole request may have no bound. */
+  async #cutHead({ timeoutMs }: RunOptions, signal: AbortSignal): Promise<void> {
+    if (timeoutMs <= 0) return this.context.cutHead(signal);
+    using time = new TimeLimit(signal, timeoutMs);
+    await time.within(this.context.cutHead(time.signal));
   }
 }
 

@@ -44,9 +44,14 @@ function setUp(settings = SETTINGS) {
   const told: string[] = [];
   const fail = { cut: false, commit: false };
   /** By default the disk does not tell what is wrong. */
-  const disk: { freeBytes?: number; neededBytes?: number; tookMs: number; asked: number } = {
-    ...{ tookMs: 0, asked: 0 },
-  };
+  const disk: {
+    freeBytes?: number;
+    neededBytes?: number;
+    tookMs: number;
+    asked: number;
+    /** When it tells how much is free. */
+    answers?: Promise<void>;
+  } = { tookMs: 0, asked: 0 };
   const isFull = () => (disk.freeBytes ?? 0) < (disk.neededBytes ?? 0);
   const slow: { promise?: Promise<void> } = {};
   const catalog = {
@@ -66,6 +71,7 @@ function setUp(settings = SETTINGS) {
       onCommitted: (segments) => told.push(...segments.map(({ id }) => id)),
       freeBytes: async () => {
         disk.asked++;
+        await disk.answers;
         if (disk.freeBytes === undefined) throw new PintailError("internal", "cannot stat");
         return disk.freeBytes;
       },
@@ -323,6 +329,19 @@ test("who goes away does not wait for the cut under way, which goes on", async (
   resolve();
   await cutter.cutNow();
   expect(commits).toMatchObject([{ cutTo: 150 }]);
+});
+
+test("who goes away does not wait for a disk that does not tell how full it is", async () => {
+  const { cutter, disk } = setUp();
+  Object.assign(disk, { freeBytes: 10, neededBytes: 50 });
+  cutter.handed(150);
+  await expect(cutter.cutNow()).rejects.toThrow("disk full");
+  disk.answers = new Promise(() => {});
+  const controller = new AbortController();
+  const waiting = cutter.cutNow(controller.signal);
+  await settle();
+  controller.abort();
+  await expect(waiting).rejects.toThrow("abort");
 });
 
 test("close cuts what is left at once", async () => {

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { untilAborted } from "../support/until-aborted.ts";
 import { SegmentStore } from "./segment-store.ts";
 
 /** Many minutes of work for any machine. */
@@ -47,6 +48,26 @@ test("the time bound covers all statements of a query together", async () => {
     for (;;) await r.rows("SELECT 1");
   });
   await expect(run).rejects.toMatchObject({ kind: "timeout" });
+});
+
+test("the time bound covers the cut before the query, and its place is free again", async () => {
+  store.settings = { ...store.settings, maxConcurrentQueries: 1, apiTimeoutMs: 0 };
+  const engine = store.engine();
+  store.onCut = untilAborted;
+  const run = engine.run({ tenants, timeoutMs: 50 }, (r) => r.rows("SELECT 1"));
+  await expect(run).rejects.toMatchObject({
+    kind: "timeout",
+    message: "context deadline exceeded",
+  });
+  store.onCut = async () => {};
+  expect(await engine.run({ tenants, timeoutMs: 0 }, (r) => r.rows("SELECT 1"))).toEqual([[1]]);
+});
+
+test("the whole request's time bound covers the cut of a query without one of its own", async () => {
+  store.settings = { ...store.settings, apiTimeoutMs: 50 };
+  store.onCut = untilAborted;
+  const run = store.engine().run({ tenants, timeoutMs: 0 }, (r) => r.rows("SELECT 1"));
+  await expect(run).rejects.toMatchObject({ kind: "unavailable" });
 });
 
 test("the whole request's time bound is unavailable, in Tempo's words", async () => {

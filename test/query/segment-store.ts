@@ -80,6 +80,8 @@ export class SegmentStore {
   inBucket = false;
   /** Brings segments that have an `object`. */
   segmentFiles: SegmentFiles | undefined;
+  /** What the cut before a query waits for. */
+  onCut: (signal: AbortSignal) => Promise<void> = async () => {};
   /** Called before a snapshot is read. */
   onSnapshot: () => void = () => {};
 
@@ -223,8 +225,9 @@ export class SegmentStore {
       segmentReaders: this.useReaders ? this.readers : undefined,
       segmentFilters: this.useFilters ? this.filters : undefined,
       valueCounter: this.useCounter ? counterOnThisThread() : undefined,
-      cutHead: async () => {
+      cutHead: async (signal) => {
         this.cuts++;
+        await this.onCut(signal);
       },
       limitsFor: () => this.limits,
       settings: this.settings,

@@ -13,6 +13,7 @@ import { QueryGate } from "../query-gate.ts";
 import { fileMarker } from "../remote/markers.ts";
 import { remoteStatement } from "../remote/remote-statement.ts";
 import { isRemote } from "../segment-sql.ts";
+import { TimeLimit } from "../time-limit.ts";
 import { type LookupPlan, planLookups } from "./attribute-lookups.ts";
 import { namedColumns } from "./named-columns.ts";
 import type { SqlSettings } from "./settings.ts";
@@ -35,7 +36,7 @@ export type SqlRequest = {
   readonly format: SqlFormat;
   /** Rows that the result ends after, 0 = all. */
   readonly limit: number;
-  /** Absent: the default. */
+  /** For the whole query, waiting for its turn not counted; absent: the default. */
   readonly timeoutMs?: number | undefined;
 };
 
@@ -72,10 +73,16 @@ export class SqlQuery {
    */
   async run(request: SqlRequest, signal: AbortSignal): Promise<IsolatedAnswer> {
     this.#check(request);
-    const release = await this.#enter(request.tenants.join("|"), signal);
+    const leave = await this.#enter(request.tenants.join("|"), signal);
+    const { defaultTimeoutMs, maxTimeoutMs } = this.#settings;
+    const timeoutMs = Math.min(request.timeoutMs ?? defaultTimeoutMs, maxTimeoutMs);
+    const time = new TimeLimit(signal, timeoutMs);
+    const release = (): void => {
+      time[Symbol.dispose]();
+      leave();
+    };
     try {
-      await this.#parts.cutHead(signal);
-      const answer = await this.#attempts(request, signal);
+      const answer = await time.within(this.#attempts(request, time.signal));
       void answer.ended.then(release);
       return answer;
     } catch (error) {
@@ -84,7 +91,9 @@ export class SqlQuery {
     }
   }
 
+  /** Until `signal` aborts. */
   async #attempts(request: SqlRequest, signal: AbortSignal): Promise<IsolatedAnswer> {
+    await this.#parts.cutHead(signal);
     try {
       return await this.#attempt(request, signal);
     } catch (error) {
@@ -96,14 +105,9 @@ export class SqlQuery {
 
   async #attempt(request: SqlRequest, signal: AbortSignal): Promise<IsolatedAnswer> {
     const { isolated } = this.#parts;
-    const { defaultTimeoutMs, maxTimeoutMs, maxJsonRows } = this.#settings;
-    const timeoutMs = Math.min(request.timeoutMs ?? defaultTimeoutMs, maxTimeoutMs);
+    const { maxJsonRows } = this.#settings;
     const plan = planLookups(request.sql);
-    const view = await this.#view(
-      request,
-      plan,
-      AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
-    );
+    const view = await this.#view(request, plan, signal);
     try {
       const answer = await isolated.run(
         {
@@ -116,7 +120,7 @@ export class SqlQuery {
           limit: request.limit,
           maxRows: request.format === "json" && request.limit === 0 ? maxJsonRows : 0,
         },
-        { signal, timeoutMs },
+        { signal },
       );
       void answer.ended.then(view.release);
       return answer;

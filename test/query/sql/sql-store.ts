@@ -1,9 +1,9 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { SqlFormat } from "../../../src/drivers/duckdb/isolated/isolated-sql.ts";
+import type { IsolatedSql, SqlFormat } from "../../../src/drivers/duckdb/isolated/isolated-sql.ts";
 import { ProcessSql } from "../../../src/drivers/duckdb/isolated/process-sql.ts";
 import { DEFAULT_SQL_SETTINGS, type SqlSettings } from "../../../src/query/sql/settings.ts";
-import { SqlQuery } from "../../../src/query/sql/sql-query.ts";
+import { SqlQuery, type SqlQueryParts } from "../../../src/query/sql/sql-query.ts";
 import { WHOLE_SEGMENTS } from "../../support/loaded-segments.ts";
 import { SegmentStore } from "../segment-store.ts";
 
@@ -26,22 +26,27 @@ export class SqlStore {
   path = (segment: { tenant: string; id: string }): string =>
     join(this.segments.dir, segment.tenant, `${segment.id}.parquet`);
 
-  query(settings: Partial<SqlSettings> = {}, memoryLimitBytes = 256 * 2 ** 20): SqlQuery {
+  isolated(memoryLimitBytes = 256 * 2 ** 20): IsolatedSql {
+    const { tempDir } = this;
+    return new ProcessSql({ memoryLimitBytes, threads: 2, tempDir, maxTempBytes: 256 * 2 ** 20 });
+  }
+
+  query(
+    settings: Partial<SqlSettings> = {},
+    memoryLimitBytes?: number,
+    parts: Partial<SqlQueryParts> = {},
+  ): SqlQuery {
     return new SqlQuery(
       {
         catalog: {
           ...WHOLE_SEGMENTS,
           segments: (tenant) => this.segments.segments.filter((meta) => meta.tenant === tenant),
         },
-        isolated: new ProcessSql({
-          memoryLimitBytes,
-          threads: 2,
-          tempDir: this.tempDir,
-          maxTempBytes: 256 * 2 ** 20,
-        }),
+        isolated: this.isolated(memoryLimitBytes),
         segmentPath: this.path,
         segmentFiles: this.segments.segmentFiles,
         cutHead: async () => {},
+        ...parts,
       },
       { ...DEFAULT_SQL_SETTINGS, ...settings },
     );

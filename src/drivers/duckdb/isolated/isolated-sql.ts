@@ -31,15 +31,17 @@ export type IsolatedAnswer = {
 };
 
 export type RunOptions = {
-  readonly signal?: AbortSignal | undefined;
-  /** For the whole, until the last byte was taken. */
-  readonly timeoutMs: number;
+  /**
+   * Ends the query, until the last byte was taken: with the signal's reason when that is a
+   * `PintailError`, such as its caller's `timeout`, else with `canceled`.
+   */
+  readonly signal: AbortSignal;
 };
 
 export interface IsolatedSql {
   /**
    * Resolves when the first rows are there. Rejects with `invalid` (the statement is wrong, refused
-   * or fails), `limited` (memory), `not_found` (a file is gone), `timeout`, `canceled`.
+   * or fails), `limited` (memory), `not_found` (a file is gone), and as `signal` says.
    */
   run(query: IsolatedQuery, options: RunOptions): Promise<IsolatedAnswer>;
 }

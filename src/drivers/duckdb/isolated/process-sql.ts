@@ -2,7 +2,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type ErrorKind, PintailError } from "../../../errors.ts";
+import { type ErrorKind, isPintailError, PintailError } from "../../../errors.ts";
 import { Frame, type FrameError, readFrames } from "./frames.ts";
 import type {
   IsolatedAnswer,
@@ -31,7 +31,7 @@ export class ProcessSql implements IsolatedSql {
   }
 
   async run(query: IsolatedQuery, options: RunOptions): Promise<IsolatedAnswer> {
-    if (options.signal?.aborted) throw canceled();
+    if (options.signal.aborted) throw reasonOf(options.signal);
     const tempDir = join(this.#settings.tempDir, `sql-${crypto.randomUUID()}`);
     await mkdir(tempDir, { recursive: true, mode: 0o700 });
     const settings = { ...this.#settings, tempDir };
@@ -51,7 +51,7 @@ class QueryProcess {
   #end = "";
   #stderr = "";
 
-  constructor(request: IsolatedRequest, { signal, timeoutMs }: RunOptions) {
+  constructor(request: IsolatedRequest, { signal }: RunOptions) {
     const child = spawn(process.execPath, [...runtimeArguments(), CHILD], {
       env: environment(),
       stdio: "pipe",
@@ -62,12 +62,8 @@ class QueryProcess {
     child.stderr.on("data", (text: string) => {
       this.#stderr = (this.#stderr + text).slice(-STDERR_CHARS);
     });
-    const onAbort = (): void => this.kill(canceled());
-    signal?.addEventListener("abort", onAbort, { once: true });
-    const timer = setTimeout(
-      () => this.kill(new PintailError("timeout", `query exceeded ${timeoutMs} ms`)),
-      timeoutMs,
-    );
+    const onAbort = (): void => this.kill(reasonOf(signal));
+    signal.addEventListener("abort", onAbort, { once: true });
     this.ended = new Promise((resolve) => {
       child.once("error", (error) => {
         this.#end = error.message;
@@ -78,12 +74,9 @@ class QueryProcess {
         resolve();
       });
     });
-    void this.ended.then(() => {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", onAbort);
-    });
+    void this.ended.then(() => signal.removeEventListener("abort", onAbort));
     // It may have come while the folder was made; then no event follows.
-    if (signal?.aborted) onAbort();
+    if (signal.aborted) onAbort();
     child.stdin.on("error", () => {}); // It ended before it read; `ended` tells more.
     child.stdin.write(`${JSON.stringify(request)}\n`);
   }
@@ -141,8 +134,12 @@ function retryHint(kind: string): { retryAfterMs?: number } {
   return kind === "limited" || kind === "unavailable" ? { retryAfterMs: 1000 } : {};
 }
 
-function canceled(): PintailError {
-  return new PintailError("canceled", "query was canceled");
+function reasonOf({ reason }: AbortSignal): PintailError {
+  return isPintailError(reason) ? reason : canceled(reason);
+}
+
+function canceled(cause?: unknown): PintailError {
+  return new PintailError("canceled", "query was canceled", { cause });
 }
 
 function runtimeArguments(): string[] {
