@@ -103,11 +103,10 @@ export function buildApi(parts: ApiParts): {
     settings: settings.query,
     nowMs: systemClock.nowUnixMs,
   });
-  const isolated = new ProcessSql({
+  const isolated = new ProcessSql(storage.sqlFolders, {
     // Two may run at once, beside the queries that Grafana waits for.
     memoryLimitBytes: Math.ceil(settings.query.memoryLimitBytes / 2),
     threads: Math.max(1, Math.floor(availableCores() / 2)),
-    tempDir: settings.query.tempDir,
     maxTempBytes: SQL_TEMP_BYTES,
   });
   const sql = new SqlQuery(

@@ -1,5 +1,6 @@
 import type { Settings } from "../config/settings.ts";
 import type { ScratchDatabase } from "../drivers/duckdb/database.ts";
+import { QueryFolders } from "../drivers/duckdb/isolated/query-folders.ts";
 import { openDatabase } from "../drivers/duckdb/node-database.ts";
 import { type Files, joinPath } from "../drivers/files/files.ts";
 import { availableCores } from "../runtime/process-stats.ts";
@@ -29,6 +30,8 @@ export type Storage = {
   readonly queries: ScratchDatabase;
   /** Threads that count values for queries. */
   readonly valueCounter: ValueCounter;
+  /** For what ad-hoc SQL spills. */
+  readonly sqlFolders: QueryFolders;
   close(): Promise<void>;
 };
 
@@ -75,6 +78,8 @@ export async function openStorage(parts: StorageParts, settings: Settings): Prom
     });
     if (Object.values(changes).some((count) => count > 0)) log.warn("segments reconciled", changes);
     const segmentCache = bucket && (await openSegmentCache(parts, settings, bucket, catalog));
+    const sqlFolders = sqlFoldersOf(query.tempDir, log);
+    await sqlFolders.removeLeft();
     const queries = await openDatabase({
       memoryLimitBytes: query.memoryLimitBytes,
       tempDir: query.tempDir,
@@ -91,11 +96,21 @@ export async function openStorage(parts: StorageParts, settings: Settings): Prom
       Math.min(availableCores(), MAX_COUNTING_THREADS),
     );
     closers.push(() => valueCounter.close());
-    return { catalog, bucket, segmentCache, queries, valueCounter, close };
+    return { catalog, bucket, segmentCache, queries, valueCounter, sqlFolders, close };
   } catch (e) {
     await close();
     throw e;
   }
+}
+
+function sqlFoldersOf(tempDir: string, log: Logger): QueryFolders {
+  const onLeft = (folder: string, error: unknown): void => {
+    log.warn("folder of an SQL query not removed, the next start will try again", {
+      folder,
+      error,
+    });
+  };
+  return new QueryFolders({ onLeft }, tempDir);
 }
 
 function openBucket(

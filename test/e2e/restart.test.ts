@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, rmSync, statSync, truncateSync, unlinkSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { create, toJson } from "@bufbuild/protobuf";
 import { expect, it } from "vitest";
 import { SpanSchema } from "../../gen/opentelemetry/proto/trace/v1/trace_pb.ts";
@@ -281,6 +281,36 @@ it("drops what is older than the retention, then its files", { timeout: 120_000 
       (left) => left.length === 0,
     );
     expect(await spanCounts(pintail, [1, 2])).toEqual([0, 1]);
+  } finally {
+    await pintail.remove();
+  }
+});
+
+it("removes what an SQL query spilled that the process did not outlive", {
+  timeout: 120_000,
+}, async () => {
+  const folders = (pintail: PintailProcess): string[] =>
+    readdirSync(pintail.dir, { recursive: true, encoding: "utf8" }).filter((path) =>
+      basename(path).startsWith("sql-"),
+    );
+  let pintail = await PintailProcess.start();
+  try {
+    const endless = "select count(*) from range(1000000) a, range(1000000) b";
+    const cut = fetch(`${pintail.url}/api/sql`, { method: "POST", body: endless }).then(
+      () => "answered",
+      () => "cut off",
+    );
+    const running = await eventually(
+      "the query's folder made",
+      async () => folders(pintail),
+      (found) => found.length === 1,
+    );
+    await pintail.kill();
+    expect(await cut).toBe("cut off");
+    expect(folders(pintail)).toEqual(running);
+    pintail = await PintailProcess.start({ dir: pintail.dir });
+    expect(folders(pintail)).toEqual([]);
+    expect(await pintail.stop()).toBe(0);
   } finally {
     await pintail.remove();
   }

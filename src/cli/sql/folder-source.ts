@@ -3,6 +3,7 @@ import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { loadSettings } from "../../config/load.ts";
 import { ProcessSql } from "../../drivers/duckdb/isolated/process-sql.ts";
+import { QueryFolders } from "../../drivers/duckdb/isolated/query-folders.ts";
 import { openDatabase } from "../../drivers/duckdb/node-database.ts";
 import { type Files, joinPath } from "../../drivers/files/files.ts";
 import { nodeFiles } from "../../drivers/files/node-files.ts";
@@ -38,10 +39,9 @@ export function folderSource(location: FolderLocation): SqlSource {
             segments: () => segments,
             loadKeys: async () => ({ segments, [Symbol.dispose]: () => {} }),
           },
-          isolated: new ProcessSql({
+          isolated: new ProcessSql(new QueryFolders({ onLeft }, join(tmpdir(), "pintail-sql")), {
             memoryLimitBytes,
             threads: availableParallelism(),
-            tempDir: join(tmpdir(), "pintail-sql"),
             maxTempBytes: MAX_TEMP_BYTES,
           }),
           segmentPath: (meta) => segmentPath(segmentDir, meta),
@@ -53,6 +53,11 @@ export function folderSource(location: FolderLocation): SqlSource {
       return body;
     },
   };
+}
+
+function onLeft(folder: string, error: unknown): void {
+  const reason = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`warning: ${folder} could not be removed: ${reason}\n`);
 }
 
 function settingsOf({ dataDir, configFile }: FolderLocation) {

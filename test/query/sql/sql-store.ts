@@ -2,6 +2,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { IsolatedSql, SqlFormat } from "../../../src/drivers/duckdb/isolated/isolated-sql.ts";
 import { ProcessSql } from "../../../src/drivers/duckdb/isolated/process-sql.ts";
+import { QueryFolders } from "../../../src/drivers/duckdb/isolated/query-folders.ts";
 import { DEFAULT_SQL_SETTINGS, type SqlSettings } from "../../../src/query/sql/settings.ts";
 import { SqlQuery, type SqlQueryParts } from "../../../src/query/sql/sql-query.ts";
 import { WHOLE_SEGMENTS } from "../../support/loaded-segments.ts";
@@ -27,8 +28,8 @@ export class SqlStore {
     join(this.segments.dir, segment.tenant, `${segment.id}.parquet`);
 
   isolated(memoryLimitBytes = 256 * 2 ** 20): IsolatedSql {
-    const { tempDir } = this;
-    return new ProcessSql({ memoryLimitBytes, threads: 2, tempDir, maxTempBytes: 256 * 2 ** 20 });
+    const settings = { memoryLimitBytes, threads: 2, maxTempBytes: 256 * 2 ** 20 };
+    return new ProcessSql(new QueryFolders({ onLeft: () => {} }, this.tempDir), settings);
   }
 
   query(

@@ -49,7 +49,7 @@ export interface IsolatedSql {
 export type IsolatedSettings = {
   readonly memoryLimitBytes: number;
   readonly threads: number;
-  /** Each query has a folder of its own in it while it runs. */
+  /** The query's own. */
   readonly tempDir: string;
   readonly maxTempBytes: number;
 };

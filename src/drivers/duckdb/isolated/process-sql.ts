@@ -1,8 +1,7 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
-import { mkdir, rm } from "node:fs/promises";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type ErrorKind, isPintailError, PintailError } from "../../../errors.ts";
+import { orAborted } from "../../../util/or-aborted.ts";
 import { Frame, type FrameError, readFrames } from "./frames.ts";
 import type {
   IsolatedAnswer,
@@ -12,11 +11,14 @@ import type {
   IsolatedSql,
   RunOptions,
 } from "./isolated-sql.ts";
+import type { QueryFolders } from "./query-folders.ts";
 
 const CHILD = fileURLToPath(new URL("./isolated-child.ts", import.meta.url));
 /** Rows are held for a moment only; DuckDB's memory is outside this. */
 const CHILD_HEAP_MB = 256;
 const STDERR_CHARS = 2_000;
+
+export type ProcessSqlSettings = Omit<IsolatedSettings, "tempDir">;
 
 /**
  * Runs each statement in a process of its own: some of DuckDB's functions take hours for a short
@@ -24,20 +26,40 @@ const STDERR_CHARS = 2_000;
  * ends the query, whatever it does. Starting one costs about a quarter of a second.
  */
 export class ProcessSql implements IsolatedSql {
-  readonly #settings: IsolatedSettings;
+  readonly #folders: Pick<QueryFolders, "create" | "remove">;
+  readonly #settings: ProcessSqlSettings;
 
-  constructor(settings: IsolatedSettings) {
+  constructor(folders: Pick<QueryFolders, "create" | "remove">, settings: ProcessSqlSettings) {
+    this.#folders = folders;
     this.#settings = settings;
   }
 
   async run(query: IsolatedQuery, options: RunOptions): Promise<IsolatedAnswer> {
     if (options.signal.aborted) throw reasonOf(options.signal);
-    const tempDir = join(this.#settings.tempDir, `sql-${crypto.randomUUID()}`);
-    await mkdir(tempDir, { recursive: true, mode: 0o700 });
-    const settings = { ...this.#settings, tempDir };
-    const process = new QueryProcess({ ...query, settings }, options);
-    void process.ended.then(() => rm(tempDir, { recursive: true, force: true }));
+    const tempDir = await this.#folder(options.signal);
+    const process = this.#start({ ...query, settings: { ...this.#settings, tempDir } }, options);
+    void process.ended.then(() => this.#folders.remove(tempDir));
     return await process.answer();
+  }
+
+  async #folder(signal: AbortSignal): Promise<string> {
+    const made = this.#folders.create();
+    const folder = await orAborted(made, signal);
+    if (folder !== undefined) return folder;
+    made.then(
+      (late) => this.#folders.remove(late),
+      () => {},
+    );
+    throw reasonOf(signal);
+  }
+
+  #start(request: IsolatedRequest, options: RunOptions): QueryProcess {
+    try {
+      return new QueryProcess(request, options);
+    } catch (error) {
+      void this.#folders.remove(request.settings.tempDir);
+      throw error;
+    }
   }
 }
 
