@@ -7,6 +7,8 @@ interface Held<V> extends InUseOrder<Held<V>> {
   readonly bytes: number;
   /** Number of the scan that used it last. */
   scan: number;
+  /** The scan by which it has its place in the order. */
+  placedBy: number;
 }
 
 /**
@@ -33,8 +35,8 @@ export class ScanCache<V> {
   get(list: string, key: string, scan: number): V | undefined {
     const held = this.#lists.get(list)?.get(key);
     if (held === undefined) return undefined;
+    // Its place is seen to when room is needed, so that a scan that finds everything moves nothing.
     held.scan = scan;
-    this.#order.use(held);
     return held.value;
   }
 
@@ -42,15 +44,25 @@ export class ScanCache<V> {
     const before = this.#lists.get(list)?.get(key);
     if (before !== undefined) this.#drop(before);
     while (this.#bytes + bytes > this.#maxBytes) {
-      const oldest = this.#order.first;
+      const oldest = this.#oldest();
       if (oldest === undefined || oldest.scan === scan) return;
       this.#drop(oldest);
     }
-    const held: Held<V> = { list, key, value, bytes, scan, earlier: undefined, later: undefined };
+    const links = { earlier: undefined, later: undefined };
+    const held: Held<V> = { list, key, value, bytes, scan, placedBy: scan, ...links };
     const values = this.#lists.get(list) ?? new Map<string, Held<V>>();
     this.#lists.set(list, values.set(key, held));
     this.#order.add(held);
     this.#bytes += bytes;
+  }
+
+  #oldest(): Held<V> | undefined {
+    for (;;) {
+      const first = this.#order.first;
+      if (first === undefined || first.placedBy === first.scan) return first;
+      first.placedBy = first.scan;
+      this.#order.use(first);
+    }
   }
 
   #drop(held: Held<V>): void {

@@ -67,25 +67,34 @@ export class SegmentFilters {
   /** For one query, which may ask for more segments than there is room for. */
   scan(): FilterScan {
     const scan = ++this.#scans;
+    const known: KnownNow = { groupCount: 0, columns: [], filters: [], bounds: undefined };
     return {
-      known: (meta, columns) => this.#known(meta, columns, scan),
+      known: (meta, columns) => this.#known(meta, columns, scan, known),
       read: (meta, columns, signal) => this.#read(meta, columns, scan, signal),
     };
   }
 
-  #known(meta: SegmentSummary, columns: readonly string[], scan: number): KnownValues | undefined {
+  #known(
+    meta: SegmentSummary,
+    columns: readonly string[],
+    scan: number,
+    known: KnownNow,
+  ): KnownValues | undefined {
     const extract = this.#extracts.get(EXTRACT, meta.id, scan);
     if (extract === undefined) return undefined;
     if (extract === "unknown") return NOTHING_KNOWN;
     const { places, bounds } = extract;
-    const filters = new Array<ColumnFilter | undefined>(columns.length);
+    known.filters.length = columns.length;
     for (let i = 0; i < columns.length; i++) {
       const column = columns[i]!;
-      if (!places.has(column)) continue;
-      filters[i] = this.#filters.get(column, meta.id, scan);
-      if (filters[i] === undefined) return undefined;
+      const filter = places.has(column) ? this.#filters.get(column, meta.id, scan) : undefined;
+      if (filter === undefined && places.has(column)) return undefined;
+      known.filters[i] = filter;
     }
-    return { groupCount: places.groupCount, columns, filters, bounds };
+    known.groupCount = places.groupCount;
+    known.columns = columns;
+    known.bounds = bounds;
+    return known;
   }
 
   async #read(
@@ -122,8 +131,19 @@ export class SegmentFilters {
   }
 }
 
+/** Written anew for each segment, of which a scan goes through thousands. */
+type KnownNow = {
+  groupCount: number;
+  columns: readonly string[];
+  readonly filters: (ColumnFilter | undefined)[];
+  bounds: KnownValues["bounds"];
+};
+
 export interface FilterScan {
-  /** What is known of the values of these columns; undefined when that has to be read first. */
+  /**
+   * What is known of the values of these columns; undefined when that has to be read first. It holds
+   * until the next call.
+   */
   known(meta: SegmentSummary, columns: readonly string[]): KnownValues | undefined;
   /** Errors are those of `openFile` and of the file. */
   read(meta: SegmentSummary, columns: readonly string[], signal: AbortSignal): Promise<KnownValues>;
