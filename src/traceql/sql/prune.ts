@@ -5,6 +5,7 @@ import { foldConstants } from "../fold.ts";
 import { compareStatics } from "../static-ops.ts";
 import { foldField } from "../walk.ts";
 import { KIND_CODES, STATUS_CODES } from "../words.ts";
+import { MIRRORED } from "./compare.ts";
 
 /**
  * Whether some span of the segment may match `expr`, from the segment's key statistics alone: keys
@@ -64,13 +65,7 @@ function mayCompare(op: BinaryOp, left: FieldExpr, right: FieldExpr, stats: KeyL
 }
 
 function mirrored(op: BinaryOp): BinaryOp {
-  const mirror: Partial<Record<BinaryOp, BinaryOp>> = {
-    "<": ">",
-    "<=": ">=",
-    ">": "<",
-    ">=": "<=",
-  };
-  return mirror[op] ?? op;
+  return isCompare(op) ? MIRRORED[op] : op;
 }
 
 /** Undefined: the statistics do not speak of this field. Empty: the segment does not have it. */

@@ -87,8 +87,10 @@ export class SegmentFilters {
     known.filters.length = columns.length;
     for (let i = 0; i < columns.length; i++) {
       const column = columns[i]!;
-      const filter = places.has(column) ? this.#filters.get(column, meta.id, scan) : undefined;
-      if (filter === undefined && places.has(column)) return undefined;
+      known.filters[i] = undefined;
+      if (!places.has(column)) continue;
+      const filter = this.#filters.get(column, meta.id, scan);
+      if (filter === undefined) return undefined;
       known.filters[i] = filter;
     }
     known.groupCount = places.groupCount;
