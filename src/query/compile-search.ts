@@ -15,6 +15,7 @@ import { type SegmentShape, shapeOf } from "../traceql/sql/segment-shape.ts";
 import { checkSqlLength } from "../traceql/sql/sql.ts";
 import { valueToSql } from "../traceql/sql/value-to-sql.ts";
 import { fieldsOf } from "../traceql/walk.ts";
+import { BySegment } from "./by-segment.ts";
 import type {
   CompiledSearch,
   DurationBounds,
@@ -111,7 +112,7 @@ export function compilePipeline({
     readonly possibleWhole: readonly boolean[];
     readonly needs: LeafNeeds;
   };
-  const prepared = new Map<SegmentSummary, Prepared>();
+  const prepared = new BySegment<Prepared>();
   const preparedFor = (meta: SegmentSummary): Prepared => {
     const known = prepared.get(meta);
     if (known === undefined) throw new Error(`segment ${meta.id} was not prepared for the search`);

@@ -98,12 +98,12 @@ async function searchTenant(
     completedJobs,
     totalJobs: segments.length,
   });
-  const probe = new SegmentProbe(run);
+  const probe = new SegmentProbe(run, search.needs);
   const probed = probedSearch(search, probe);
   const candidates = findCandidates({
     run,
     search: probed,
-    probe: (some) => probe.ask(some.map((meta) => ({ meta, needs: search.needs(meta) }))),
+    probe: (some) => probe.ask(some),
     segments,
     all,
     range,

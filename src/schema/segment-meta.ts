@@ -92,6 +92,11 @@ export type SegmentMeta = {
    * homes in the same order. Two objects say nothing. Undefined while the keys were never read.
    */
   readonly sameKeys?: object | undefined;
+  /**
+   * Known to the catalog alone: a number from 0 on that no other segment has at the time, so that lists
+   * can be kept by it. A later segment may have it again.
+   */
+  readonly place?: number | undefined;
 };
 
 /** Without the large parts, which the catalog brings when they are asked for. */

@@ -4,6 +4,8 @@ import type { FieldRef } from "../../traceql/ast.ts";
 import type { Pipeline } from "../../traceql/plan/pipeline.ts";
 import { withParents } from "../../traceql/sql/parent-join.ts";
 import type { SegmentShape } from "../../traceql/sql/segment-shape.ts";
+import { BySegment } from "../by-segment.ts";
+import type { LeafNeeds } from "../compiled-search.ts";
 import { joinedRows } from "../joined-rows.ts";
 import type { QueryRun } from "../query-context.ts";
 import { SegmentProbe } from "../segment-probe.ts";
@@ -174,8 +176,10 @@ async function probed(
   segments: readonly PreparedSegment[],
   isPossible: (segment: PreparedSegment) => boolean,
 ): Promise<PreparedSegment[]> {
-  const probe = new SegmentProbe(run);
-  await probe.askWhileWorthIt(segments);
+  const needs = new BySegment<LeafNeeds>();
+  for (const segment of segments) needs.set(segment.meta, segment.needs);
+  const probe = new SegmentProbe(run, (meta) => needs.get(meta) ?? []);
+  await probe.askWhileWorthIt(segments.map(({ meta }) => meta));
   return segments
     .map((segment) => withoutLeaves(segment, (leaf) => probe.isRuledOut(leaf, segment.meta)))
     .filter(isPossible);

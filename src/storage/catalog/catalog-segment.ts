@@ -9,7 +9,10 @@ import { unpackRowGroups } from "./packed-row-groups.ts";
 import type { SegmentDetails } from "./segment-details.ts";
 
 /** What a row of the table has. */
-export type SegmentScalars = Omit<SegmentSummary, "rowGroups" | "replaces" | "hiddenTraces"> & {
+export type SegmentScalars = Omit<
+  SegmentSummary,
+  "rowGroups" | "replaces" | "hiddenTraces" | "sameKeys" | "place"
+> & {
   readonly packedRowGroups: Uint8Array;
   /** A JSON array. */
   readonly replacesJson: string;
@@ -39,6 +42,7 @@ export class CatalogSegment implements SegmentSummary {
   readonly #packedRowGroups: Uint8Array;
   readonly #replacesJson: string;
   readonly #details: SegmentDetails;
+  #place: number | undefined;
 
   constructor(scalars: SegmentScalars, details: SegmentDetails, hiddenTraces?: readonly string[]) {
     this.id = scalars.id;
@@ -76,6 +80,15 @@ export class CatalogSegment implements SegmentSummary {
       replacesJson: this.#replacesJson,
     };
     return new CatalogSegment(scalars, this.#details, hiddenTraces);
+  }
+
+  get place(): number | undefined {
+    return this.#place;
+  }
+
+  /** Once, when it comes into the catalog. */
+  putAt(place: number): void {
+    this.#place = place;
   }
 
   get rowGroups(): readonly RowGroupMeta[] {

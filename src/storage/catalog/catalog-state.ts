@@ -23,6 +23,7 @@ export class CatalogState {
   readonly #byId = new Map<string, CatalogSegment>();
   readonly #removed = new Map<string, RemovedSegment>();
   readonly #redactions = new Map<string, Redaction>();
+  readonly #places = new Places();
   #walPositions: WalPositions = { cutTo: 0, releasedTo: 0 };
 
   get walPositions(): WalPositions {
@@ -85,6 +86,7 @@ export class CatalogState {
       const segment = this.#byId.get(id);
       if (segment === undefined) return undefined;
       this.#byId.delete(id);
+      this.#places.giveBack(segment);
       leaving.set(segment.tenant, (leaving.get(segment.tenant) ?? new Set()).add(id));
       return segment;
     };
@@ -95,6 +97,7 @@ export class CatalogState {
     }
     for (const segment of add) {
       leave(segment.id);
+      this.#places.give(segment);
       this.#byId.set(segment.id, segment);
       this.#removed.delete(segment.id);
     }
@@ -152,6 +155,22 @@ export class CatalogState {
       carryIndex(all, before);
       this.#byTenant.set(tenant, all);
     }
+  }
+}
+
+/** Gives out numbers, as small ones as there are. */
+class Places {
+  #count = 0;
+  /** Below `#count`, and nobody's. */
+  readonly #free: number[] = [];
+
+  give(segment: CatalogSegment): void {
+    segment.putAt(this.#free.pop() ?? this.#count++);
+  }
+
+  /** The segment keeps its number for the queries that hold it. */
+  giveBack({ place }: CatalogSegment): void {
+    if (place !== undefined) this.#free.push(place);
   }
 }
 

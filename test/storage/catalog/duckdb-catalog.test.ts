@@ -352,3 +352,24 @@ test("what a killed process had begun to write is deleted at the start", async (
   expect(names.filter((name) => fs.existsSync(path.join(dataDir, name)))).toEqual([names[2]]);
   await again[Symbol.asyncDispose]();
 });
+
+test("no two segments have one place, and places are given again", async () => {
+  const dir = temporaryFolder();
+  const catalog = await openTestCatalog(dir);
+  const placesOf = () => {
+    const places = catalog.tenants().flatMap((tenant) => catalog.segments(tenant));
+    return places.map(({ place }) => place ?? -1).sort((a, b) => a - b);
+  };
+  await catalog.commit({
+    add: ["a", "b", "c", "d"].map((id, i) =>
+      aSegmentMeta({ id, tenant: i < 2 ? "acme" : "other" }),
+    ),
+  });
+  expect(placesOf()).toEqual([0, 1, 2, 3]);
+  await catalog.commit({ remove: ["b", "c"], add: [aSegmentMeta({ id: "e" })] });
+  await catalog.commit({ stored: [{ id: "a", object: { version: "1" } }] });
+  expect(new Set(placesOf()).size).toBe(3);
+  await catalog.commit({ add: ["f", "g"].map((id) => aSegmentMeta({ id })) });
+  expect(placesOf()).toEqual([0, 1, 2, 3, 4]);
+  await catalog[Symbol.asyncDispose]();
+});
