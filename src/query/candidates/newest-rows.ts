@@ -111,9 +111,12 @@ function metaOf(piece: Piece): SegmentSummary {
 }
 
 /** Each once. */
-function metasOf(pieces: readonly Piece[]): SegmentSummary[] {
-  const metas = pieces.map(metaOf);
-  return pieces.some(isPart) ? [...new Set(metas)] : metas;
+function metasOf(pieces: readonly Piece[]): readonly SegmentSummary[] {
+  return areWhole(pieces) ? pieces : [...new Set(pieces.map(metaOf))];
+}
+
+function areWhole(pieces: readonly Piece[]): pieces is readonly SegmentSummary[] {
+  return !pieces.some(isPart);
 }
 
 function rowsOf(pieces: readonly Piece[]): number {

@@ -27,6 +27,8 @@ class Part<V> implements InUseOrder<Part<unknown>> {
   readonly bytes: number;
   /** Whether it has a place there. */
   isKept = false;
+  /** Used since it came to its place. */
+  isUsed = false;
   earlier: Part<unknown> | undefined;
   later: Part<unknown> | undefined;
 
@@ -166,7 +168,11 @@ export class DetailsCache {
   }
 }
 
-/** Least recently used first; beyond the budget the first are dropped, also a single one too large. */
+/**
+ * Those that were not used for long come first; beyond the budget the first are dropped, also a single
+ * one too large. A use is noted and no more: the part gets its new place when it would be dropped, so
+ * that a query over thousands of segments moves nothing.
+ */
 class LastUsed {
   readonly #budgetBytes: number;
   readonly #onDrop: (part: Part<unknown>) => void;
@@ -194,18 +200,24 @@ class LastUsed {
 
   keep(part: Part<unknown>): void {
     part.isKept = true;
+    part.isUsed = false;
     this.#order.add(part);
     this.#bytes += part.bytes + OVERHEAD_BYTES;
     while (this.#bytes > this.#budgetBytes) {
       const oldest = this.#order.first;
       if (oldest === undefined) return;
+      if (oldest.isUsed) {
+        oldest.isUsed = false;
+        this.#order.use(oldest);
+        continue;
+      }
       this.release(oldest);
       this.#onDrop(oldest);
     }
   }
 
   touch(part: Part<unknown>): void {
-    if (part.isKept) this.#order.use(part);
+    part.isUsed = true;
   }
 
   release(part: Part<unknown>): void {

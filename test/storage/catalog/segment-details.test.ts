@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { zstdCompress } from "../../../src/runtime/compression.ts";
 import { DetailsCache, SegmentDetails } from "../../../src/storage/catalog/segment-details.ts";
 
 /** An entry takes 200 bytes beside its own: there is room for three of these. */
@@ -76,4 +77,34 @@ test("in the reverse order those that came first stay", () => {
   cache.reverse();
   setFilter(all[3]!);
   expect(inMemory(all)).toEqual([0, 1, 3]);
+});
+
+test("of key statistics as objects those that were read last stay", () => {
+  const cache = new DetailsCache({ ...settings, parsedKeysBudgetBytes: 400 });
+  const all = someDetails(cache, 4);
+  const read = (one: SegmentDetails): void => {
+    one.pin("keys");
+    one.set("keys", zstdCompress(new TextEncoder().encode("[]"), 1));
+    expect(one.keys).toEqual([]);
+    one.unpin("keys");
+  };
+  // The compressed ones have no room, so that only what was kept as objects can be read.
+  const readable = () => [...all.keys()].filter((i) => isReadable(all[i]!));
+  const isReadable = (one: SegmentDetails): boolean => {
+    try {
+      return one.keys.length === 0;
+    } catch {
+      return false;
+    }
+  };
+  read(all[0]!);
+  read(all[1]!);
+  expect(all[0]!.keys).toEqual([]);
+  read(all[2]!);
+  expect(readable()).toEqual([0, 2]);
+  // Both were used now: the one that has its place for longer goes.
+  read(all[3]!);
+  expect(readable()).toHaveLength(2);
+  expect(isReadable(all[3]!)).toBe(true);
+  expect(cache.bytes("parsed")).toBe(400);
 });

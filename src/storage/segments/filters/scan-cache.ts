@@ -21,6 +21,8 @@ interface Held<V> extends InUseOrder<Held<V>> {
 export class ScanCache<V> {
   readonly #maxBytes: number;
   readonly #lists = new Map<string, Map<string, Held<V>>>();
+  /** Another whenever a list came or went. */
+  #listsVersion = 0;
   readonly #order = new UseOrder<Held<V>>();
   #bytes = 0;
 
@@ -33,11 +35,20 @@ export class ScanCache<V> {
   }
 
   get(list: string, key: string, scan: number): V | undefined {
-    const held = this.#lists.get(list)?.get(key);
-    if (held === undefined) return undefined;
-    // Its place is seen to when room is needed, so that a scan that finds everything moves nothing.
-    held.scan = scan;
-    return held.value;
+    return used(this.#lists.get(list)?.get(key), scan);
+  }
+
+  /** `get` of one list, for many keys. */
+  getterOf(list: string): (key: string, scan: number) => V | undefined {
+    let values: ReadonlyMap<string, Held<V>> | undefined;
+    let version = -1;
+    return (key, scan) => {
+      if (version !== this.#listsVersion) {
+        values = this.#lists.get(list);
+        version = this.#listsVersion;
+      }
+      return used(values?.get(key), scan);
+    };
   }
 
   put(list: string, key: string, value: V, bytes: number, scan: number): void {
@@ -50,10 +61,19 @@ export class ScanCache<V> {
     }
     const links = { earlier: undefined, later: undefined };
     const held: Held<V> = { list, key, value, bytes, scan, placedBy: scan, ...links };
-    const values = this.#lists.get(list) ?? new Map<string, Held<V>>();
-    this.#lists.set(list, values.set(key, held));
+    this.#valuesOf(list).set(key, held);
     this.#order.add(held);
     this.#bytes += bytes;
+  }
+
+  #valuesOf(list: string): Map<string, Held<V>> {
+    let values = this.#lists.get(list);
+    if (values === undefined) {
+      values = new Map();
+      this.#lists.set(list, values);
+      this.#listsVersion++;
+    }
+    return values;
   }
 
   #oldest(): Held<V> | undefined {
@@ -68,8 +88,18 @@ export class ScanCache<V> {
   #drop(held: Held<V>): void {
     const values = this.#lists.get(held.list);
     values?.delete(held.key);
-    if (values?.size === 0) this.#lists.delete(held.list);
+    if (values?.size === 0) {
+      this.#lists.delete(held.list);
+      this.#listsVersion++;
+    }
     this.#order.delete(held);
     this.#bytes -= held.bytes;
   }
+}
+
+/** Its place is seen to when room is needed, so that a scan that finds everything moves nothing. */
+function used<V>(held: Held<V> | undefined, scan: number): V | undefined {
+  if (held === undefined) return undefined;
+  held.scan = scan;
+  return held.value;
 }

@@ -47,6 +47,7 @@ export class SegmentFilters {
   readonly #sameColumns = new SameColumns();
   /** By the id of the segment, whose file never changes; `unknown` where they cannot be known. */
   readonly #extracts: ScanCache<FooterExtract | "unknown">;
+  readonly #extractOf: (id: string, scan: number) => FooterExtract | "unknown" | undefined;
   /** By column and the id of the segment. */
   readonly #filters: ScanCache<ColumnFilter>;
   #scans = 0;
@@ -56,6 +57,7 @@ export class SegmentFilters {
     // Small, and dear to be found again.
     const extractsBytes = limits.maxBytes / 4;
     this.#extracts = new ScanCache(extractsBytes);
+    this.#extractOf = this.#extracts.getterOf(EXTRACT);
     this.#filters = new ScanCache(limits.maxBytes - extractsBytes);
   }
 
@@ -67,7 +69,13 @@ export class SegmentFilters {
   /** For one query, which may ask for more segments than there is room for. */
   scan(): FilterScan {
     const scan = ++this.#scans;
-    const known: KnownNow = { groupCount: 0, columns: [], filters: [], bounds: undefined };
+    const known: KnownNow = {
+      groupCount: 0,
+      columns: [],
+      filters: [],
+      filterOf: [],
+      bounds: undefined,
+    };
     return {
       known: (meta, columns) => this.#known(meta, columns, scan, known),
       read: (meta, columns, signal) => this.#read(meta, columns, scan, signal),
@@ -80,21 +88,23 @@ export class SegmentFilters {
     scan: number,
     known: KnownNow,
   ): KnownValues | undefined {
-    const extract = this.#extracts.get(EXTRACT, meta.id, scan);
+    const { id } = meta;
+    const extract = this.#extractOf(id, scan);
     if (extract === undefined) return undefined;
     if (extract === "unknown") return NOTHING_KNOWN;
+    // Most segments of a query need the same.
+    if (known.columns !== columns) {
+      known.columns = columns;
+      known.filters = new Array(columns.length);
+      known.filterOf = columns.map((column) => this.#filters.getterOf(column));
+    }
     const { places, bounds } = extract;
-    known.filters.length = columns.length;
     for (let i = 0; i < columns.length; i++) {
-      const column = columns[i]!;
-      known.filters[i] = undefined;
-      if (!places.has(column)) continue;
-      const filter = this.#filters.get(column, meta.id, scan);
-      if (filter === undefined) return undefined;
+      const filter = known.filterOf[i]!(id, scan);
+      if (filter === undefined && places.has(columns[i]!)) return undefined;
       known.filters[i] = filter;
     }
     known.groupCount = places.groupCount;
-    known.columns = columns;
     known.bounds = bounds;
     return known;
   }
@@ -137,7 +147,9 @@ export class SegmentFilters {
 type KnownNow = {
   groupCount: number;
   columns: readonly string[];
-  readonly filters: (ColumnFilter | undefined)[];
+  filters: (ColumnFilter | undefined)[];
+  /** By column. */
+  filterOf: readonly ((id: string, scan: number) => ColumnFilter | undefined)[];
   bounds: KnownValues["bounds"];
 };
 

@@ -49,3 +49,25 @@ test("what is put again counts once, and what is larger than all room is not hel
   expect(cache.bytes).toBe(0);
   expect(keysIn(cache)).toBe("");
 });
+
+test("a getter of one list finds what comes to the list later, and what comes again", () => {
+  const cache = new ScanCache<string>(20);
+  const get = cache.getterOf("list");
+  expect(get("a", 1)).toBeUndefined();
+  put(cache, "a", 1);
+  expect(get("a", 2)).toBe("list a");
+  // Another list takes the room of all that is there.
+  put(cache, "b", 3, 20, "other");
+  expect(get("a", 3)).toBeUndefined();
+  put(cache, "c", 4);
+  expect([get("a", 5), get("b", 5), get("c", 5)]).toEqual([undefined, undefined, "list c"]);
+});
+
+test("what a getter has found was used", () => {
+  const cache = new ScanCache<string>(30);
+  const get = cache.getterOf("list");
+  for (const key of "abc") put(cache, key, 1);
+  get("a", 2);
+  put(cache, "d", 3);
+  expect(keysIn(cache)).toBe("acd");
+});
