@@ -27,7 +27,7 @@ class Part<V> implements InUseOrder<Part<unknown>> {
   readonly bytes: number;
   /** Whether it has a place there. */
   isKept = false;
-  /** Used since it came to its place. */
+  /** Since it came to its place. */
   isUsed = false;
   earlier: Part<unknown> | undefined;
   later: Part<unknown> | undefined;
@@ -206,7 +206,8 @@ class LastUsed {
     while (this.#bytes > this.#budgetBytes) {
       const oldest = this.#order.first;
       if (oldest === undefined) return;
-      if (oldest.isUsed) {
+      // Where all others were used, the new one would be the first to go.
+      if (oldest.isUsed || (oldest === part && oldest.later !== undefined)) {
         oldest.isUsed = false;
         this.#order.use(oldest);
         continue;
