@@ -2,64 +2,59 @@ import type { SegmentSummary } from "../schema/segment-meta.ts";
 
 /** Places of one page; those of segments of one time are near each other. */
 const PAGE_BITS = 8;
-const PAGE_SIZE = 1 << PAGE_BITS;
+export const PAGE_SIZE = 1 << PAGE_BITS;
 
 type Page<T> = {
-  readonly metas: (SegmentSummary | undefined)[];
+  readonly ids: (string | undefined)[];
   readonly values: (T | undefined)[];
 };
 
 /**
- * What a query knows of segments, by their places in the catalog. A Map of thousands grows several
- * times, and each look at it costs more than most questions about a segment.
+ * What is known of segments, by their places in the catalog. A Map of thousands grows several times,
+ * and each look at it costs more than most questions about a segment. A segment takes the room of the
+ * one that had its place before.
  */
 export class BySegment<T> {
   readonly #pages: (Page<T> | undefined)[] = [];
-  /** Those without a place, and those whose place was another's before. */
-  #others: Map<SegmentSummary, T> | undefined;
+  /** Those without a place, by id. */
+  #others: Map<string, T> | undefined;
+  #pageCount = 0;
 
-  has(meta: SegmentSummary): boolean {
-    return this.#isPlaced(meta) || this.#others?.has(meta) === true;
+  /** Of `PAGE_SIZE` places each. */
+  get pageCount(): number {
+    return this.#pageCount;
   }
 
-  get(meta: SegmentSummary): T | undefined {
-    const { place } = meta;
-    if (place !== undefined) {
-      const page = this.#pages[place >>> PAGE_BITS];
-      const at = place & (PAGE_SIZE - 1);
-      if (page !== undefined && page.metas[at] === meta) return page.values[at];
+  has({ id, place }: SegmentSummary): boolean {
+    if (place === undefined) return this.#others?.has(id) === true;
+    return this.#pages[place >>> PAGE_BITS]?.ids[place & (PAGE_SIZE - 1)] === id;
+  }
+
+  get({ id, place }: SegmentSummary): T | undefined {
+    if (place === undefined) return this.#others?.get(id);
+    const page = this.#pages[place >>> PAGE_BITS];
+    const at = place & (PAGE_SIZE - 1);
+    return page !== undefined && page.ids[at] === id ? page.values[at] : undefined;
+  }
+
+  set({ id, place }: SegmentSummary, value: T): void {
+    if (place === undefined) {
+      this.#others ??= new Map();
+      this.#others.set(id, value);
+      return;
     }
-    return this.#others?.get(meta);
+    const page = this.#pageOf(place >>> PAGE_BITS);
+    const at = place & (PAGE_SIZE - 1);
+    page.ids[at] = id;
+    page.values[at] = value;
   }
 
-  set(meta: SegmentSummary, value: T): void {
-    const { place } = meta;
-    if (place !== undefined) {
-      const page = this.#pageOf(place);
-      const at = place & (PAGE_SIZE - 1);
-      const owner = page.metas[at];
-      if (owner === undefined || owner === meta) {
-        page.metas[at] = meta;
-        page.values[at] = value;
-        return;
-      }
-    }
-    this.#others ??= new Map();
-    this.#others.set(meta, value);
-  }
-
-  #isPlaced(meta: SegmentSummary): boolean {
-    const { place } = meta;
-    if (place === undefined) return false;
-    return this.#pages[place >>> PAGE_BITS]?.metas[place & (PAGE_SIZE - 1)] === meta;
-  }
-
-  #pageOf(place: number): Page<T> {
-    const index = place >>> PAGE_BITS;
+  #pageOf(index: number): Page<T> {
     let page = this.#pages[index];
     if (page === undefined) {
-      page = { metas: new Array(PAGE_SIZE), values: new Array(PAGE_SIZE) };
+      page = { ids: new Array(PAGE_SIZE), values: new Array(PAGE_SIZE) };
       this.#pages[index] = page;
+      this.#pageCount++;
     }
     return page;
   }

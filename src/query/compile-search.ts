@@ -1,6 +1,6 @@
 import { PintailError } from "../errors.ts";
 import type { FixedColumnName } from "../schema/columns.ts";
-import type { SegmentSummary, SegmentWithKeys } from "../schema/segment-meta.ts";
+import type { SegmentSummary } from "../schema/segment-meta.ts";
 import type { FieldRef, IntrinsicName } from "../traceql/ast.ts";
 import { checkQuery } from "../traceql/check/check.ts";
 import { foldConstants } from "../traceql/fold.ts";
@@ -23,8 +23,7 @@ import type {
   LeafNeeds,
   SearchShape,
 } from "./compiled-search.ts";
-import { KeysNamed } from "./keys-named.ts";
-import { type Facts, SameFacts } from "./same-facts.ts";
+import { ByFacts, type Facts, SegmentFacts } from "./segment-facts.ts";
 
 /**
  * A TraceQL query as a search; `undefined` when it is false for all data. Throws `invalid` with
@@ -118,7 +117,7 @@ export function compilePipeline({
     if (known === undefined) throw new Error(`segment ${meta.id} was not prepared for the search`);
     return known;
   };
-  const findOut = (facts: Facts): Prepared => {
+  const preparedFrom = (facts: Facts): Prepared => {
     const shape = compiledFor(shapeOf(facts, used));
     const possible = leaves.map((leaf, i) => shape.leaves[i] !== "FALSE" && mayMatch(leaf, facts));
     // What the segment says of roots and holds of parents is not all that there is.
@@ -134,17 +133,19 @@ export function compilePipeline({
     );
     return { shape, possible, possibleWhole, needs };
   };
-  const same = new SameFacts<Prepared>(new KeysNamed(keysOf(used)));
-  const prepare = (meta: SegmentWithKeys): void => {
-    if (prepared.has(meta)) return;
-    prepared.set(meta, same.get(meta, findOut));
-  };
+  const found = new ByFacts(preparedFrom);
+  const names = keysOf(used);
+  const ownFacts = new SegmentFacts(names);
   return {
     pipeline,
     echo: echoed.map(echoField),
     showsName: fields.some((field) => field.type === "intrinsic" && field.name === "name"),
+    names,
     isPrepared: (meta) => prepared.has(meta),
-    prepare,
+    prepare: (meta) => {
+      if (!prepared.has(meta)) prepared.set(meta, found.get(ownFacts.of(meta)));
+    },
+    prepareWith: (meta, facts) => prepared.set(meta, found.get(facts)),
     shape: (meta) => preparedFor(meta).shape,
     shapeOf: compiledFor,
     mayMatch: (leaf, meta) => preparedFor(meta).possible[leaf] ?? false,

@@ -47,8 +47,10 @@ export function compileTagFilter(
 }
 
 const NOTHING: TagFilter = {
+  names: new Set(),
   isPrepared: () => true,
   prepare: () => {},
+  prepareWith: () => {},
   shape: () => ({ key: "", sql: "false" }),
   mayMatch: () => false,
 };
@@ -60,8 +62,10 @@ function filterOf(expr: FieldExpr): TagFilter {
     duration: undefined,
   });
   return {
+    names: compiled.names,
     isPrepared: compiled.isPrepared,
     prepare: compiled.prepare,
+    prepareWith: compiled.prepareWith,
     shape: (meta: SegmentSummary) => {
       const { key, leaves } = compiled.shape(meta);
       return { key, sql: leaves[0] ?? "false" };

@@ -1,21 +1,21 @@
 import type { SqlValue } from "../drivers/duckdb/database.ts";
-import type { SegmentSummary, SegmentWithKeys } from "../schema/segment-meta.ts";
+import type { SegmentSummary } from "../schema/segment-meta.ts";
 import type { ValueNeed } from "../schema/value-need.ts";
 import type { Pipeline } from "../traceql/plan/pipeline.ts";
 import type { AnyValueLike } from "../traceql/sql/field.ts";
 import type { SegmentShape } from "../traceql/sql/segment-shape.ts";
+import type { PreparedBySegment } from "./prepare-segments.ts";
 
-/** A search as SQL, still open to which segments it runs over. */
-export type CompiledSearch = {
+/**
+ * A search as SQL, still open to which segments it runs over. Before a segment is prepared nothing may
+ * be asked about it.
+ */
+export type CompiledSearch = PreparedBySegment & {
   readonly pipeline: Pipeline;
   /** What result spans show. */
   readonly echo: readonly EchoField[];
   /** Result spans show their name. */
   readonly showsName: boolean;
-  /** Whether `prepare` has seen the segment. */
-  isPrepared(meta: SegmentSummary): boolean;
-  /** Finds out what the segment holds; before that, nothing below may be asked about it. */
-  prepare(meta: SegmentWithKeys): void;
   /** Conditions and values for a segment; equal for all segments with the same key. */
   shape(meta: SegmentSummary): SearchShape;
   /** The same for rows of any shape that knows the pipeline's fields. */

@@ -22,6 +22,7 @@ const SUFFIXES = ["str", "int", "double", "bool", "json"];
 /** A segment that holds `keys` with every type. */
 function segmentWith(keys: readonly string[]): SegmentMeta {
   return aSegmentMeta({
+    id: keys.join(),
     optionalColumns: SUFFIXES.map((suffix) => `span_attr_${suffix}`),
     keys: keys.flatMap((name) => TYPES.map((type) => key(name, type))),
   });

@@ -1,4 +1,4 @@
-import type { SegmentSummary, SegmentWithKeys } from "../../schema/segment-meta.ts";
+import type { SegmentSummary } from "../../schema/segment-meta.ts";
 import type { FieldExpr, FieldRef } from "../../traceql/ast.ts";
 import { filterToSql } from "../../traceql/sql/filter.ts";
 import { neededValues } from "../../traceql/sql/needed-values.ts";
@@ -6,8 +6,7 @@ import { keysOf, mayMatch } from "../../traceql/sql/prune.ts";
 import { type SegmentShape, shapeOf } from "../../traceql/sql/segment-shape.ts";
 import { checkSqlLength } from "../../traceql/sql/sql.ts";
 import type { LeafNeeds } from "../compiled-search.ts";
-import { KeysNamed } from "../keys-named.ts";
-import { SameFacts } from "../same-facts.ts";
+import { ByFacts, type Facts } from "../segment-facts.ts";
 
 export type PreparedSegment = {
   readonly meta: SegmentSummary;
@@ -26,8 +25,10 @@ export type PreparedSegment = {
 export class SegmentPreparer {
   readonly #leaves: readonly FieldExpr[];
   readonly #fields: readonly FieldRef[];
-  readonly #exact: SameFacts<Omit<PreparedSegment, "meta">>;
-  readonly #open: SameFacts<Omit<PreparedSegment, "meta">>;
+  /** Of the keys that matter. */
+  readonly names: ReadonlySet<string>;
+  readonly #exact = new ByFacts((facts) => this.#prepared(facts, true));
+  readonly #open = new ByFacts((facts) => this.#prepared(facts, false));
   readonly #conditions = new Map<string, readonly string[]>();
   #textLength = 0;
 
@@ -35,27 +36,25 @@ export class SegmentPreparer {
   constructor(leaves: readonly FieldExpr[], fields: readonly FieldRef[]) {
     this.#leaves = leaves;
     this.#fields = fields;
-    const named = new KeysNamed(keysOf(fields));
-    this.#exact = new SameFacts(named);
-    this.#open = new SameFacts(named);
+    this.names = keysOf(fields);
   }
 
   /** `exact`: the rows are as the catalog knows them, so that it can tell what is not there. */
-  prepare(meta: SegmentWithKeys, exact: boolean): PreparedSegment {
-    const same = exact ? this.#exact : this.#open;
-    const found = same.get(meta, (facts) => {
-      const shape = shapeOf(facts, this.#fields);
-      const written = this.conditions(shape);
-      const possible = this.#leaves.map(
-        (leaf, i) => written[i] !== "FALSE" && (!exact || mayMatch(leaf, facts)),
-      );
-      const conditions = written.map((text, i) => (possible[i] ? text : "FALSE"));
-      const needs = this.#leaves.map((leaf, i) =>
-        possible[i] ? neededValues(leaf, shape, facts.keys) : undefined,
-      );
-      return { shape, possible, conditions, key: keyOf(shape, possible), needs };
-    });
-    return { meta, ...found };
+  prepare(meta: SegmentSummary, facts: Facts, exact: boolean): PreparedSegment {
+    return { meta, ...(exact ? this.#exact : this.#open).get(facts) };
+  }
+
+  #prepared(facts: Facts, exact: boolean): Omit<PreparedSegment, "meta"> {
+    const shape = shapeOf(facts, this.#fields);
+    const written = this.conditions(shape);
+    const possible = this.#leaves.map(
+      (leaf, i) => written[i] !== "FALSE" && (!exact || mayMatch(leaf, facts)),
+    );
+    const conditions = written.map((text, i) => (possible[i] ? text : "FALSE"));
+    const needs = this.#leaves.map((leaf, i) =>
+      possible[i] ? neededValues(leaf, shape, facts.keys) : undefined,
+    );
+    return { shape, possible, conditions, key: keyOf(shape, possible), needs };
   }
 
   /** SQL of each leaf over rows of this shape. */

@@ -8,6 +8,7 @@ import { BySegment } from "../by-segment.ts";
 import type { LeafNeeds } from "../compiled-search.ts";
 import { joinedRows } from "../joined-rows.ts";
 import type { QueryRun } from "../query-context.ts";
+import { forEachWithFacts } from "../segment-facts.ts";
 import { SegmentProbe } from "../segment-probe.ts";
 import { readSegments } from "../segment-sql.ts";
 import { maySatisfy } from "../spanset-tree.ts";
@@ -138,8 +139,8 @@ async function visitSpans(
     const known = run.segments(tenant);
     const inRange = segmentsInGrid(known, grid);
     const possible: PreparedSegment[] = [];
-    await run.withKeys(inRange, (meta) => {
-      const segment = preparer.prepare(meta, true);
+    await forEachWithFacts(run, preparer.names, inRange, (meta, facts) => {
+      const segment = preparer.prepare(meta, facts, true);
       if (mayHold(condition, segment)) possible.push(segment);
     });
     const open = await probed(run, possible, (segment) => mayHold(condition, segment));
@@ -212,8 +213,8 @@ async function visitTraces(
   const overlay = await overlaySlice(run, inRange, known);
   try {
     const segments: PreparedSegment[] = [];
-    await run.withKeys(overlay.segments, (meta) => {
-      segments.push(preparer.prepare(meta, !overlay.isOverlaid(meta)));
+    await forEachWithFacts(run, preparer.names, overlay.segments, (meta, facts) => {
+      segments.push(preparer.prepare(meta, facts, !overlay.isOverlaid(meta)));
     });
     const { condition, pipeline, fields } = request;
     const mayCount = (segment: PreparedSegment): boolean => {
