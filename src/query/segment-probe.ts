@@ -80,6 +80,11 @@ export class SegmentProbe {
     }
   }
 
+  /** By leaf whether no row of the segment matches it; undefined for one that was not asked. */
+  ruledOut(meta: SegmentSummary): readonly boolean[] | undefined {
+    return this.#ruledOut.get(meta);
+  }
+
   /** Whether no row of the segment matches the leaf; false for one that was not asked. */
   isRuledOut(leaf: number, meta: SegmentSummary): boolean {
     return this.#ruledOut.get(meta)?.[leaf] ?? false;

@@ -8,8 +8,8 @@ import { checkSqlLength } from "../../traceql/sql/sql.ts";
 import type { LeafNeeds } from "../compiled-search.ts";
 import { ByFacts, type Facts } from "../segment-facts.ts";
 
-export type PreparedSegment = {
-  readonly meta: SegmentSummary;
+/** What a query can know of a segment's spans beforehand. Segments that are alike share it. */
+export type Prepared = {
   readonly shape: SegmentShape;
   /** Whether some span may match the leaf. */
   readonly possible: readonly boolean[];
@@ -20,6 +20,8 @@ export type PreparedSegment = {
   /** By leaf the values that the segment must hold so that some span of it matches. */
   readonly needs: LeafNeeds;
 };
+
+export type PreparedSegment = { readonly meta: SegmentSummary; readonly prepared: Prepared };
 
 /** What the segments hold of the fields that a query reads; compiled once for each shape. */
 export class SegmentPreparer {
@@ -41,10 +43,10 @@ export class SegmentPreparer {
 
   /** `exact`: the rows are as the catalog knows them, so that it can tell what is not there. */
   prepare(meta: SegmentSummary, facts: Facts, exact: boolean): PreparedSegment {
-    return { meta, ...(exact ? this.#exact : this.#open).get(facts) };
+    return { meta, prepared: (exact ? this.#exact : this.#open).get(facts) };
   }
 
-  #prepared(facts: Facts, exact: boolean): Omit<PreparedSegment, "meta"> {
+  #prepared(facts: Facts, exact: boolean): Prepared {
     const shape = shapeOf(facts, this.#fields);
     const written = this.conditions(shape);
     const possible = this.#leaves.map(
@@ -75,23 +77,43 @@ function keyOf(shape: SegmentShape, possible: readonly boolean[]): string {
   return JSON.stringify([shape.key, possible]);
 }
 
-/** The segment, of which more is known: leaves that none of its spans match. */
-export function withoutLeaves(
-  segment: PreparedSegment,
-  isRuledOut: (leaf: number) => boolean,
-): PreparedSegment {
-  const possible = segment.possible.map((one, leaf) => one && !isRuledOut(leaf));
-  if (possible.every((one, leaf) => one === segment.possible[leaf])) return segment;
-  const conditions = segment.conditions.map((text, leaf) => (possible[leaf] ? text : "FALSE"));
-  return { ...segment, possible, conditions, key: keyOf(segment.shape, possible) };
+/** Finds what is left of a segment of which more is known: leaves that none of its spans match. */
+export class RuledOutLeaves {
+  /** By what was known before, then by what was found out: thousands of segments share both. */
+  readonly #known = new Map<Prepared, Map<readonly boolean[], Prepared>>();
+  #last:
+    | { readonly of: Prepared; readonly ruledOut: readonly boolean[]; left: Prepared }
+    | undefined;
+
+  /** `ruledOut`: by leaf; undefined for none. */
+  without(of: Prepared, ruledOut: readonly boolean[] | undefined): Prepared {
+    if (ruledOut === undefined) return of;
+    const last = this.#last;
+    if (last?.of === of && last.ruledOut === ruledOut) return last.left;
+    const known = this.#known.get(of) ?? new Map<readonly boolean[], Prepared>();
+    const left = known.get(ruledOut) ?? withoutLeaves(of, ruledOut);
+    this.#known.set(of, known.set(ruledOut, left));
+    this.#last = { of, ruledOut, left };
+    return left;
+  }
 }
 
-export function groupByKey(prepared: readonly PreparedSegment[]): PreparedSegment[][] {
-  const groups = new Map<string, PreparedSegment[]>();
-  for (const segment of prepared) {
-    const group = groups.get(segment.key);
-    if (group === undefined) groups.set(segment.key, [segment]);
-    else group.push(segment);
+function withoutLeaves(of: Prepared, ruledOut: readonly boolean[]): Prepared {
+  if (!of.possible.some((one, leaf) => one && ruledOut[leaf])) return of;
+  const possible = of.possible.map((one, leaf) => one && ruledOut[leaf] !== true);
+  const conditions = of.conditions.map((text, leaf) => (possible[leaf] ? text : "FALSE"));
+  return { ...of, possible, conditions, key: keyOf(of.shape, possible) };
+}
+
+/** Segments that one SELECT can read. */
+export type PreparedGroup = { readonly prepared: Prepared; readonly segments: SegmentSummary[] };
+
+export function groupByKey(segments: readonly PreparedSegment[]): PreparedGroup[] {
+  const groups = new Map<string, PreparedGroup>();
+  for (const { meta, prepared } of segments) {
+    const group = groups.get(prepared.key);
+    if (group === undefined) groups.set(prepared.key, { prepared, segments: [meta] });
+    else group.segments.push(meta);
   }
   return [...groups.values()];
 }

@@ -27,9 +27,10 @@ import {
 } from "./plain-condition.ts";
 import {
   groupByKey,
+  type Prepared,
   type PreparedSegment,
+  RuledOutLeaves,
   SegmentPreparer,
-  withoutLeaves,
 } from "./prepared-segments.ts";
 import { overlapsGridSql, segmentsInGrid } from "./segments-in-grid.ts";
 import { wholeTraceNeed } from "./whole-trace-need.ts";
@@ -141,9 +142,9 @@ async function visitSpans(
     const possible: PreparedSegment[] = [];
     await forEachWithFacts(run, preparer.names, inRange, (meta, facts) => {
       const segment = preparer.prepare(meta, facts, true);
-      if (mayHold(condition, segment)) possible.push(segment);
+      if (mayHold(condition, segment.prepared)) possible.push(segment);
     });
-    const open = await probed(run, possible, (segment) => mayHold(condition, segment));
+    const open = await probed(run, possible, (prepared) => mayHold(condition, prepared));
     progress.add(run, { tenant, known, inRange, possible, open });
     wanted.push(...open);
   }
@@ -154,9 +155,7 @@ async function visitSpans(
     at += slice.length;
     size = Math.min(2 * size, MAX_SLICE_SEGMENTS);
     const next = wanted[at];
-    const sources = groupByKey(slice).map(([first, ...others]) => {
-      const { shape, conditions } = first!;
-      const segments = [first!, ...others].map(({ meta }) => meta);
+    const sources = groupByKey(slice).map(({ segments, prepared: { shape, conditions } }) => {
       const where = conditionSql(condition, (leaf) => conditions[leaf]!);
       const from = (some: readonly SegmentSummary[]): string => readSegments(run.context, some);
       return { segments, isStored: true, from, where, shape };
@@ -167,7 +166,7 @@ async function visitSpans(
   }
 }
 
-function mayHold(condition: PlainCondition, { possible }: PreparedSegment): boolean {
+function mayHold(condition: PlainCondition, { possible }: Prepared): boolean {
   return conditionPossible(condition, (leaf) => possible[leaf]!);
 }
 
@@ -175,15 +174,19 @@ function mayHold(condition: PlainCondition, { possible }: PreparedSegment): bool
 async function probed(
   run: QueryRun,
   segments: readonly PreparedSegment[],
-  isPossible: (segment: PreparedSegment) => boolean,
+  isPossible: (prepared: Prepared) => boolean,
 ): Promise<PreparedSegment[]> {
   const needs = new BySegment<LeafNeeds>();
-  for (const segment of segments) needs.set(segment.meta, segment.needs);
+  for (const { meta, prepared } of segments) needs.set(meta, prepared.needs);
   const probe = new SegmentProbe(run, (meta) => needs.get(meta) ?? []);
   await probe.askWhileWorthIt(segments.map(({ meta }) => meta));
-  return segments
-    .map((segment) => withoutLeaves(segment, (leaf) => probe.isRuledOut(leaf, segment.meta)))
-    .filter(isPossible);
+  const leaves = new RuledOutLeaves();
+  const left: PreparedSegment[] = [];
+  for (const { meta, prepared: before } of segments) {
+    const prepared = leaves.without(before, probe.ruledOut(meta));
+    if (isPossible(prepared)) left.push({ meta, prepared });
+  }
+  return left;
 }
 
 function compareStarts(a: bigint, b: bigint): number {
@@ -217,15 +220,15 @@ async function visitTraces(
       segments.push(preparer.prepare(meta, facts, !overlay.isOverlaid(meta)));
     });
     const { condition, pipeline, fields } = request;
-    const mayCount = (segment: PreparedSegment): boolean => {
+    const mayCount = (prepared: Prepared): boolean => {
       // Where nothing matches may still be parents of what does.
       if (fields.some(isOfParent)) return true;
-      if (condition !== undefined) return mayHold(condition, segment);
-      return pipeline.seeds.some((leaf) => segment.possible[leaf]);
+      if (condition !== undefined) return mayHold(condition, prepared);
+      return pipeline.seeds.some((leaf) => prepared.possible[leaf]);
     };
-    const possible = segments.filter(mayCount);
+    const possible = segments.filter(({ prepared }) => mayCount(prepared));
     const left = await probed(run, possible, mayCount);
-    const somewhere = (leaf: number) => left.some((segment) => segment.possible[leaf]);
+    const somewhere = (leaf: number) => left.some(({ prepared }) => prepared.possible[leaf]);
     // What a segment holds says nothing of parents that lie elsewhere.
     const isPossible = fields.some(isOfParent) || maySatisfy(pipeline.stages, somewhere);
     const open = isPossible ? left : [];
@@ -251,9 +254,8 @@ function traceSources(
   grid: MetricsGrid,
 ): Pick<RowSources, "prelude" | "hits" | "sources"> {
   const { pipeline, condition } = request;
-  const groups = groupByKey(possible).map(([first, ...others]): TraceGroup => {
-    const { shape, conditions } = first!;
-    const segments = [first!, ...others].map(({ meta }) => meta);
+  const groups = groupByKey(possible).map(({ segments, prepared }): TraceGroup => {
+    const { shape, conditions } = prepared;
     const from = (some: readonly SegmentSummary[], whole = false): string =>
       whole
         ? overlay.from(some)

@@ -5,6 +5,7 @@ export class ColumnFilter {
   readonly #bits: Uint8Array;
   /** By row group, where its bits end; without any, nothing is known of it. */
   readonly #ends: Uint32Array;
+  readonly #lastGroup: number;
   /** About what it takes of memory. */
   readonly memoryBytes: number;
 
@@ -16,6 +17,7 @@ export class ColumnFilter {
       return end;
     });
     this.#ends = Uint32Array.from(ends);
+    this.#lastGroup = groups.length - 1;
     this.#bits = new Uint8Array(end);
     for (const [group, bits] of groups.entries()) {
       if (bits !== undefined) this.#bits.set(bits, this.#start(group));
@@ -26,7 +28,8 @@ export class ColumnFilter {
   /** False when the row group certainly lacks the value. */
   mayHold(group: number, hashLo: number, hashHi: number): boolean {
     const start = this.#start(group);
-    const end = this.#ends[group]!;
+    // Most small segments have one group, whose end needs no look elsewhere in memory.
+    const end = group === this.#lastGroup ? this.#bits.length : this.#ends[group]!;
     return start === end || bloomContains(this.#bits, hashLo, hashHi, start, end);
   }
 

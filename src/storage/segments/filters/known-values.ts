@@ -50,10 +50,12 @@ function mayGroupMeet(need: ValueNeed, known: KnownValues, group: number): boole
 
 type Hash = readonly [lo: number, hi: number];
 
-/** The same need is asked of thousands of filters. */
+/** The same need is asked of thousands of filters, mostly of one after the other. */
 const hashes = new WeakMap<ValueNeed, Hash>();
+let last: { readonly need: ValueNeed; readonly hash: Hash } | undefined;
 
 function hashOf(need: ValueNeed & { readonly type: "value" }): Hash {
+  if (last?.need === need) return last.hash;
   let hash = hashes.get(need);
   if (hash === undefined) {
     const out = new Uint32Array(2);
@@ -62,5 +64,6 @@ function hashOf(need: ValueNeed & { readonly type: "value" }): Hash {
     hash = [out[0]! | 0, out[1]! | 0];
     hashes.set(need, hash);
   }
+  last = { need, hash };
   return hash;
 }
