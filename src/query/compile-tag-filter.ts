@@ -1,11 +1,13 @@
 import type { SegmentSummary } from "../schema/segment-meta.ts";
 import type { FieldExpr, FieldRef, Static } from "../traceql/ast.ts";
 import { formatDuration } from "../traceql/duration.ts";
+import { fieldText } from "../traceql/field-text.ts";
 import { extractTagFilter, fixedValue } from "../traceql/lenient.ts";
 import { checkQuerySize, compilePipeline } from "./compile-search.ts";
 import { pipelineOfFilters } from "./pipeline-of-filters.ts";
 import type { TagFilter } from "./tag-filter.ts";
 import { floatText, type TagValue } from "./tag-value.ts";
+import type { FilterServices } from "./values-of-services.ts";
 
 export type TagFilterRules = {
   readonly maxQueryBytes: number;
@@ -43,10 +45,34 @@ export function compileTagFilter(
   });
   const [first, ...others] = open.map(allOf);
   if (first === undefined) return { filter: NOTHING, known };
-  return { filter: filterOf(others.reduce(anyOf, first)), known };
+  const filter = filterOf(others.reduce(anyOf, first));
+  return { filter: { ...filter, services: servicesOf(open) }, known };
 }
 
+/** Of spans that satisfy all conditions of one of these groups. */
+function servicesOf(groups: readonly (readonly FieldExpr[])[]): FilterServices | undefined {
+  const names = new Set<string>();
+  for (const group of groups) {
+    const name = group.map(serviceOf).find((one) => one !== undefined);
+    if (name === undefined) return undefined;
+    names.add(name);
+  }
+  return { names, exact: groups.every(({ length }) => length === 1) };
+}
+
+/** The service that a condition asks for by its name. */
+function serviceOf(condition: FieldExpr): string | undefined {
+  if (condition.type !== "binary" || condition.op !== "=") return undefined;
+  const { left, right } = condition;
+  if (left.type !== "field" || fieldText(left.field) !== SERVICE_NAME) return undefined;
+  if (right.type !== "static" || right.value.type !== "string") return undefined;
+  return right.value.value;
+}
+
+const SERVICE_NAME = "resource.service.name";
+
 const NOTHING: TagFilter = {
+  services: undefined,
   names: new Set(),
   isPrepared: () => true,
   prepare: () => {},
@@ -55,7 +81,7 @@ const NOTHING: TagFilter = {
   mayMatch: () => false,
 };
 
-function filterOf(expr: FieldExpr): TagFilter {
+function filterOf(expr: FieldExpr): Omit<TagFilter, "services"> {
   const compiled = compilePipeline({
     pipeline: pipelineOfFilters([expr]),
     wantsSpans: false,

@@ -1,8 +1,11 @@
 import type { SegmentSummary } from "../schema/segment-meta.ts";
 import type { PreparedBySegment } from "./prepare-segments.ts";
+import type { FilterServices } from "./values-of-services.ts";
 
 /** Which spans count in a tags query, as SQL over a segment's columns. */
 export type TagFilter = PreparedBySegment & {
+  /** Undefined: spans of any service may pass. */
+  readonly services: FilterServices | undefined;
   /** Equal keys have equal SQL. */
   shape(meta: SegmentSummary): { readonly key: string; readonly sql: string };
   /** False when no span of the segment can pass. */

@@ -48,7 +48,8 @@ export function tagNames(engine: QueryEngine, request: TagNamesRequest): Promise
       await prepareSegments(run, filter, segments);
       await addNamesOfSpans(run, segments, filter, found);
     }
-    return { names: cut(found, request), stats: inspect(segments, filter) };
+    const inspected = segments.filter((meta) => filter?.mayMatch(meta));
+    return { names: cut(found, request), stats: inspect(segments, inspected) };
   });
 }
 

@@ -1,5 +1,4 @@
 import type { SegmentSummary } from "../schema/segment-meta.ts";
-import type { TagFilter } from "./tag-filter.ts";
 
 export type TagStats = {
   readonly segmentCount: number;
@@ -8,17 +7,19 @@ export type TagStats = {
   readonly inspectedBytes: number;
 };
 
+/** `inspected`: those of the segments that were read. */
 export function inspect(
   segments: readonly SegmentSummary[],
-  filter: TagFilter | undefined,
+  inspected: Iterable<SegmentSummary>,
 ): TagStats {
-  let segmentBytes = 0;
-  let inspectedBytes = 0;
-  for (const meta of segments) {
-    segmentBytes += meta.byteSize;
-    if (filter?.mayMatch(meta)) inspectedBytes += meta.byteSize;
-  }
+  const [segmentBytes, inspectedBytes] = [bytesOf(segments), bytesOf(inspected)];
   return { segmentCount: segments.length, segmentBytes, inspectedBytes };
+}
+
+function bytesOf(segments: Iterable<SegmentSummary>): number {
+  let bytes = 0;
+  for (const { byteSize } of segments) bytes += byteSize;
+  return bytes;
 }
 
 const encoder = new TextEncoder();

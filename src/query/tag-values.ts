@@ -1,5 +1,5 @@
 import type { StoredAttributeType } from "../schema/columns.ts";
-import type { KeyStats, SegmentSummary } from "../schema/segment-meta.ts";
+import type { SegmentSummary } from "../schema/segment-meta.ts";
 import { hidesTraces } from "./hidden-traces.ts";
 import { PerKeys } from "./per-keys.ts";
 import type { QueryEngine, QueryRun } from "./query-context.ts";
@@ -11,6 +11,7 @@ import { attributePlaces, type ListedPlace, type ValuePlace } from "./tag-places
 import { ByteBudget, inspect, type TagStats } from "./tag-stats.ts";
 import { type TagValue, tagValuesOf, tagValuesOfText } from "./tag-value.ts";
 import { segmentsOverlapping, type TimeRange } from "./time-range.ts";
+import { type ListedKey, ValuesOfServices } from "./values-of-services.ts";
 
 export type TagValuesRequest = {
   readonly tenants: readonly string[];
@@ -41,8 +42,9 @@ const MAX_EXPECTED = 10_000;
 
 /**
  * The values of a field. The catalog answers where it lists all values of a segment, which hides no
- * trace, and there is no filter; only the other segments are read. With a filter they are read until
- * all values that the catalog lists are found.
+ * trace, and there is no filter, or one that asks for services and nothing else; only the other
+ * segments are read. With a filter they are read until all values that the catalog lists are found,
+ * those alone that occur with the services it asks for.
  */
 export function tagValues(
   engine: QueryEngine,
@@ -60,29 +62,34 @@ export function tagValues(
     };
     for (const value of [...request.source.fixed, ...(request.known ?? [])]) add(value);
     const { field } = request.source;
-    if (field === undefined)
-      return { values: cut(found, request), stats: inspect(segments, undefined) };
+    if (field === undefined) return { values: cut(found, request), stats: inspect(segments, []) };
     const unanswered = new Map<string, Unanswered>();
     const { filter } = request;
     const places = new PerKeys<readonly ListedPlace[]>();
     const answers = new ListedValues(add);
+    const ofServices = filter?.services && new ValuesOfServices(filter.services);
     await run.withKeys(segments, (meta) => {
       filter?.prepare(meta);
       if (filter !== undefined && !filter.mayMatch(meta)) return;
       const { keys } = meta;
       for (const { place, keyIndex } of places.get(meta, () => attributePlaces(meta, field))) {
         const stats = keyIndex === undefined ? undefined : keys[keyIndex];
-        if (filter === undefined && stats?.complete && !hidesTraces(meta)) answers.add(stats);
+        const all = stats?.complete ? stats : undefined;
+        const some = all && ofServices?.of(meta, all);
+        const answer = filter === undefined ? all : filter.services?.exact ? some : undefined;
+        if (answer !== undefined && !hidesTraces(meta)) answers.add(answer);
         else {
           const entry = unanswered.get(place.sqlKey) ?? new Unanswered(place);
           unanswered.set(place.sqlKey, entry);
-          entry.add(meta, stats);
+          entry.add(meta, some ?? all);
         }
       }
     });
     const maxRows = request.limit > 0 ? Math.min(request.limit + 1, MAX_VALUES) : MAX_VALUES;
+    const inspected = new Set<SegmentSummary>();
     for (const { place, listed, others, expected } of unanswered.values()) {
       const read = async (group: FilteredSegments): Promise<void> => {
+        for (const meta of group.segments) inspected.add(meta);
         // What is beyond the bound here is beyond it in the whole answer too.
         const budget = new ByteBudget(request.maxBytes);
         await readDistinct(run, place, group, maxRows, (value) => {
@@ -97,7 +104,7 @@ export function tagValues(
         }
       }
     }
-    return { values: cut(found, request), stats: inspect(segments, filter) };
+    return { values: cut(found, request), stats: inspect(segments, inspected) };
   });
 }
 
@@ -114,13 +121,14 @@ class Unanswered {
     this.place = place;
   }
 
-  add(meta: SegmentSummary, stats: KeyStats | undefined): void {
-    if (stats?.complete !== true || this.expected.size > MAX_EXPECTED) {
+  /** `values`: all that may be found in it; undefined: others may be too. */
+  add(meta: SegmentSummary, values: ListedKey | undefined): void {
+    if (values === undefined || this.expected.size > MAX_EXPECTED) {
       this.others.push(meta);
       return;
     }
     this.listed.push(meta);
-    this.#expecting.add(stats);
+    this.#expecting.add(values);
     if (this.expected.size <= MAX_EXPECTED) return;
     this.others.push(...this.listed);
     this.listed = [];
@@ -143,7 +151,7 @@ class ListedValues {
     this.#add = add;
   }
 
-  add({ type, values }: KeyStats): void {
+  add({ type, values }: ListedKey): void {
     if (this.#given.get(values) === type) return;
     for (const text of values) tagValuesOfText(type, text).forEach(this.#add);
     if (this.#given.size === MAX_LISTS) this.#given.clear();

@@ -25,6 +25,13 @@ export type KeyStats = {
    */
   readonly values: readonly string[];
   readonly complete: boolean;
+  /**
+   * With which services each of `values` occurs, in their order: a hexadecimal number of which bit `i`
+   * stands for the `i`-th of the values listed for `service_name` (scope `intrinsic`) in the order of
+   * their texts. Present where both lists are complete, for attributes of spans and resources and for
+   * intrinsics that each span has; absent from files of older versions.
+   */
+  readonly services?: readonly string[] | undefined;
   /** True when the key has its own column with this type; else it rests in the overflow map. */
   readonly dedicated: boolean;
 };

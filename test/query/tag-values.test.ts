@@ -3,6 +3,7 @@ import { compileTagFilter } from "../../src/query/compile-tag-filter.ts";
 import { legacyTagSource } from "../../src/query/tag-field.ts";
 import type { TagFilter } from "../../src/query/tag-filter.ts";
 import { tagValues } from "../../src/query/tag-values.ts";
+import type { KeyStats } from "../../src/schema/segment-meta.ts";
 import { aSpan, attribute, type SimpleValue } from "../support/otlp-builder.ts";
 import { SegmentStore } from "./segment-store.ts";
 
@@ -15,6 +16,8 @@ beforeEach(async () => {
   store = await SegmentStore.open();
 });
 afterEach(() => store.close());
+
+const RULES = { maxQueryBytes: 1000, maxConditionGroups: 10 };
 
 type Routes = Readonly<Record<string, readonly SimpleValue[]>>;
 
@@ -45,10 +48,7 @@ async function addOf(rowCount: number, segments: readonly Routes[]): Promise<voi
 }
 
 function valuesOf(service: string, limit = 0): Promise<string[]> {
-  const { filter } = compileTagFilter(`{ resource.service.name = "${service}" }`, undefined, {
-    maxQueryBytes: 1000,
-    maxConditionGroups: 10,
-  });
+  const { filter } = compileTagFilter(`{ resource.service.name = "${service}" }`, undefined, RULES);
   return valuesOfThose(filter, limit);
 }
 
@@ -60,6 +60,14 @@ async function valuesOfThose(filter: TagFilter | undefined, limit = 0): Promise<
   return values.map(({ type, value }) => `${type} ${value}`);
 }
 
+/** As written by older versions, which do not tell with which services values occur. */
+function forgetServices(): void {
+  store.segments.forEach((meta, i) => {
+    const keys = meta.keys.map(({ services: _, ...stats }): KeyStats => stats);
+    store.segments[i] = { ...meta, keys };
+  });
+}
+
 function filesRead(): number {
   return store.statements.join("\n").split(".parquet").length - 1;
 }
@@ -68,6 +76,7 @@ describe("values of a tag with a filter", () => {
   test("are not looked for any further when all that are known are found", async () => {
     const both = { a: ["/x", "/y"], b: ["/x"] };
     await add(both, both, both, both, both, both);
+    forgetServices();
     expect(await valuesOf("a")).toEqual(["string /x", "string /y"]);
     expect(filesRead()).toBe(1);
   });
@@ -75,6 +84,7 @@ describe("values of a tag with a filter", () => {
   test("are looked for in few small segments first, then in more", async () => {
     const common = { a: ["/x"], b: ["/x"] };
     await addOf(10_000, [{ a: ["/y"], b: ["/x"] }, ...Array.from({ length: 11 }, () => common)]);
+    forgetServices();
     expect(await valuesOf("b")).toEqual(["string /x"]);
     // The oldest has one that is none of its own, so that all are read.
     expect(filesRead()).toBe(12);
@@ -105,6 +115,55 @@ describe("values of a tag with a filter", () => {
     const many = Array.from({ length: 3000 }, (_, i) => `/r${String(i).padStart(4, "0")}`);
     await add({ a: many.slice(0, 1500) }, { a: many.slice(1500) }, { a: ["/x"] });
     expect(await valuesOf("a")).toHaveLength(3001);
+  });
+});
+
+describe("values of a tag of some services", () => {
+  const mixed: Routes[] = [
+    { a: ["/x"], b: ["/other"], c: ["/c"] },
+    { a: ["/x", "/y", 7n], b: ["/other", "/x"] },
+    { b: ["/x"], c: ["/c", "/d"] },
+  ];
+
+  test("come from the catalog where the filter asks for nothing else", async () => {
+    await add(...mixed);
+    expect((await valuesOf("a")).sort()).toEqual(["int 7", "string /x", "string /y"]);
+    expect(await valuesOf("nobody")).toEqual([]);
+    const { filter } = compileTagFilter(
+      `{ resource.service.name = "b" || resource.service.name = "c" }`,
+      undefined,
+      RULES,
+    );
+    expect(await valuesOfThose(filter)).toEqual([
+      "string /c",
+      "string /d",
+      "string /other",
+      "string /x",
+    ]);
+    expect(store.statements).toEqual([]);
+  });
+
+  test("are the only ones looked for where it asks for more", async () => {
+    await add(...mixed, ...mixed, { a: ["/x", "/y"], b: ["/z"] });
+    const text = `{ resource.service.name = "a" && span:name != "none" }`;
+    const { filter } = compileTagFilter(text, undefined, RULES);
+    store.segments.splice(0, store.segments.length - 1);
+    await add(...Array.from({ length: 8 }, () => ({ a: ["/x", "/y"], b: ["/z"] })));
+    expect(await valuesOfThose(filter)).toEqual(["string /x", "string /y"]);
+    expect(filesRead()).toBe(1);
+  });
+
+  test("tell what was read", async () => {
+    await add(...mixed);
+    const request = {
+      ...{ tenants: ["single-tenant"], source: legacyTagSource(TAG), range: undefined },
+      ...{ limit: 0, maxBytes: 0, cost: () => [] },
+    };
+    const filterOf = (text: string) => compileTagFilter(text, undefined, RULES).filter;
+    const ask = async (filter: TagFilter | undefined) =>
+      (await tagValues(store.engine(), { ...request, filter })).stats.inspectedBytes;
+    expect(await ask(filterOf(`{ resource.service.name = "a" }`))).toBe(0);
+    expect(await ask(filterOf(`{ span:name != "none" }`))).toBeGreaterThan(0);
   });
 });
 

@@ -1,4 +1,5 @@
 import type { KeyStats } from "../../schema/segment-meta.ts";
+import { orderOf } from "../../util/text-order.ts";
 
 /** Lists and texts that are remembered to be shared; beyond it, sharing begins anew. */
 const MAX_SHARED = 20_000;
@@ -11,10 +12,21 @@ const VALUE_BYTES = 24;
 
 /** Without lists that are not complete: those answer no question, and they are the long ones. */
 export function withoutPartialLists(keys: readonly KeyStats[]): KeyStats[] {
-  return keys.map((stats) => (stats.complete ? stats : { ...stats, values: NO_VALUES }));
+  return keys.map((stats) => {
+    if (stats.complete) return stats;
+    const { services: _, ...rest } = stats;
+    return { ...rest, values: NO_VALUES };
+  });
 }
 
 const NO_VALUES: readonly string[] = Object.freeze([]);
+
+type SharedValues = {
+  readonly values: readonly string[];
+  readonly isNew: boolean;
+  /** Which of the values comes first, second and so on. */
+  readonly order: readonly number[];
+};
 
 export type SharedKeys = {
   readonly keys: readonly KeyStats[];
@@ -40,9 +52,13 @@ export class KeySharer {
     let ownBytes = ENTRY_BYTES * keys.length;
     // In one order, so that segments which hold the same can be seen to.
     const shared = keys.toSorted(compareKeys).map((stats): KeyStats => {
-      const { values, isNew } = this.#listOf(stats);
+      const { values, isNew, order } = this.#valuesOf(stats);
       if (isNew) ownBytes += bytesOf(values);
-      return { ...stats, scope: this.#text(stats.scope), key: this.#text(stats.key), values };
+      const own = { scope: this.#text(stats.scope), key: this.#text(stats.key), values };
+      if (stats.services === undefined) return { ...stats, ...own };
+      const services = this.#listOf(order.map((i) => stats.services![i]!));
+      if (services.isNew) ownBytes += bytesOf(services.list);
+      return { ...stats, ...own, services: services.list };
     });
     return { keys: shared, same: this.#sameOf(shared), ownBytes };
   }
@@ -56,15 +72,20 @@ export class KeySharer {
   }
 
   /** In the order of their texts, since the most frequent value is another in every segment. */
-  #listOf({ values, complete }: KeyStats): { values: readonly string[]; isNew: boolean } {
-    if (!complete || values.length === 0) return { values: NO_VALUES, isNew: false };
-    const sorted = values.toSorted();
-    const id = JSON.stringify(sorted);
+  #valuesOf({ values, complete }: KeyStats): SharedValues {
+    if (!complete || values.length === 0) return { values: NO_VALUES, isNew: false, order: [] };
+    const order = orderOf(values);
+    const { list, isNew } = this.#listOf(order.map((i) => values[i]!));
+    return { values: list, isNew, order };
+  }
+
+  #listOf(list: readonly string[]): { list: readonly string[]; isNew: boolean } {
+    const id = JSON.stringify(list);
     const known = this.#lists.get(id);
-    if (known !== undefined) return { values: known, isNew: false };
+    if (known !== undefined) return { list: known, isNew: false };
     this.#makeRoom(2 * id.length);
-    this.#lists.set(id, sorted);
-    return { values: sorted, isNew: true };
+    this.#lists.set(id, list);
+    return { list, isNew: true };
   }
 
   #sameOf(keys: readonly KeyStats[]): object {

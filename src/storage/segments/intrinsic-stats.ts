@@ -2,24 +2,42 @@ import type { SpanBatch } from "../../model/span-batch.ts";
 import { type KeyStats, MAX_LISTED_VALUES } from "../../schema/segment-meta.ts";
 import type { SpanOrder } from "./span-order.ts";
 import type { TraceColumns } from "./trace-columns.ts";
-import type { ValueCounter, ValueCounts } from "./value-counts.ts";
+import type { ListedCounts, ValueCounter, ValueCounts } from "./value-counts.ts";
+import type { NumberedServices, ServiceSets } from "./value-services.ts";
 
 export type IntrinsicStatsInput = {
   readonly batch: SpanBatch;
   readonly order: SpanOrder;
   readonly traces: TraceColumns;
-  readonly serviceOf: Uint32Array;
-  readonly spansOfResource: Uint32Array;
+  /** `serviceCounts`. */
+  readonly serviceNames: ValueCounts;
   readonly spansOfScope: Uint32Array;
   readonly counter: ValueCounter;
+  /** Undefined when services are not numbered. */
+  readonly services: NumberedServices | undefined;
+  readonly serviceSets: ServiceSets | undefined;
 };
+
+/** Names of services (string ids by resource), by how many spans they have. */
+export function serviceCounts(
+  counter: ValueCounter,
+  serviceOf: Uint32Array,
+  spansOfResource: Uint32Array,
+): ListedCounts {
+  addWeighted(counter, serviceOf, spansOfResource);
+  return counter.takeListed();
+}
+
+function addWeighted(counter: ValueCounter, values: Uint32Array, weights: Uint32Array): void {
+  for (let i = 0; i < weights.length; i++)
+    if (weights[i]! > 0) counter.add(values[i]!, weights[i]!);
+}
 
 /** Statistics of the intrinsics whose values people choose from, '' included. */
 export function intrinsicStats(input: IntrinsicStatsInput): KeyStats[] {
   const { batch, order, traces, counter } = input;
   const weighted = (values: Uint32Array, weights: Uint32Array) => {
-    for (let i = 0; i < weights.length; i++)
-      if (weights[i]! > 0) counter.add(values[i]!, weights[i]!);
+    addWeighted(counter, values, weights);
     return counter.take();
   };
   const perSpan = (values: Uint32Array, count: number) => {
@@ -38,10 +56,20 @@ export function intrinsicStats(input: IntrinsicStatsInput): KeyStats[] {
     ...counts,
     dedicated: key !== "event:name",
   });
+  const ofSpans = (key: string, ids: Uint32Array): KeyStats => {
+    counter.addAll(ids, 0, spanCount);
+    const listed = counter.takeListed();
+    const { services, serviceSets } = input;
+    const stats = text(key, listed.counts);
+    if (services === undefined || !listed.counts.complete) return stats;
+    const whose = { owners: batch.resource, services: services.ofResource, weights: undefined };
+    const sets = serviceSets?.of(listed.ids, { ids, from: 0, to: spanCount, ...whose });
+    return sets === undefined ? stats : { ...stats, services: sets };
+  };
   const stats = [
-    text("name", perSpan(batch.name, spanCount)),
-    text("service_name", weighted(input.serviceOf, input.spansOfResource)),
-    text("status_message", perSpan(batch.statusMessage, spanCount)),
+    ofSpans("name", batch.name),
+    text("service_name", input.serviceNames),
+    ofSpans("status_message", batch.statusMessage),
     text("root_service_name", weighted(traces.rootService, traceSizes)),
     text("root_span_name", weighted(traces.rootName, traceSizes)),
     text("scope_name", weighted(batch.scopeName, input.spansOfScope)),

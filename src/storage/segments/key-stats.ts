@@ -5,7 +5,8 @@ import type { KeyScope, KeyStats } from "../../schema/segment-meta.ts";
 import { utf8Text } from "../../util/utf8-text.ts";
 import type { AttributeSlots } from "./attribute-slots.ts";
 import { NumberInterner } from "./number-interner.ts";
-import { numberCounts, type ValueCounter, type ValueCounts } from "./value-counts.ts";
+import { type ListedCounts, numberCounts, type ValueCounter } from "./value-counts.ts";
+import type { ServiceSets, ValuesWithServices } from "./value-services.ts";
 
 export const STORED_TYPE: Record<AttributeType, StoredAttributeType> = {
   [AttributeType.string]: "string",
@@ -15,11 +16,22 @@ export const STORED_TYPE: Record<AttributeType, StoredAttributeType> = {
   [AttributeType.json]: "json",
 };
 
+/** Counts of one slot, and `KeyStats.services` where they are known. */
+type Counted = Pick<ListedCounts, "counts"> & { readonly services: string[] | undefined };
+
 /** Numbers of a dedicated column by id. */
 export type NumberDictionary = {
   readonly lo: Uint32Array;
   readonly hi: Uint32Array;
   readonly count: number;
+};
+
+/** Whose values a slot has. */
+export type SlotOwners = {
+  /** How many spans each stands for; undefined: one each. */
+  readonly weights: Uint32Array | undefined;
+  /** The number of each one's service; undefined: it is not known, or there are several. */
+  readonly services: Uint8Array | undefined;
 };
 
 /** Numbers of which more than half differ are not told apart beyond this many. */
@@ -33,12 +45,20 @@ export class SlotCounter {
   readonly stats: KeyStats[] = [];
   readonly #strings: StringTable;
   readonly #counter: ValueCounter;
+  readonly #sets: ServiceSets | undefined;
   readonly #interner: NumberInterner;
   #ids = new Uint32Array(0);
 
-  constructor(strings: StringTable, counter: ValueCounter, seed: number) {
+  /** `sets`: undefined when services are not numbered. */
+  constructor(
+    strings: StringTable,
+    counter: ValueCounter,
+    sets: ServiceSets | undefined,
+    seed: number,
+  ) {
     this.#strings = strings;
     this.#counter = counter;
+    this.#sets = sets;
     this.#interner = new NumberInterner(seed);
   }
 
@@ -48,58 +68,67 @@ export class SlotCounter {
     return utf8Text(heap, offsets[id]!, offsets[id + 1]!);
   }
 
-  /**
-   * Adds the statistics of one slot. `weights` tells how many spans an owner stands for (one each
-   * when undefined). Returns the dictionary of a number slot.
-   */
+  /** Adds the statistics of one slot. Returns the dictionary of a number slot. */
   add(
     scope: KeyScope,
     slots: AttributeSlots,
     slot: number,
-    weights: Uint32Array | undefined,
+    owners: SlotOwners,
     dedicated: boolean,
   ): NumberDictionary | undefined {
     const type = slots.types[slot] as AttributeType;
     const isText = type === AttributeType.string || type === AttributeType.json;
     let dictionary: NumberDictionary | undefined;
-    let counts: ValueCounts;
-    if (isText) counts = this.#countStrings(slots, slot, weights);
+    let counted: Counted;
+    if (isText) counted = this.#countStrings(slots, slot, owners);
     else {
-      const result = this.#countNumbers(slots, slot, weights, type, dedicated);
-      counts = result.counts;
+      const result = this.#countNumbers(slots, slot, owners, type, dedicated);
+      counted = result.counted;
       dictionary = result.dictionary;
     }
+    const { counts, services } = counted;
     if (counts.count > 0) {
       const key = this.text(slots.keys[slot]!);
-      this.stats.push({ scope, key, type: STORED_TYPE[type], ...counts, dedicated });
+      const stats = { scope, key, type: STORED_TYPE[type], ...counts, dedicated };
+      this.stats.push(services === undefined ? stats : { ...stats, services });
     }
     return dictionary;
   }
 
-  #countStrings(
-    slots: AttributeSlots,
-    slot: number,
-    weights: Uint32Array | undefined,
-  ): ValueCounts {
+  #servicesOf(
+    { counts, ids }: ListedCounts,
+    values: Omit<ValuesWithServices, "weights" | "services">,
+    { weights, services }: SlotOwners,
+  ): string[] | undefined {
+    if (!counts.complete || services === undefined) return undefined;
+    return this.#sets?.of(ids, { ...values, weights, services });
+  }
+
+  #countStrings(slots: AttributeSlots, slot: number, whose: SlotOwners): Counted {
     const { lo, owners, starts, ends } = slots;
-    if (weights === undefined) this.#counter.addAll(lo, starts[slot]!, ends[slot]!);
+    const { weights } = whose;
+    const [from, to] = [starts[slot]!, ends[slot]!];
+    if (weights === undefined) this.#counter.addAll(lo, from, to);
     else {
-      for (let i = starts[slot]!; i < ends[slot]!; i++) {
+      for (let i = from; i < to; i++) {
         const weight = weights[owners[i]!]!;
         if (weight > 0) this.#counter.add(lo[i]!, weight);
       }
     }
-    return this.#counter.take();
+    const listed = this.#counter.takeListed();
+    const services = this.#servicesOf(listed, { ids: lo, from, to, owners }, whose);
+    return { counts: listed.counts, services };
   }
 
   #countNumbers(
     slots: AttributeSlots,
     slot: number,
-    weights: Uint32Array | undefined,
+    whose: SlotOwners,
     type: AttributeType,
     keepIds: boolean,
-  ): { counts: ValueCounts; dictionary: NumberDictionary | undefined } {
+  ): { counted: Counted; dictionary: NumberDictionary | undefined } {
     const { lo, hi, owners, starts, ends } = slots;
+    const { weights } = whose;
     const interner = this.#interner;
     const start = starts[slot]!;
     const end = ends[slot]!;
@@ -114,24 +143,31 @@ export class SlotCounter {
       total += weight;
       if (interner.count > MAX_INTERNED && interner.count * 2 > i - start) break;
     }
-    const counts = numberCounts(interner, type, total);
+    const listed = numberCounts(interner, type, total);
+    const { counts } = listed;
     if (i < end) {
       for (i++; i < end; i++) total += weights === undefined ? 1 : weights[owners[i]!]!;
       // The rest is taken to be like the part that was looked at.
       const distinct = Math.min(total, Math.round((counts.distinct * total) / counts.count));
       return {
-        counts: { ...counts, count: total, distinct, complete: false },
+        counted: {
+          counts: { ...counts, count: total, distinct, complete: false },
+          services: undefined,
+        },
         dictionary: undefined,
       };
     }
-    if (!keepIds || type === AttributeType.bool) return { counts, dictionary: undefined };
+    const own = owners.subarray(start, end);
+    const values = { ids, from: 0, to: end - start, owners: own };
+    const counted = { counts, services: this.#servicesOf(listed, values, whose) };
+    if (!keepIds || type === AttributeType.bool) return { counted, dictionary: undefined };
     for (i = start; i < end; i++) {
       // Owners without a span were passed over above.
       const skipped = weights !== undefined && weights[owners[i]!] === 0;
       lo[i] = skipped ? interner.intern(lo[i]!, hi[i]!, 0) : ids[i - start]!;
     }
     const dictionary = { lo: interner.lo, hi: interner.hi, count: interner.count };
-    return { counts, dictionary };
+    return { counted, dictionary };
   }
 
   #scratch(length: number): Uint32Array {

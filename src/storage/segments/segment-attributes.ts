@@ -5,12 +5,13 @@ import { attributeMaps, type MapColumn } from "./attribute-maps.ts";
 import { type AttributeSlots, groupBySlot, SlotScratch } from "./attribute-slots.ts";
 import { resourceColumn, spanColumn } from "./dedicated-columns.ts";
 import { chooseDedicated } from "./dedicated-keys.ts";
-import { SlotCounter } from "./key-stats.ts";
+import { SlotCounter, type SlotOwners } from "./key-stats.ts";
 import type { LeafColumn } from "./parquet/leaf-column.ts";
 import type { ValueDomain } from "./parquet/value-domain.ts";
 import type { SpanOrder } from "./span-order.ts";
 import { isText } from "./trace-columns.ts";
 import type { ValueCounter } from "./value-counts.ts";
+import type { NumberedServices, ServiceSets } from "./value-services.ts";
 
 /** The columns made from it are written before `writeSegment`, which does not wait, returns. */
 const spanScratch = new SlotScratch();
@@ -34,6 +35,9 @@ export type SegmentAttributesInput = {
   readonly spansOfScope: Uint32Array;
   readonly strings: ValueDomain;
   readonly counter: ValueCounter;
+  /** Undefined when services are not numbered. */
+  readonly services: NumberedServices | undefined;
+  readonly serviceSets: ServiceSets | undefined;
   readonly seed: number;
   /** See `SegmentIdentity`. */
   readonly usedKeys: ReadonlySet<string>;
@@ -101,26 +105,31 @@ export function segmentAttributes(input: SegmentAttributesInput): SegmentAttribu
     }),
   ];
 
-  const counter = new SlotCounter(batch.strings, input.counter, input.seed);
+  const { services } = input;
+  const counter = new SlotCounter(batch.strings, input.counter, input.serviceSets, input.seed);
+  const rowOwners: SlotOwners = { weights: undefined, services: services?.ofRow };
+  const resourceOwners: SlotOwners = { weights: spansOfResource, services: services?.ofResource };
   const dedicated = new Map<string, LeafColumn>();
   const allRows = new Uint32Array(rowCount);
   for (let row = 0; row < rowCount; row++) allRows[row] = row;
   for (const slot of filledSlots(spanSlots)) {
     const column = columnOf.span.get(slot);
-    const dictionary = counter.add("span", spanSlots, slot, undefined, column !== undefined);
+    const dictionary = counter.add("span", spanSlots, slot, rowOwners, column !== undefined);
     if (column) dedicated.set(column, spanColumn(column, spanSlots, slot, dictionary, strings));
   }
   for (const slot of filledSlots(resourceSlots)) {
     const column = columnOf.resource.get(slot);
     const isOwn = column !== undefined;
-    const dictionary = counter.add("resource", resourceSlots, slot, spansOfResource, isOwn);
+    const dictionary = counter.add("resource", resourceSlots, slot, resourceOwners, isOwn);
     if (column) {
       const rows = { ofRow: resourceOfRow, spansOf: spansOfResource, all: allRows };
       dedicated.set(column, resourceColumn(column, resourceSlots, slot, dictionary, strings, rows));
     }
   }
   for (const slot of filledSlots(scopeSlots)) {
-    counter.add("instrumentation", scopeSlots, slot, input.spansOfScope, false);
+    // A library may be used by several services.
+    const scopeOwners = { weights: input.spansOfScope, services: undefined };
+    counter.add("instrumentation", scopeSlots, slot, scopeOwners, false);
   }
   countLists(batch, counter);
   return {
@@ -130,12 +139,15 @@ export function segmentAttributes(input: SegmentAttributesInput): SegmentAttribu
   };
 }
 
+/** Events and links count by themselves. */
+const NO_SPANS: SlotOwners = { weights: undefined, services: undefined };
+
 function countLists(batch: SpanBatch, counter: SlotCounter): void {
   for (const scope of ["event", "link"] as const) {
     const attributes = scope === "event" ? batch.eventAttributes : batch.linkAttributes;
     if (attributes.offsets[attributes.ownerCount] === 0) continue;
     const slots = groupBySlot(attributes, undefined, batch.strings.count);
-    for (const slot of filledSlots(slots)) counter.add(scope, slots, slot, undefined, false);
+    for (const slot of filledSlots(slots)) counter.add(scope, slots, slot, NO_SPANS, false);
   }
 }
 

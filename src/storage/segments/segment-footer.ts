@@ -189,7 +189,20 @@ function parseKeyStats(value: unknown): KeyStats {
     values: fields.texts("values"),
     complete: fields.flag("complete"),
     dedicated: fields.flag("dedicated"),
+    ...servicesOf(fields),
   };
+}
+
+/** At most 64 services. */
+const SERVICES = /^[0-9a-f]{1,16}$/;
+
+/** Absent from what occurs with services nobody knows, and from segments of older versions. */
+function servicesOf(fields: Fields): { readonly services?: readonly string[] } {
+  if (fields.get("services") === undefined) return {};
+  const services = fields.texts("services");
+  const isSound = services.length === fields.texts("values").length;
+  if (!isSound || !services.every((text) => SERVICES.test(text))) throw invalid("services");
+  return { services };
 }
 
 /** Checked access to the fields of a JSON object. */

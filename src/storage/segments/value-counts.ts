@@ -13,6 +13,12 @@ export type ValueCounts = {
   readonly complete: boolean;
 };
 
+export type ListedCounts = {
+  readonly counts: ValueCounts;
+  /** Ids of the listed values, in their order. */
+  readonly ids: readonly number[];
+};
+
 /** Text of all listed values together in one segment; when it is used up, keys list none. */
 const MAX_LISTED_TOTAL_BYTES = 4 << 20;
 
@@ -50,14 +56,20 @@ export class ValueCounter {
 
   /** The counts since the last call. */
   take(): ValueCounts {
+    return this.takeListed().counts;
+  }
+
+  takeListed(): ListedCounts {
     const seen = this.#seen.subarray(0, this.#distinct);
     const top = mostFrequent(seen, this.#distinct, this.#weights);
     const { heap, offsets } = this.#strings;
     const values: string[] = [];
+    const ids: number[] = [];
     for (const id of top) {
       const bytes = offsets[id + 1]! - offsets[id]!;
       if (bytes > MAX_LISTED_VALUE_BYTES || bytes > this.#budget) continue;
       this.#budget -= bytes;
+      ids.push(id);
       values.push(utf8Text(heap, offsets[id]!, offsets[id + 1]!));
     }
     const counts = {
@@ -69,7 +81,7 @@ export class ValueCounter {
     for (const id of seen) this.#weights[id] = 0;
     this.#distinct = 0;
     this.#total = 0;
-    return counts;
+    return { counts, ids };
   }
 }
 
@@ -78,16 +90,12 @@ export function numberCounts(
   interner: NumberInterner,
   type: AttributeType,
   count: number,
-): ValueCounts {
+): ListedCounts {
   const { lo, hi, weights } = interner;
   const top = mostFrequent(undefined, interner.count, weights);
   const values = top.map((id) => numberText(type, lo[id]!, hi[id]!));
-  return {
-    count,
-    distinct: interner.count,
-    values,
-    complete: values.length === interner.count,
-  };
+  const complete = values.length === interner.count;
+  return { counts: { count, distinct: interner.count, values, complete }, ids: top };
 }
 
 export function numberText(type: AttributeType, lo: number, hi: number): string {

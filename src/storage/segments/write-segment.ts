@@ -11,7 +11,7 @@ import {
   NO_CHECKSUM,
 } from "./checksums.ts";
 import { exactTimeColumns, fixedColumns } from "./fixed-columns.ts";
-import { intrinsicStats } from "./intrinsic-stats.ts";
+import { intrinsicStats, serviceCounts } from "./intrinsic-stats.ts";
 import { nestedSets } from "./nested-sets.ts";
 import { ChunkWriter } from "./parquet/column-chunk.ts";
 import { FileSink } from "./parquet/file-sink.ts";
@@ -39,6 +39,7 @@ import { eventsColumn, linksColumn } from "./struct-lists.ts";
 import { traceColumns } from "./trace-columns.ts";
 import { buildTraceFilter } from "./trace-filter.ts";
 import { ValueCounter } from "./value-counts.ts";
+import { numberServices, ServiceSets } from "./value-services.ts";
 
 /** A little more than usual, so that most small files need one buffer. */
 const EXPECTED_BYTES_PER_ROW = 64;
@@ -77,6 +78,9 @@ export function writeSegment(
   const counter = new ValueCounter(batch.strings);
   const resources = ownersByRow(order.spans, batch.resource, batch.resourceCount);
   const scopes = ownersByRow(order.spans, batch.scope, batch.scopeCount);
+  const listedServices = serviceCounts(counter, serviceOf, resources.counts);
+  const services = numberServices(listedServices, serviceOf, resources.ofRow);
+  const serviceSets = services && new ServiceSets(services, batch.strings.count);
   const traceIds = orderedTraceIds(batch.traceIds, order.traces);
   const starts = rowGroupStarts(order, options.rowGroupRows);
   const shared = {
@@ -93,6 +97,8 @@ export function writeSegment(
     spansOfResource: resources.counts,
     spansOfScope: scopes.counts,
     counter,
+    services,
+    serviceSets,
     seed: seedOf(options.id),
     usedKeys: new Set(options.usedKeys),
   });
@@ -115,9 +121,11 @@ export function writeSegment(
   const intrinsics = intrinsicStats({
     ...shared,
     traces,
-    spansOfResource: resources.counts,
+    serviceNames: listedServices.counts,
     spansOfScope: scopes.counts,
     counter,
+    services,
+    serviceSets,
   });
   const maxEnd = (BigInt(traces.maxEndHi) << 32n) | BigInt(traces.maxEndLo);
   const groupMetas = rowGroupMetas(order, starts);

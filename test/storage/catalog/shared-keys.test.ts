@@ -26,6 +26,22 @@ test("equal lists are held once, whatever their order was, with the numbers of e
   expect(second.ownBytes).toBeLessThan(first.ownBytes);
 });
 
+test("services stay with their values, and lists of them are held once too", () => {
+  const sharer = new KeySharer();
+  const values = ["/b", "/c", "/a"];
+  const services = ["f", "1", "20"];
+  const first = sharer.share(parsed(stats({ values, services })));
+  expect(first.keys).toEqual([stats({ values: ["/a", "/b", "/c"], services: ["20", "f", "1"] })]);
+  const second = sharer.share(
+    parsed(stats({ values: values.toReversed(), services: services.toReversed() })),
+  );
+  expect(second.keys[0]!.services).toBe(first.keys[0]!.services);
+  expect(second.ownBytes).toBeLessThan(first.ownBytes);
+  const other = sharer.share(parsed(stats({ values, services: ["f", "1", "21"] })));
+  expect(other.keys[0]!.services).toEqual(["21", "f", "1"]);
+  expect(sharer.share(parsed(stats({ values }))).keys[0]).not.toHaveProperty("services");
+});
+
 test("lists that differ stay apart, and values that look like a separator too", () => {
   const sharer = new KeySharer();
   const lists = [["a", "b"], ["a,b"], ['a","b'], ["a", "b", ""]];
@@ -67,6 +83,8 @@ test("a list that is not complete is not kept, its numbers are", () => {
   const partial = stats({ complete: false, distinct: 5000 });
   const kept = stats({ complete: false, distinct: 5000, values: [] });
   expect(withoutPartialLists([partial, stats()])).toEqual([kept, stats()]);
+  const [odd] = withoutPartialLists([{ ...partial, services: ["1", "1"] }]);
+  expect(odd).not.toHaveProperty("services");
   // As older catalogs have them.
   expect(new KeySharer().share(parsed(partial)).keys).toEqual([kept]);
 });

@@ -107,6 +107,26 @@ describe("readSegmentMeta", () => {
     expect(isPintailError(error, "corrupt")).toBe(true);
   });
 
+  it("takes statistics of older versions, and refuses services that cannot be", () => {
+    const { meta } = write(batchOf(spans.map((span) => ({ ...span, attributes: [] }))));
+    const at = meta.keys.findIndex(({ key }) => key === "name");
+    const withServices = (services: unknown) => {
+      const keys = meta.keys.map((stats, i) => (i === at ? { ...stats, services } : stats));
+      return JSON.stringify({ ...meta, keys, traceFilter: undefined }, (_k, v) =>
+        typeof v === "bigint" ? String(v) : v,
+      );
+    };
+    const parsed = (services: unknown) =>
+      parseSegmentMeta(withServices(services), "").keys[at]!.services;
+    expect(meta.keys[at]!.services).toEqual(["1"]);
+    expect(parsed(["1"])).toEqual(["1"]);
+    expect(parsed(["0123456789abcdef"])).toEqual(["0123456789abcdef"]);
+    expect(parsed(undefined)).toBeUndefined();
+    for (const bad of [[], ["1", "1"], [""], ["g"], ["1".repeat(17)], ["0x1"], ["1\n"], [1], "1"]) {
+      expect(() => parsed(bad), JSON.stringify(bad)).toThrow("services");
+    }
+  });
+
   it.each([
     ["no object", "[]"],
     ["no JSON", "{"],

@@ -416,18 +416,33 @@ describe("the segment's description", () => {
       distinct: 2,
       values: ["200", "-5"],
       complete: true,
+      // Both services have the first, the other is the shop's alone.
+      services: ["3", "2"],
       dedicated: true,
     });
     expect(stats("span", "ratio", "double")?.values).toEqual(["1e+21", "-0"]);
     expect(stats("span", "id")).toMatchObject({ distinct: 100, complete: false });
     expect(stats("span", "id")?.values).toHaveLength(64);
     expect(stats("span", "tags", "json")).toMatchObject({ count: 100, dedicated: false });
-    expect(stats("resource", "zone")).toMatchObject({ count: 30, values: ["z1"] });
+    expect(stats("resource", "zone")).toMatchObject({
+      count: 30,
+      values: ["z1"],
+      services: ["1"],
+    });
     expect(stats("resource", "service.name")).toMatchObject({
       count: 100,
       values: ["shop", "pay"],
     });
     expect(stats("intrinsic", "service_name")).toMatchObject({ values: ["shop", "pay"] });
+    expect(stats("intrinsic", "name")).toMatchObject({ values: ["op"], services: ["3"] });
+    for (const [scope, name] of [
+      ["span", "id"],
+      ["event", "t"],
+      ["intrinsic", "service_name"],
+      ["intrinsic", "root_span_name"],
+    ] as const) {
+      expect(stats(scope, name)?.services, name).toBeUndefined();
+    }
     expect(stats("intrinsic", "kind", "int")?.values).toEqual(["1", "3"]);
     expect(stats("intrinsic", "status", "int")).toMatchObject({ values: ["2"], complete: true });
     expect(stats("intrinsic", "event:name")).toMatchObject({ count: 100, values: ["exception"] });
