@@ -5,9 +5,9 @@ import { fieldText } from "../traceql/field-text.ts";
 import { extractTagFilter, fixedValue } from "../traceql/lenient.ts";
 import { checkQuerySize, compilePipeline } from "./compile-search.ts";
 import { pipelineOfFilters } from "./pipeline-of-filters.ts";
+import type { FilterServices } from "./segment-services.ts";
 import type { TagFilter } from "./tag-filter.ts";
 import { floatText, type TagValue } from "./tag-value.ts";
-import type { FilterServices } from "./values-of-services.ts";
 
 export type TagFilterRules = {
   readonly maxQueryBytes: number;

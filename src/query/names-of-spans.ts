@@ -1,9 +1,11 @@
 import { dedicatedColumn, EVENTS_COLUMN, LINKS_COLUMN, overflowColumn } from "../schema/columns.ts";
 import type { KeyStats, SegmentSummary } from "../schema/segment-meta.ts";
 import { quoteIdentifier } from "../traceql/sql/sql.ts";
+import { hidesTraces } from "./hidden-traces.ts";
 import { PerKeys } from "./per-keys.ts";
 import type { QueryRun } from "./query-context.ts";
 import { risingSlices } from "./rising-slices.ts";
+import { haveKey, SegmentServices } from "./segment-services.ts";
 import { readSegments } from "./segment-sql.ts";
 import { groupForFilter, type TagFilter } from "./tag-filter.ts";
 import type { TagScope } from "./tag-scopes.ts";
@@ -13,8 +15,8 @@ export type NamesByScope = ReadonlyMap<TagScope, Set<string>>;
 
 /**
  * Adds the names of attributes that spans of the segments have, those that pass the filter if there is
- * one, which is prepared for them. The catalog lists all that there can be: what is missing is looked
- * for in few rows first, then in more, until nothing is missing.
+ * one, which is prepared for them. The catalog lists all that there can be, and of some services all
+ * that there are: what is missing is looked for in few rows first, then in more, until nothing is.
  */
 export async function addNamesOfSpans(
   run: QueryRun,
@@ -23,7 +25,7 @@ export async function addNamesOfSpans(
   found: NamesByScope,
 ): Promise<void> {
   for (const group of groupForFilter(segments, filter, columnsText())) {
-    const sought = await soughtNames(run, group.segments, found);
+    const sought = await soughtNames(run, group.segments, filter, found);
     for (const slice of risingSlices(group.segments)) {
       const source = `${readSegments(run.context, slice)} WHERE (${group.where})`;
       await readTested(run, source, sought.tested, found);
@@ -49,10 +51,14 @@ type SoughtNames = {
   readonly listed: ReadonlyMap<string, { readonly scope: TagScope; readonly keys: Set<string> }>;
 };
 
-/** What the segments, which have the same columns, hold in the scopes of `found`. */
+/**
+ * What the segments, which have the same columns, hold in the scopes of `found` and may pass the
+ * filter. Adds what certainly does.
+ */
 async function soughtNames(
   run: QueryRun,
   segments: readonly SegmentSummary[],
+  filter: TagFilter | undefined,
   found: NamesByScope,
 ): Promise<SoughtNames> {
   const columns = new Set(segments[0]?.optionalColumns);
@@ -69,8 +75,23 @@ async function soughtNames(
     listed.set(column, list);
     list.keys.add(key);
   };
-  const added = new PerKeys<void>();
-  await run.withKeys(segments, (meta) => added.get(meta, ({ keys }) => keys.forEach(add)));
+  if (filter?.services === undefined) {
+    const added = new PerKeys<void>();
+    await run.withKeys(segments, (meta) => added.get(meta, ({ keys }) => keys.forEach(add)));
+    return { tested, listed };
+  }
+  const services = new SegmentServices(filter.services);
+  await run.withKeys(segments, (meta) => {
+    const some = services.in(meta);
+    const isSure = services.exact && !hidesTraces(meta);
+    for (const stats of meta.keys) {
+      const names = stats.scope === "intrinsic" ? undefined : found.get(stats.scope);
+      if (names === undefined || names.has(stats.key)) continue;
+      const has = haveKey(some, stats);
+      if (has === true && isSure) names.add(stats.key);
+      else if (has !== false) add(stats);
+    }
+  });
   return { tested, listed };
 }
 

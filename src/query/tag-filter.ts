@@ -1,6 +1,6 @@
 import type { SegmentSummary } from "../schema/segment-meta.ts";
 import type { PreparedBySegment } from "./prepare-segments.ts";
-import type { FilterServices } from "./values-of-services.ts";
+import type { FilterServices } from "./segment-services.ts";
 
 /** Which spans count in a tags query, as SQL over a segment's columns. */
 export type TagFilter = PreparedBySegment & {

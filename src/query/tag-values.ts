@@ -4,6 +4,7 @@ import { hidesTraces } from "./hidden-traces.ts";
 import { PerKeys } from "./per-keys.ts";
 import type { QueryEngine, QueryRun } from "./query-context.ts";
 import { risingSlices } from "./rising-slices.ts";
+import { type ListedKey, SegmentServices, ValuesOfServices } from "./segment-services.ts";
 import { readSegments } from "./segment-sql.ts";
 import type { TagSource } from "./tag-field.ts";
 import { type FilteredSegments, groupForFilter, type TagFilter } from "./tag-filter.ts";
@@ -11,7 +12,6 @@ import { attributePlaces, type ListedPlace, type ValuePlace } from "./tag-places
 import { ByteBudget, inspect, type TagStats } from "./tag-stats.ts";
 import { type TagValue, tagValuesOf, tagValuesOfText } from "./tag-value.ts";
 import { segmentsOverlapping, type TimeRange } from "./time-range.ts";
-import { type ListedKey, ValuesOfServices } from "./values-of-services.ts";
 
 export type TagValuesRequest = {
   readonly tenants: readonly string[];
@@ -67,7 +67,8 @@ export function tagValues(
     const { filter } = request;
     const places = new PerKeys<readonly ListedPlace[]>();
     const answers = new ListedValues(add);
-    const ofServices = filter?.services && new ValuesOfServices(filter.services);
+    const ofServices =
+      filter?.services && new ValuesOfServices(new SegmentServices(filter.services));
     await run.withKeys(segments, (meta) => {
       filter?.prepare(meta);
       if (filter !== undefined && !filter.mayMatch(meta)) return;

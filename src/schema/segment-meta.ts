@@ -28,10 +28,12 @@ export type KeyStats = {
   /**
    * With which services each of `values` occurs, in their order: a hexadecimal number of which bit `i`
    * stands for the `i`-th of the values listed for `service_name` (scope `intrinsic`) in the order of
-   * their texts. Present where both lists are complete, for attributes of spans and resources and for
-   * intrinsics that each span has; absent from files of older versions.
+   * their texts. Present where both lists are complete, for attributes of spans, their events and links,
+   * and resources, and for intrinsics that each span has; absent from files of older versions.
    */
   readonly services?: readonly string[] | undefined;
+  /** The same of all that has the key, whether its values are listed or not. */
+  readonly keyServices?: string | undefined;
   /** True when the key has its own column with this type; else it rests in the overflow map. */
   readonly dedicated: boolean;
 };

@@ -184,6 +184,14 @@ export class SegmentStore {
     }
   }
 
+  /** As written by older versions, which do not tell with which services keys and values occur. */
+  forgetServices(): void {
+    this.segments.forEach((meta, i) => {
+      const keys = meta.keys.map(({ services: _, keyServices: __, ...stats }): KeyStats => stats);
+      this.segments[i] = { ...meta, keys };
+    });
+  }
+
   async deleteFile(meta: SegmentMeta): Promise<void> {
     await rm(this.#path(meta));
   }

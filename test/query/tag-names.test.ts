@@ -115,6 +115,7 @@ describe("names of spans that pass a filter", () => {
     ];
     await add(both, both, both, both, both);
     withManyRows();
+    store.forgetServices();
     expect(await namesOf("a")).toEqual({
       resource: ["r", "service.name"],
       span: ["n", "s"],
@@ -136,6 +137,7 @@ describe("names of spans that pass a filter", () => {
     const others = { service: "b", times: 25, attributes: { span: { s: "x", other: "x" } } };
     await add([ownKeys, others], [ownKeys, others], [ownKeys, others]);
     withManyRows();
+    store.forgetServices();
     expect(await namesOf("a")).toEqual({
       resource: ["service.name"],
       span: ["s"],
@@ -165,8 +167,21 @@ describe("names of spans that pass a filter", () => {
     expect(await namesOf("c")).toEqual({});
   });
 
+  test("come from the catalog where it asks for services alone", async () => {
+    const own = { service: "a", attributes: { span: { s: "x" }, event: { e: "x" } } };
+    const others = { service: "b", attributes: { ...all, span: { s: "x", other: "x" } } };
+    await add([own, others], [others], [own, others]);
+    expect(await namesOf("a")).toEqual({
+      resource: ["service.name"],
+      span: ["s"],
+      event: ["e"],
+    });
+    expect(store.statements).toEqual([]);
+  });
+
   test("of other scopes are not looked for", async () => {
     await add([{ service: "a", attributes: all }]);
+    store.forgetServices();
     expect(await namesOf("a", ["link"])).toEqual({ link: ["l"] });
     expect(store.statements).toHaveLength(1);
     expect(store.statements[0]).not.toContain("count(");

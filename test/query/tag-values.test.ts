@@ -3,7 +3,6 @@ import { compileTagFilter } from "../../src/query/compile-tag-filter.ts";
 import { legacyTagSource } from "../../src/query/tag-field.ts";
 import type { TagFilter } from "../../src/query/tag-filter.ts";
 import { tagValues } from "../../src/query/tag-values.ts";
-import type { KeyStats } from "../../src/schema/segment-meta.ts";
 import { aSpan, attribute, type SimpleValue } from "../support/otlp-builder.ts";
 import { SegmentStore } from "./segment-store.ts";
 
@@ -60,14 +59,6 @@ async function valuesOfThose(filter: TagFilter | undefined, limit = 0): Promise<
   return values.map(({ type, value }) => `${type} ${value}`);
 }
 
-/** As written by older versions, which do not tell with which services values occur. */
-function forgetServices(): void {
-  store.segments.forEach((meta, i) => {
-    const keys = meta.keys.map(({ services: _, ...stats }): KeyStats => stats);
-    store.segments[i] = { ...meta, keys };
-  });
-}
-
 function filesRead(): number {
   return store.statements.join("\n").split(".parquet").length - 1;
 }
@@ -76,7 +67,7 @@ describe("values of a tag with a filter", () => {
   test("are not looked for any further when all that are known are found", async () => {
     const both = { a: ["/x", "/y"], b: ["/x"] };
     await add(both, both, both, both, both, both);
-    forgetServices();
+    store.forgetServices();
     expect(await valuesOf("a")).toEqual(["string /x", "string /y"]);
     expect(filesRead()).toBe(1);
   });
@@ -84,7 +75,7 @@ describe("values of a tag with a filter", () => {
   test("are looked for in few small segments first, then in more", async () => {
     const common = { a: ["/x"], b: ["/x"] };
     await addOf(10_000, [{ a: ["/y"], b: ["/x"] }, ...Array.from({ length: 11 }, () => common)]);
-    forgetServices();
+    store.forgetServices();
     expect(await valuesOf("b")).toEqual(["string /x"]);
     // The oldest has one that is none of its own, so that all are read.
     expect(filesRead()).toBe(12);

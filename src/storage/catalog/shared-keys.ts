@@ -54,7 +54,13 @@ export class KeySharer {
     const shared = keys.toSorted(compareKeys).map((stats): KeyStats => {
       const { values, isNew, order } = this.#valuesOf(stats);
       if (isNew) ownBytes += bytesOf(values);
-      const own = { scope: this.#text(stats.scope), key: this.#text(stats.key), values };
+      const { keyServices } = stats;
+      const own = {
+        scope: this.#text(stats.scope),
+        key: this.#text(stats.key),
+        values,
+        ...(keyServices !== undefined && { keyServices: this.#text(keyServices) }),
+      };
       if (stats.services === undefined) return { ...stats, ...own };
       const services = this.#listOf(order.map((i) => stats.services![i]!));
       if (services.isNew) ownBytes += bytesOf(services.list);

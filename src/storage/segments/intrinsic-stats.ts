@@ -63,7 +63,7 @@ export function intrinsicStats(input: IntrinsicStatsInput): KeyStats[] {
     const stats = text(key, listed.counts);
     if (services === undefined || !listed.counts.complete) return stats;
     const whose = { owners: batch.resource, services: services.ofResource, weights: undefined };
-    const sets = serviceSets?.of(listed.ids, { ids, from: 0, to: spanCount, ...whose });
+    const sets = serviceSets?.ofValues(listed.ids, { ids, from: 0, to: spanCount, ...whose });
     return sets === undefined ? stats : { ...stats, services: sets };
   };
   const stats = [

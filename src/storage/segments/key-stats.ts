@@ -6,7 +6,7 @@ import { utf8Text } from "../../util/utf8-text.ts";
 import type { AttributeSlots } from "./attribute-slots.ts";
 import { NumberInterner } from "./number-interner.ts";
 import { type ListedCounts, numberCounts, type ValueCounter } from "./value-counts.ts";
-import type { ServiceSets, ValuesWithServices } from "./value-services.ts";
+import type { OwnedValues, ServiceSets } from "./value-services.ts";
 
 export const STORED_TYPE: Record<AttributeType, StoredAttributeType> = {
   [AttributeType.string]: "string",
@@ -32,6 +32,8 @@ export type SlotOwners = {
   readonly weights: Uint32Array | undefined;
   /** The number of each one's service; undefined: it is not known, or there are several. */
   readonly services: Uint8Array | undefined;
+  /** Of owners with several services, see `servicesOfScopes`. */
+  readonly serviceSets?: Uint32Array | undefined;
 };
 
 /** Numbers of which more than half differ are not told apart beyond this many. */
@@ -90,18 +92,31 @@ export class SlotCounter {
     if (counts.count > 0) {
       const key = this.text(slots.keys[slot]!);
       const stats = { scope, key, type: STORED_TYPE[type], ...counts, dedicated };
-      this.stats.push(services === undefined ? stats : { ...stats, services });
+      const keyServices = this.#keyServicesOf(slots, slot, owners);
+      const known = keyServices === undefined ? stats : { ...stats, keyServices };
+      this.stats.push(services === undefined ? known : { ...known, services });
     }
     return dictionary;
   }
 
+  #keyServicesOf(
+    { owners, starts, ends }: AttributeSlots,
+    slot: number,
+    { weights, services, serviceSets }: SlotOwners,
+  ): string | undefined {
+    const [from, to] = [starts[slot]!, ends[slot]!];
+    if (serviceSets !== undefined) return this.#sets?.ofSets(serviceSets, owners, from, to);
+    if (services === undefined) return undefined;
+    return this.#sets?.ofKey({ owners, from, to, services, weights });
+  }
+
   #servicesOf(
     { counts, ids }: ListedCounts,
-    values: Omit<ValuesWithServices, "weights" | "services">,
+    values: Omit<OwnedValues, "weights" | "services">,
     { weights, services }: SlotOwners,
   ): string[] | undefined {
     if (!counts.complete || services === undefined) return undefined;
-    return this.#sets?.of(ids, { ...values, weights, services });
+    return this.#sets?.ofValues(ids, { ...values, weights, services });
   }
 
   #countStrings(slots: AttributeSlots, slot: number, whose: SlotOwners): Counted {

@@ -11,7 +11,12 @@ import type { ValueDomain } from "./parquet/value-domain.ts";
 import type { SpanOrder } from "./span-order.ts";
 import { isText } from "./trace-columns.ts";
 import type { ValueCounter } from "./value-counts.ts";
-import type { NumberedServices, ServiceSets } from "./value-services.ts";
+import {
+  type NumberedServices,
+  type ServiceSets,
+  servicesOfParts,
+  servicesOfScopes,
+} from "./value-services.ts";
 
 /** The columns made from it are written before `writeSegment`, which does not wait, returns. */
 const spanScratch = new SlotScratch();
@@ -109,6 +114,11 @@ export function segmentAttributes(input: SegmentAttributesInput): SegmentAttribu
   const counter = new SlotCounter(batch.strings, input.counter, input.serviceSets, input.seed);
   const rowOwners: SlotOwners = { weights: undefined, services: services?.ofRow };
   const resourceOwners: SlotOwners = { weights: spansOfResource, services: services?.ofResource };
+  const scopeOwners: SlotOwners = {
+    weights: input.spansOfScope,
+    services: undefined,
+    serviceSets: services && servicesOfScopes(services, input.scopeOfRow, batch.scopeCount),
+  };
   const dedicated = new Map<string, LeafColumn>();
   const allRows = new Uint32Array(rowCount);
   for (let row = 0; row < rowCount; row++) allRows[row] = row;
@@ -127,11 +137,9 @@ export function segmentAttributes(input: SegmentAttributesInput): SegmentAttribu
     }
   }
   for (const slot of filledSlots(scopeSlots)) {
-    // A library may be used by several services.
-    const scopeOwners = { weights: input.spansOfScope, services: undefined };
     counter.add("instrumentation", scopeSlots, slot, scopeOwners, false);
   }
-  countLists(batch, counter);
+  countLists(batch, counter, services);
   return {
     dedicated: chosen.map(({ column }) => dedicated.get(column)!),
     maps,
@@ -139,15 +147,19 @@ export function segmentAttributes(input: SegmentAttributesInput): SegmentAttribu
   };
 }
 
-/** Events and links count by themselves. */
-const NO_SPANS: SlotOwners = { weights: undefined, services: undefined };
-
-function countLists(batch: SpanBatch, counter: SlotCounter): void {
+function countLists(
+  batch: SpanBatch,
+  counter: SlotCounter,
+  services: NumberedServices | undefined,
+): void {
   for (const scope of ["event", "link"] as const) {
     const attributes = scope === "event" ? batch.eventAttributes : batch.linkAttributes;
     if (attributes.offsets[attributes.ownerCount] === 0) continue;
+    const offsets = scope === "event" ? batch.eventOffsets : batch.linkOffsets;
+    const ofParts = services && servicesOfParts(services, offsets, batch.resource, batch.spanCount);
+    const owners: SlotOwners = { weights: undefined, services: ofParts };
     const slots = groupBySlot(attributes, undefined, batch.strings.count);
-    for (const slot of filledSlots(slots)) counter.add(scope, slots, slot, NO_SPANS, false);
+    for (const slot of filledSlots(slots)) counter.add(scope, slots, slot, owners, false);
   }
 }
 

@@ -197,12 +197,19 @@ function parseKeyStats(value: unknown): KeyStats {
 const SERVICES = /^[0-9a-f]{1,16}$/;
 
 /** Absent from what occurs with services nobody knows, and from segments of older versions. */
-function servicesOf(fields: Fields): { readonly services?: readonly string[] } {
-  if (fields.get("services") === undefined) return {};
-  const services = fields.texts("services");
-  const isSound = services.length === fields.texts("values").length;
-  if (!isSound || !services.every((text) => SERVICES.test(text))) throw invalid("services");
-  return { services };
+function servicesOf(fields: Fields): Pick<KeyStats, "services" | "keyServices"> {
+  const found: { services?: string[]; keyServices?: string } = {};
+  if (fields.get("services") !== undefined) {
+    const services = fields.texts("services");
+    const isSound = services.length === fields.texts("values").length;
+    if (!isSound || !services.every((text) => SERVICES.test(text))) throw invalid("services");
+    found.services = services;
+  }
+  if (fields.get("keyServices") !== undefined) {
+    found.keyServices = fields.text("keyServices");
+    if (!SERVICES.test(found.keyServices)) throw invalid("keyServices");
+  }
+  return found;
 }
 
 /** Checked access to the fields of a JSON object. */

@@ -119,6 +119,9 @@ describe("readSegmentMeta", () => {
     const parsed = (services: unknown) =>
       parseSegmentMeta(withServices(services), "").keys[at]!.services;
     expect(meta.keys[at]!.services).toEqual(["1"]);
+    expect(() =>
+      parseSegmentMeta(withServices(["1"]).replace('"services":["1"]', '"keyServices":"-1"'), ""),
+    ).toThrow("keyServices");
     expect(parsed(["1"])).toEqual(["1"]);
     expect(parsed(["0123456789abcdef"])).toEqual(["0123456789abcdef"]);
     expect(parsed(undefined)).toBeUndefined();

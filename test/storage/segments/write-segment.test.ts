@@ -418,6 +418,7 @@ describe("the segment's description", () => {
       complete: true,
       // Both services have the first, the other is the shop's alone.
       services: ["3", "2"],
+      keyServices: "3",
       dedicated: true,
     });
     expect(stats("span", "ratio", "double")?.values).toEqual(["1e+21", "-0"]);
@@ -428,6 +429,7 @@ describe("the segment's description", () => {
       count: 30,
       values: ["z1"],
       services: ["1"],
+      keyServices: "1",
     });
     expect(stats("resource", "service.name")).toMatchObject({
       count: 100,
@@ -437,7 +439,6 @@ describe("the segment's description", () => {
     expect(stats("intrinsic", "name")).toMatchObject({ values: ["op"], services: ["3"] });
     for (const [scope, name] of [
       ["span", "id"],
-      ["event", "t"],
       ["intrinsic", "service_name"],
       ["intrinsic", "root_span_name"],
     ] as const) {
@@ -447,7 +448,11 @@ describe("the segment's description", () => {
     expect(stats("intrinsic", "status", "int")).toMatchObject({ values: ["2"], complete: true });
     expect(stats("intrinsic", "event:name")).toMatchObject({ count: 100, values: ["exception"] });
     expect(stats("intrinsic", "root_span_name")).toMatchObject({ count: 100, values: ["op"] });
-    expect(stats("event", "t")).toMatchObject({ count: 100, values: ["E"], dedicated: false });
+    expect(stats("event", "t")).toMatchObject({
+      ...{ count: 100, values: ["E"], dedicated: false },
+      ...{ services: ["3"], keyServices: "3" },
+    });
+    expect(stats("span", "id")?.keyServices).toBe("3");
   });
 
   it("gives bounds, counts and a filter that knows the traces", () => {
