@@ -1,11 +1,11 @@
 import { dedicatedColumn, EVENTS_COLUMN, LINKS_COLUMN, overflowColumn } from "../schema/columns.ts";
-import type { KeyStats, SegmentSummary } from "../schema/segment-meta.ts";
+import type { KeyStats, SegmentSummary, SegmentWithKeys } from "../schema/segment-meta.ts";
 import { quoteIdentifier } from "../traceql/sql/sql.ts";
 import { hidesTraces } from "./hidden-traces.ts";
 import { PerKeys } from "./per-keys.ts";
 import type { QueryRun } from "./query-context.ts";
 import { risingSlices } from "./rising-slices.ts";
-import { haveKey, SegmentServices } from "./segment-services.ts";
+import { haveKey, SegmentServices, type SomeOfServices } from "./segment-services.ts";
 import { readSegments } from "./segment-sql.ts";
 import { groupForFilter, type TagFilter } from "./tag-filter.ts";
 import type { TagScope } from "./tag-scopes.ts";
@@ -81,18 +81,61 @@ async function soughtNames(
     return { tested, listed };
   }
   const services = new SegmentServices(filter.services);
+  const open = new PerKeys<OpenKeys>();
   await run.withKeys(segments, (meta) => {
-    const some = services.in(meta);
     const isSure = services.exact && !hidesTraces(meta);
-    for (const stats of meta.keys) {
-      const names = stats.scope === "intrinsic" ? undefined : found.get(stats.scope);
-      if (names === undefined || names.has(stats.key)) continue;
-      const has = haveKey(some, stats);
-      if (has === true && isSure) names.add(stats.key);
-      else if (has !== false) add(stats);
-    }
+    open.get(meta, ({ keys }) => new OpenKeys(keys, found)).look(meta, services, isSure, add);
   });
   return { tested, listed };
+}
+
+/** What was found out of one of a segment's keys, for segments of which the same is known. */
+type OpenKey = {
+  /** Which of the segment's keys. */
+  readonly at: number;
+  readonly names: Set<string>;
+  some: SomeOfServices | undefined;
+  keyServices: string | undefined;
+  have: boolean | undefined;
+};
+
+/** Keys of segments that have the same, of which it is not certain that spans of the services have them. */
+class OpenKeys {
+  readonly #open: OpenKey[] = [];
+
+  constructor(keys: readonly KeyStats[], found: NamesByScope) {
+    for (const [at, { scope }] of keys.entries()) {
+      const names = scope === "intrinsic" ? undefined : found.get(scope);
+      const unknown = { some: undefined, keyServices: undefined, have: undefined };
+      if (names !== undefined) this.#open.push({ at, names, ...unknown });
+    }
+  }
+
+  /** `isSure`: what the services have is in the answer. `add` is told of keys that have to be sought. */
+  look(
+    meta: SegmentWithKeys,
+    services: SegmentServices,
+    isSure: boolean,
+    add: (stats: KeyStats) => void,
+  ): void {
+    const some = services.in(meta);
+    const { keys } = meta;
+    for (let i = this.#open.length - 1; i >= 0; i--) {
+      const open = this.#open[i]!;
+      const stats = keys[open.at]!;
+      if (open.some !== some || open.keyServices !== stats.keyServices) {
+        open.some = some;
+        open.keyServices = stats.keyServices;
+        open.have = haveKey(some, stats);
+      }
+      if (open.have === false) continue;
+      const isFound = open.names.has(stats.key) || (open.have === true && isSure);
+      if (isFound) {
+        open.names.add(stats.key);
+        this.#open.splice(i, 1);
+      } else add(stats);
+    }
+  }
 }
 
 function testOf(
