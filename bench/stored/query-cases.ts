@@ -126,6 +126,9 @@ export type TagCase = {
   readonly count?: number;
 };
 
+const PAYMENT = '{ resource.service.name = "payment" }';
+const ERRORS = "{ status = error }";
+
 export const TAGS: readonly TagCase[] = [
   tags("tags", "tag names (v2)", "/api/v2/search/tags", ["http.route", "service.name"]),
   tags("tags-v1", "tag names (v1)", "/api/search/tags", ["http.route", "service.name"]),
@@ -142,12 +145,31 @@ export const TAGS: readonly TagCase[] = [
     "values of span.http.route of one service",
     "span.http.route",
     ["/api/orders"],
-    '{ resource.service.name = "payment" }',
+    PAYMENT,
   ),
+  {
+    // Those of the other services are never found.
+    ...values(
+      "tag-values-pods",
+      "values of resource.k8s.pod.name of one service",
+      "resource.k8s.pod.name",
+      ["payment-"],
+      PAYMENT,
+    ),
+    count: 1,
+  },
+  tags("tags-service", "tag names of one service", "/api/v2/search/tags", ["http.route"], PAYMENT),
+  tags("tags-error", "tag names of errors", "/api/v2/search/tags", ["http.route"], ERRORS),
 ];
 
-function tags(id: string, label: string, path: string, holds: readonly string[]): TagCase {
-  return { id, label, path: `${path}?${rangeParams()}`, holds };
+function tags(
+  id: string,
+  label: string,
+  path: string,
+  holds: readonly string[],
+  query = "",
+): TagCase {
+  return { id, label, path: `${path}?${paramsOf(query)}`, holds };
 }
 
 function values(
@@ -157,9 +179,13 @@ function values(
   holds: readonly string[],
   query = "",
 ): TagCase {
+  return { id, label, path: `/api/v2/search/tag/${tag}/values?${paramsOf(query)}`, holds };
+}
+
+function paramsOf(query: string): URLSearchParams {
   const params = rangeParams();
   if (query !== "") params.set("q", query);
-  return { id, label, path: `/api/v2/search/tag/${tag}/values?${params}`, holds };
+  return params;
 }
 
 function rangeParams(): URLSearchParams {
