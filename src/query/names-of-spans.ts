@@ -102,6 +102,9 @@ type OpenKey = {
 /** Keys of segments that have the same, of which it is not certain that spans of the services have them. */
 class OpenKeys {
   readonly #open: OpenKey[] = [];
+  #lastServices: object | undefined;
+  #lastSome: SomeOfServices | undefined;
+  #lastSure = false;
 
   constructor(keys: readonly KeyStats[], found: NamesByScope) {
     for (const [at, { scope }] of keys.entries()) {
@@ -119,7 +122,13 @@ class OpenKeys {
     add: (stats: KeyStats) => void,
   ): void {
     const some = services.in(meta);
-    const { keys } = meta;
+    const { keys, sameKeyServices } = meta;
+    // The keys themselves are the same in all segments that come here.
+    const isAlike = sameKeyServices !== undefined && sameKeyServices === this.#lastServices;
+    if (isAlike && some === this.#lastSome && isSure === this.#lastSure) return;
+    this.#lastServices = sameKeyServices;
+    this.#lastSome = some;
+    this.#lastSure = isSure;
     for (let i = this.#open.length - 1; i >= 0; i--) {
       const open = this.#open[i]!;
       const stats = keys[open.at]!;

@@ -10,8 +10,10 @@ const MAX_KNOWN = 64;
  */
 export class PerKeys<T> {
   /** By what segments share of their keys, then by their columns. */
-  readonly #known = new Map<object, Map<readonly string[], { readonly found: T }>>();
+  readonly #known = new Map<object, Map<readonly string[], Known<T>>>();
   #count = 0;
+  /** Most segments are like the one before. */
+  #last: Known<T> | undefined;
 
   /** `find` reads the keys. */
   get(meta: SegmentWithKeys, find: (meta: SegmentWithKeys) => T): T {
@@ -26,12 +28,25 @@ export class PerKeys<T> {
       this.#count = 0;
     }
     this.#count++;
-    const byColumns = this.#known.get(sameKeys) ?? new Map();
-    this.#known.set(sameKeys, byColumns.set(optionalColumns, { found }));
+    const byColumns = this.#known.get(sameKeys) ?? new Map<readonly string[], Known<T>>();
+    const own = { sameKeys, optionalColumns, found };
+    this.#known.set(sameKeys, byColumns.set(optionalColumns, own));
+    this.#last = own;
     return found;
   }
 
-  #knownOf({ sameKeys, optionalColumns }: SegmentWithKeys): { readonly found: T } | undefined {
-    return sameKeys && this.#known.get(sameKeys)?.get(optionalColumns);
+  #knownOf({ sameKeys, optionalColumns }: SegmentWithKeys): Known<T> | undefined {
+    if (sameKeys === undefined) return undefined;
+    const last = this.#last;
+    if (last?.sameKeys === sameKeys && last.optionalColumns === optionalColumns) return last;
+    const known = this.#known.get(sameKeys)?.get(optionalColumns);
+    if (known !== undefined) this.#last = known;
+    return known;
   }
 }
+
+type Known<T> = {
+  readonly sameKeys: object;
+  readonly optionalColumns: readonly string[];
+  readonly found: T;
+};

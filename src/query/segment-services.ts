@@ -21,6 +21,8 @@ export class SegmentServices {
   readonly #namesAt = new PerKeys<number | undefined>();
   /** By the names of all services of a segment. */
   readonly #among = new Map<readonly string[], SomeOfServices>();
+  #lastAll: readonly string[] | undefined;
+  #lastSome: SomeOfServices | undefined;
 
   constructor({ names, exact }: FilterServices) {
     this.#names = names;
@@ -35,12 +37,16 @@ export class SegmentServices {
     const at = this.#namesAt.get(meta, findNames);
     const listed = at === undefined ? undefined : meta.keys[at]!;
     if (listed?.complete !== true) return undefined;
-    let some = this.#among.get(listed.values);
+    const { values } = listed;
+    if (values === this.#lastAll) return this.#lastSome;
+    let some = this.#among.get(values);
     if (some === undefined) {
-      some = new SomeOfServices(listed.values, this.#names);
+      some = new SomeOfServices(values, this.#names);
       if (this.#among.size === MAX_LISTS) this.#among.clear();
-      this.#among.set(listed.values, some);
+      this.#among.set(values, some);
     }
+    this.#lastAll = values;
+    this.#lastSome = some;
     return some;
   }
 }
@@ -90,6 +96,7 @@ export class SomeOfServices {
 export type ListedKey = Pick<KeyStats, "type" | "values">;
 
 type FoundValues = {
+  readonly values: readonly string[];
   readonly services: readonly string[];
   readonly some: SomeOfServices;
   readonly listed: ListedKey;
@@ -100,6 +107,7 @@ export class ValuesOfServices {
   readonly #services: SegmentServices;
   /** By list of values. */
   readonly #found = new Map<readonly string[], FoundValues>();
+  #last: FoundValues | undefined;
 
   constructor(services: SegmentServices) {
     this.#services = services;
@@ -110,14 +118,15 @@ export class ValuesOfServices {
     if (!complete || services === undefined) return undefined;
     const some = this.#services.in(meta);
     if (some === undefined) return undefined;
-    const known = this.#found.get(values);
-    if (known?.services === services && known.some === some && known.listed.type === type) {
-      return known.listed;
+    let found = this.#last?.values === values ? this.#last : this.#found.get(values);
+    if (found?.services !== services || found.some !== some || found.listed.type !== type) {
+      const listed = { type, values: values.filter((_, i) => some.meet(services[i]!)) };
+      found = { values, services, some, listed };
+      if (this.#found.size === MAX_LISTS) this.#found.clear();
+      this.#found.set(values, found);
     }
-    const listed = { type, values: values.filter((_, i) => some.meet(services[i]!)) };
-    if (this.#found.size === MAX_LISTS) this.#found.clear();
-    this.#found.set(values, { services, some, listed });
-    return listed;
+    this.#last = found;
+    return found.listed;
   }
 }
 

@@ -101,6 +101,8 @@ export type SegmentMeta = {
    * homes in the same order. Two objects say nothing. Undefined while the keys were never read.
    */
   readonly sameKeys?: object | undefined;
+  /** The same for segments of which the keys have the same `keyServices`, in their order. */
+  readonly sameKeyServices?: object | undefined;
   /**
    * Known to the catalog alone: a number from 0 on that no other segment has at the time, so that lists
    * can be kept by it. A later segment may have it again.

@@ -159,11 +159,12 @@ export class SegmentStore {
     await mkdir(dirname(path), { recursive: true });
     await writeFile(path, Buffer.concat(chunks));
     const object = this.inBucket ? { version: "1" } : undefined;
-    const { keys, same } = this.#sharer.share(
+    const { keys, same, sameServices } = this.#sharer.share(
       this.listValues ? meta.keys : meta.keys.map(withoutList),
     );
     const optionalColumns = this.#sharedColumns(meta.optionalColumns);
-    const listed = { ...meta, optionalColumns, keys, sameKeys: same, object };
+    const sames = { sameKeys: same, sameKeyServices: sameServices };
+    const listed = { ...meta, optionalColumns, keys, ...sames, object };
     this.segments.push(listed);
     return listed;
   }

@@ -11,7 +11,7 @@ import type { SegmentDetails } from "./segment-details.ts";
 /** What a row of the table has. */
 export type SegmentScalars = Omit<
   SegmentSummary,
-  "rowGroups" | "replaces" | "hiddenTraces" | "sameKeys" | "place"
+  "rowGroups" | "replaces" | "hiddenTraces" | "sameKeys" | "sameKeyServices" | "place"
 > & {
   readonly packedRowGroups: Uint8Array;
   /** A JSON array. */
@@ -105,6 +105,10 @@ export class CatalogSegment implements SegmentSummary {
 
   get sameKeys(): object | undefined {
     return this.#details.sameKeys;
+  }
+
+  get sameKeyServices(): object | undefined {
+    return this.#details.sameKeyServices;
   }
 
   get traceFilter(): Uint8Array {

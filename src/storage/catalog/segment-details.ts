@@ -47,6 +47,7 @@ export class SegmentDetails {
   #parsed: Part<readonly KeyStats[]> | undefined;
   /** Stays when the key statistics go. */
   #sameKeys: object | undefined;
+  #sameKeyServices: object | undefined;
   /** How many hold the key statistics, and how many the filter. */
   #keysPins = 0;
   #filterPins = 0;
@@ -103,8 +104,10 @@ export class SegmentDetails {
       return this.#parsed.value;
     }
     const json = decompress("zstd", this.#held("keys"), MAX_KEYS_BYTES);
-    const { keys, same, ownBytes } = this.#cache.sharer.share(JSON.parse(utf8.decode(json)));
-    this.#sameKeys ??= same;
+    const shared = this.#cache.sharer.share(JSON.parse(utf8.decode(json)));
+    const { keys, ownBytes } = shared;
+    this.#sameKeys ??= shared.same;
+    this.#sameKeyServices ??= shared.sameServices;
     this.#parsed = new Part(this, keys, ownBytes);
     this.#cache.keep("parsed", this.#parsed);
     return keys;
@@ -112,6 +115,10 @@ export class SegmentDetails {
 
   get sameKeys(): object | undefined {
     return this.#sameKeys;
+  }
+
+  get sameKeyServices(): object | undefined {
+    return this.#sameKeyServices;
   }
 
   get traceFilter(): Uint8Array {

@@ -32,6 +32,8 @@ export type SharedKeys = {
   readonly keys: readonly KeyStats[];
   /** As `SegmentSummary.sameKeys`. */
   readonly same: object;
+  /** As `SegmentSummary.sameKeyServices`. */
+  readonly sameServices: object;
   /** About what they take beside what they share with others. */
   readonly ownBytes: number;
 };
@@ -43,10 +45,10 @@ export type SharedKeys = {
 export class KeySharer {
   readonly #texts = new Map<string, string>();
   readonly #lists = new Map<string, readonly string[]>();
-  /** What stands for a list of keys, by their names. */
-  readonly #sames = new Map<string, object>();
+  /** By the names of keys, and by their services. */
+  readonly #sames = new SameLists();
+  readonly #sameServices = new SameLists();
   #chars = 0;
-  #sameChars = 0;
 
   share(keys: readonly KeyStats[]): SharedKeys {
     let ownBytes = ENTRY_BYTES * keys.length;
@@ -66,7 +68,11 @@ export class KeySharer {
       if (services.isNew) ownBytes += bytesOf(services.list);
       return { ...stats, ...own, services: services.list };
     });
-    return { keys: shared, same: this.#sameOf(shared), ownBytes };
+    const names = shared.map(({ scope, key, type, dedicated }) => [scope, key, type, dedicated]);
+    const services = shared.map(({ keyServices }) => keyServices ?? "");
+    const same = this.#sames.of(JSON.stringify(names));
+    const sameServices = this.#sameServices.of(services.join());
+    return { keys: shared, same, sameServices, ownBytes };
   }
 
   #text<T extends string>(text: T): T {
@@ -94,22 +100,6 @@ export class KeySharer {
     return { list, isNew: true };
   }
 
-  #sameOf(keys: readonly KeyStats[]): object {
-    const id = JSON.stringify(
-      keys.map(({ scope, key, type, dedicated }) => [scope, key, type, dedicated]),
-    );
-    const known = this.#sames.get(id);
-    if (known !== undefined) return known;
-    this.#sameChars += id.length;
-    if (this.#sameChars > MAX_SAME_CHARS) {
-      this.#sames.clear();
-      this.#sameChars = id.length;
-    }
-    const same = Object.freeze({});
-    this.#sames.set(id, same);
-    return same;
-  }
-
   /** Segments keep what they share also when it is forgotten here. */
   #makeRoom(chars: number): void {
     this.#chars += chars;
@@ -117,6 +107,26 @@ export class KeySharer {
     this.#texts.clear();
     this.#lists.clear();
     this.#chars = chars;
+  }
+}
+
+/** An object that stands for each of some lists. */
+class SameLists {
+  readonly #known = new Map<string, object>();
+  #chars = 0;
+
+  /** `id`: another one for each list. */
+  of(id: string): object {
+    const known = this.#known.get(id);
+    if (known !== undefined) return known;
+    this.#chars += id.length;
+    if (this.#chars > MAX_SAME_CHARS) {
+      this.#known.clear();
+      this.#chars = id.length;
+    }
+    const same = Object.freeze({});
+    this.#known.set(id, same);
+    return same;
   }
 }
 

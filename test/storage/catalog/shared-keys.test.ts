@@ -79,6 +79,22 @@ test("segments with the same keys are seen to, whatever their numbers, values an
   }
 });
 
+test("segments whose keys have the same services are seen to", () => {
+  const sharer = new KeySharer();
+  const of = (...services: (string | undefined)[]) =>
+    sharer.share(parsed(...services.map((s, i) => stats({ key: `k${i}`, keyServices: s }))));
+  const first = of("1", "f", undefined).sameServices;
+  expect(of("1", "f", undefined).sameServices).toBe(first);
+  for (const other of [
+    ["1", "e", undefined],
+    ["f", "1", undefined],
+    ["1", "f"],
+    ["1", "f", "2"],
+  ]) {
+    expect(of(...other).sameServices).not.toBe(first);
+  }
+});
+
 test("a list that is not complete is not kept, its numbers are", () => {
   const partial = stats({ complete: false, distinct: 5000 });
   const kept = stats({ complete: false, distinct: 5000, values: [] });
