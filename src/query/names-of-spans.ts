@@ -27,6 +27,7 @@ export async function addNamesOfSpans(
   for (const group of groupForFilter(segments, filter, columnsText())) {
     const sought = await soughtNames(run, group.segments, filter, found);
     for (const slice of risingSlices(group.segments)) {
+      if (!isMissing(sought, found)) break;
       const source = `${readSegments(run.context, slice)} WHERE (${group.where})`;
       await readTested(run, source, sought.tested, found);
       await readListed(run, source, sought.listed, found);
@@ -175,6 +176,14 @@ function listColumn({ scope, type, dedicated }: KeyStats): string | undefined {
     default:
       return scope satisfies never;
   }
+}
+
+function isMissing({ tested, listed }: SoughtNames, found: NamesByScope): boolean {
+  for (const { scope, key } of tested.values()) if (!found.get(scope)?.has(key)) return true;
+  for (const { scope, keys } of listed.values()) {
+    if (!isSubset(keys, found.get(scope) ?? keys)) return true;
+  }
+  return false;
 }
 
 /** All that are missing, in one pass over the rows. */
