@@ -1,17 +1,15 @@
 import { dedicatedColumn, EVENTS_COLUMN, LINKS_COLUMN, overflowColumn } from "../schema/columns.ts";
-import type { KeyStats, SegmentSummary, SegmentWithKeys } from "../schema/segment-meta.ts";
+import type { KeyStats, SegmentSummary } from "../schema/segment-meta.ts";
 import { quoteIdentifier } from "../traceql/sql/sql.ts";
 import { hidesTraces } from "./hidden-traces.ts";
+import { OpenKeys } from "./open-keys.ts";
 import { PerKeys } from "./per-keys.ts";
 import type { QueryRun } from "./query-context.ts";
 import { risingSlices } from "./rising-slices.ts";
-import { haveKey, SegmentServices, type SomeOfServices } from "./segment-services.ts";
+import { SegmentServices } from "./segment-services.ts";
 import { readSegments } from "./segment-sql.ts";
 import { groupForFilter, type TagFilter } from "./tag-filter.ts";
-import type { TagScope } from "./tag-scopes.ts";
-
-/** Names by scope; of other scopes nothing is looked for. */
-export type NamesByScope = ReadonlyMap<TagScope, Set<string>>;
+import type { NamesByScope, TagScope } from "./tag-scopes.ts";
 
 /**
  * Adds the names of attributes that spans of the segments have, those that pass the filter if there is
@@ -88,64 +86,6 @@ async function soughtNames(
     open.get(meta, ({ keys }) => new OpenKeys(keys, found)).look(meta, services, isSure, add);
   });
   return { tested, listed };
-}
-
-/** What was found out of one of a segment's keys, for segments of which the same is known. */
-type OpenKey = {
-  /** Which of the segment's keys. */
-  readonly at: number;
-  readonly names: Set<string>;
-  some: SomeOfServices | undefined;
-  keyServices: string | undefined;
-  have: boolean | undefined;
-};
-
-/** Keys of segments that have the same, of which it is not certain that spans of the services have them. */
-class OpenKeys {
-  readonly #open: OpenKey[] = [];
-  #lastServices: object | undefined;
-  #lastSome: SomeOfServices | undefined;
-  #lastSure = false;
-
-  constructor(keys: readonly KeyStats[], found: NamesByScope) {
-    for (const [at, { scope }] of keys.entries()) {
-      const names = scope === "intrinsic" ? undefined : found.get(scope);
-      const unknown = { some: undefined, keyServices: undefined, have: undefined };
-      if (names !== undefined) this.#open.push({ at, names, ...unknown });
-    }
-  }
-
-  /** `isSure`: what the services have is in the answer. `add` is told of keys that have to be sought. */
-  look(
-    meta: SegmentWithKeys,
-    services: SegmentServices,
-    isSure: boolean,
-    add: (stats: KeyStats) => void,
-  ): void {
-    const some = services.in(meta);
-    const { keys, sameKeyServices } = meta;
-    // The keys themselves are the same in all segments that come here.
-    const isAlike = sameKeyServices !== undefined && sameKeyServices === this.#lastServices;
-    if (isAlike && some === this.#lastSome && isSure === this.#lastSure) return;
-    this.#lastServices = sameKeyServices;
-    this.#lastSome = some;
-    this.#lastSure = isSure;
-    for (let i = this.#open.length - 1; i >= 0; i--) {
-      const open = this.#open[i]!;
-      const stats = keys[open.at]!;
-      if (open.some !== some || open.keyServices !== stats.keyServices) {
-        open.some = some;
-        open.keyServices = stats.keyServices;
-        open.have = haveKey(some, stats);
-      }
-      if (open.have === false) continue;
-      const isFound = open.names.has(stats.key) || (open.have === true && isSure);
-      if (isFound) {
-        open.names.add(stats.key);
-        this.#open.splice(i, 1);
-      } else add(stats);
-    }
-  }
 }
 
 function testOf(
