@@ -10,7 +10,7 @@ import {
   spanIdOf,
   traceIdOf,
 } from "../../support/batch-builder.ts";
-import type { PlainAttribute, PlainSpan } from "../../support/read-batch.ts";
+import type { PlainAttribute, PlainSpan, PlainValue } from "../../support/read-batch.ts";
 import { duckdbRows, expectedRows, hyparquetRows, withDuckDB, write } from "./stored-rows.ts";
 
 const T0 = 1_767_225_600_000_000_000n;
@@ -453,6 +453,31 @@ describe("the segment's description", () => {
       ...{ services: ["3"], keyServices: "3" },
     });
     expect(stats("span", "id")?.keyServices).toBe("3");
+  });
+
+  it("takes no service of a resource without spans for one of its values", () => {
+    const zone = (value: PlainValue): PlainAttribute[] => [
+      { key: "zone", value },
+      { key: "number", value: 7n },
+    ];
+    const resources = [
+      aService("front"),
+      aService("shop", zone("z1")),
+      // Of no service that is listed, which has the first one's number then.
+      aService("ghost", zone("z1")),
+    ];
+    const batch = batchOf(spansOf(30, (i) => ({ resource: resources[i % 3]! })));
+    for (let i = 2; i < 30; i += 3) batch.resource[i] = batch.resource[1]!;
+    const { keys } = write(batch).meta;
+    expect(key(keys, "intrinsic", "service_name")?.values).toEqual(["shop", "front"]);
+    for (const [name, type] of [
+      ["zone", "string"],
+      ["number", "int"],
+    ] as const) {
+      expect(key(keys, "resource", name, type)).toMatchObject({
+        ...{ count: 20, services: ["2"], keyServices: "2" },
+      });
+    }
   });
 
   it("gives bounds, counts and a filter that knows the traces", () => {
