@@ -64,7 +64,7 @@ export function intrinsicStats(input: IntrinsicStatsInput): KeyStats[] {
     if (services === undefined || !listed.counts.complete) return stats;
     const whose = { owners: batch.resource, services: services.ofResource, weights: undefined };
     const sets = serviceSets?.ofValues(listed.ids, { ids, from: 0, to: spanCount, ...whose });
-    return sets === undefined ? stats : { ...stats, services: sets };
+    return sets === undefined ? stats : { ...stats, services: sets.services };
   };
   const stats = [
     ofSpans("name", batch.name),

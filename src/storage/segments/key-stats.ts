@@ -6,7 +6,7 @@ import { utf8Text } from "../../util/utf8-text.ts";
 import type { AttributeSlots } from "./attribute-slots.ts";
 import { NumberInterner } from "./number-interner.ts";
 import { type ListedCounts, numberCounts, type ValueCounter } from "./value-counts.ts";
-import type { OwnedValues, ServiceSets } from "./value-services.ts";
+import type { KeyServices, OwnedValues, ServiceSets } from "./value-services.ts";
 
 export const STORED_TYPE: Record<AttributeType, StoredAttributeType> = {
   [AttributeType.string]: "string",
@@ -16,8 +16,8 @@ export const STORED_TYPE: Record<AttributeType, StoredAttributeType> = {
   [AttributeType.json]: "json",
 };
 
-/** Counts of one slot, and `KeyStats.services` where they are known. */
-type Counted = Pick<ListedCounts, "counts"> & { readonly services: string[] | undefined };
+/** Counts of one slot, and the services of its values where they are known. */
+type Counted = Pick<ListedCounts, "counts"> & { readonly services: KeyServices | undefined };
 
 /** Numbers of a dedicated column by id. */
 export type NumberDictionary = {
@@ -91,31 +91,35 @@ export class SlotCounter {
     const { counts, services } = counted;
     if (counts.count > 0) {
       const key = this.text(slots.keys[slot]!);
-      const stats = { scope, key, type: STORED_TYPE[type], ...counts, dedicated };
-      const keyServices = this.#keyServicesOf(slots, slot, owners);
-      const known = keyServices === undefined ? stats : { ...stats, keyServices };
-      this.stats.push(services === undefined ? known : { ...known, services });
+      const known = services ?? this.#servicesOfKey(slots, slot, owners);
+      this.stats.push({ scope, key, type: STORED_TYPE[type], ...counts, dedicated, ...known });
     }
     return dictionary;
   }
 
-  #keyServicesOf(
+  /** Where those of its values are not known. */
+  #servicesOfKey(
     { owners, starts, ends }: AttributeSlots,
     slot: number,
     { weights, services, serviceSets }: SlotOwners,
-  ): string | undefined {
+  ): KeyServices {
+    const sets = this.#sets;
+    if (sets === undefined) return {};
     const [from, to] = [starts[slot]!, ends[slot]!];
-    if (serviceSets !== undefined) return this.#sets?.ofSets(serviceSets, owners, from, to);
-    if (services === undefined) return undefined;
-    return this.#sets?.ofKey({ owners, from, to, services, weights });
+    let keyServices: string | undefined;
+    if (serviceSets !== undefined) keyServices = sets.ofSets(serviceSets, owners, from, to);
+    else if (services !== undefined) {
+      keyServices = sets.ofKey({ owners, from, to, services, weights });
+    }
+    return keyServices === undefined ? {} : { keyServices };
   }
 
   #servicesOf(
     { counts, ids }: ListedCounts,
     values: Omit<OwnedValues, "weights" | "services">,
     { weights, services }: SlotOwners,
-  ): string[] | undefined {
-    if (!counts.complete || services === undefined) return undefined;
+  ): KeyServices | undefined {
+    if (!counts.complete || counts.count === 0 || services === undefined) return undefined;
     return this.#sets?.ofValues(ids, { ...values, weights, services });
   }
 

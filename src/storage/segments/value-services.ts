@@ -1,4 +1,4 @@
-import { MAX_LISTED_VALUES } from "../../schema/segment-meta.ts";
+import { type KeyStats, MAX_LISTED_VALUES } from "../../schema/segment-meta.ts";
 import { orderOf } from "../../util/text-order.ts";
 import type { ListedCounts } from "./value-counts.ts";
 
@@ -72,6 +72,9 @@ export type KeyOwners = {
 /** Values of one key: `ids` are in the same places as `owners`. */
 export type OwnedValues = KeyOwners & { readonly ids: Uint32Array };
 
+/** As `KeyStats` has them. */
+export type KeyServices = Pick<KeyStats, "services" | "keyServices">;
+
 /** With which services keys and their values occur. Its scratch is a byte for each id. */
 export class ServiceSets {
   readonly #serviceCount: number;
@@ -83,14 +86,20 @@ export class ServiceSets {
     this.#places = new Uint8Array(idCount);
   }
 
-  /** `KeyStats.services` for the ids of the listed values, which must be all that there are. */
-  ofValues(listed: readonly number[], values: OwnedValues): string[] {
-    if (this.#serviceCount === 1) return listed.map(() => "1");
+  /**
+   * `KeyStats.services` and `keyServices` for the ids of the listed values, which must be all that there
+   * are, and one at least.
+   */
+  ofValues(listed: readonly number[], values: OwnedValues): KeyServices {
+    if (this.#serviceCount === 1) return { services: listed.map(() => "1"), keyServices: "1" };
     this.#makeRoom(listed);
     for (let place = 0; place < listed.length; place++) this.#places[listed[place]!] = place;
     this.#words.fill(0, 0, WORDS * listed.length);
     this.#collect(values);
-    return listed.map((_, place) => setText(this.#words, place));
+    const all = new Uint32Array(WORDS);
+    for (let i = 0; i < WORDS * listed.length; i++) all[i % WORDS]! |= this.#words[i]!;
+    const services = listed.map((_, place) => setText(this.#words, place));
+    return { services, keyServices: setText(all, 0) };
   }
 
   /** `KeyStats.keyServices`; undefined when nobody with a span has the key. */
