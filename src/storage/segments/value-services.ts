@@ -11,17 +11,6 @@ export type NumberedServices = {
   readonly ofRow: Uint8Array;
 };
 
-/**
- * Room that is kept from one segment to the next: what `writeSegment`, which does not wait, has made of it
- * is written before it returns. Buffers that wait for the collector make V8 collect the whole heap.
- */
-let rows = new Uint8Array(0);
-let places = new Uint8Array(0);
-
-function roomFor(room: Uint8Array<ArrayBuffer>, length: number): Uint8Array<ArrayBuffer> {
-  return room.length < length ? new Uint8Array(length) : room;
-}
-
 /** Undefined when not all services are listed. `resourceOfRow`: by row. */
 export function numberServices(
   { counts, ids }: ListedCounts,
@@ -32,8 +21,7 @@ export function numberServices(
   const numbers = new Map(orderOf(counts.values).map((place, number) => [ids[place]!, number]));
   const ofResource = new Uint8Array(serviceOf.length);
   for (let i = 0; i < serviceOf.length; i++) ofResource[i] = numbers.get(serviceOf[i]!) ?? 0;
-  rows = roomFor(rows, resourceOfRow.length);
-  const ofRow = rows.subarray(0, resourceOfRow.length);
+  const ofRow = new Uint8Array(resourceOfRow.length);
   for (let row = 0; row < ofRow.length; row++) ofRow[row] = ofResource[resourceOfRow[row]!]!;
   return { count: ids.length, ofResource, ofRow };
 }
@@ -87,14 +75,15 @@ export type OwnedValues = KeyOwners & { readonly ids: Uint32Array };
 /** As `KeyStats` has them. */
 export type KeyServices = Pick<KeyStats, "services" | "keyServices">;
 
-/** With which services keys and their values occur. Its room is a byte for each id. */
+/** With which services keys and their values occur. Its scratch is a byte for each id. */
 export class ServiceSets {
   readonly #serviceCount: number;
+  #places: Uint8Array;
   readonly #words = new Uint32Array(WORDS * MAX_LISTED_VALUES);
 
   constructor({ count }: NumberedServices, idCount: number) {
     this.#serviceCount = count;
-    places = roomFor(places, idCount);
+    this.#places = new Uint8Array(idCount);
   }
 
   /**
@@ -103,9 +92,8 @@ export class ServiceSets {
    */
   ofValues(listed: readonly number[], values: OwnedValues): KeyServices {
     if (this.#serviceCount === 1) return { services: listed.map(() => "1"), keyServices: "1" };
-    // Ids of numbers are of a table of their own, which may have more.
-    places = roomFor(places, 1 + Math.max(...listed));
-    for (let place = 0; place < listed.length; place++) places[listed[place]!] = place;
+    this.#makeRoom(listed);
+    for (let place = 0; place < listed.length; place++) this.#places[listed[place]!] = place;
     this.#words.fill(0, 0, WORDS * listed.length);
     this.#collect(values);
     const all = new Uint32Array(WORDS);
@@ -141,14 +129,18 @@ export class ServiceSets {
 
   /** Some nanoseconds a value: this is done for each attribute of each span. */
   #collect({ ids, from, to, owners, services, weights }: OwnedValues): void {
-    const placeOf = places;
-    const words = this.#words;
+    const [places, words] = [this.#places, this.#words];
     for (let i = from; i < to; i++) {
       const owner = owners[i]!;
       if (weights !== undefined && weights[owner] === 0) continue;
       const service = services[owner]!;
-      words[WORDS * placeOf[ids[i]!]! + (service >>> 5)]! |= 1 << (service & 31);
+      words[WORDS * places[ids[i]!]! + (service >>> 5)]! |= 1 << (service & 31);
     }
+  }
+
+  #makeRoom(listed: readonly number[]): void {
+    const most = Math.max(-1, ...listed);
+    if (most >= this.#places.length) this.#places = new Uint8Array(most + 1);
   }
 }
 

@@ -153,6 +153,7 @@ export function writeSegment(
   // The largest of what only this file needed: V8 would collect the whole heap for it.
   freeArrays(nested.left, nested.right, nested.parent, nested.childCount);
   freeArrays(order.spans, resources.ofRow, scopes.ofRow, traceIds);
+  if (services !== undefined) freeArrays(services.ofRow);
   return { chunks: file.finish(), meta: { ...meta, byteSize } };
 }
 
