@@ -23,7 +23,7 @@ import type {
   LeafNeeds,
   SearchShape,
 } from "./compiled-search.ts";
-import { ByFacts, type Facts, SegmentFacts } from "./segment-facts.ts";
+import { ByFacts, type Facts } from "./segment-facts.ts";
 
 /**
  * A TraceQL query as a search; `undefined` when it is false for all data. Throws `invalid` with
@@ -134,18 +134,13 @@ export function compilePipeline({
     return { shape, possible, possibleWhole, needs };
   };
   const found = new ByFacts(preparedFrom);
-  const names = keysOf(used);
-  const ownFacts = new SegmentFacts(names);
   return {
     pipeline,
     echo: echoed.map(echoField),
     showsName: fields.some((field) => field.type === "intrinsic" && field.name === "name"),
-    names,
+    names: keysOf(used),
     isPrepared: (meta) => prepared.has(meta),
-    prepare: (meta) => {
-      if (!prepared.has(meta)) prepared.set(meta, found.get(ownFacts.of(meta)));
-    },
-    prepareWith: (meta, facts) => prepared.set(meta, found.get(facts)),
+    prepare: (meta, facts) => prepared.set(meta, found.get(facts)),
     shape: (meta) => preparedFor(meta).shape,
     shapeOf: compiledFor,
     mayMatch: (leaf, meta) => preparedFor(meta).possible[leaf] ?? false,

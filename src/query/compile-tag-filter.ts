@@ -1,7 +1,6 @@
 import type { SegmentSummary } from "../schema/segment-meta.ts";
 import type { FieldExpr, FieldRef, Static } from "../traceql/ast.ts";
 import { formatDuration } from "../traceql/duration.ts";
-import { fieldText } from "../traceql/field-text.ts";
 import { extractTagFilter, fixedValue } from "../traceql/lenient.ts";
 import { checkQuerySize, compilePipeline } from "./compile-search.ts";
 import { pipelineOfFilters } from "./pipeline-of-filters.ts";
@@ -53,30 +52,20 @@ export function compileTagFilter(
 function servicesOf(groups: readonly (readonly FieldExpr[])[]): FilterServices | undefined {
   const names = new Set<string>();
   for (const group of groups) {
-    const name = group.map(serviceOf).find((one) => one !== undefined);
-    if (name === undefined) return undefined;
-    names.add(name);
+    const name = fixedValue(group, SERVICE_NAME);
+    if (name?.type !== "string") return undefined;
+    names.add(name.value);
   }
   return { names, exact: groups.every(({ length }) => length === 1) };
 }
 
-/** The service that a condition asks for by its name. */
-function serviceOf(condition: FieldExpr): string | undefined {
-  if (condition.type !== "binary" || condition.op !== "=") return undefined;
-  const { left, right } = condition;
-  if (left.type !== "field" || fieldText(left.field) !== SERVICE_NAME) return undefined;
-  if (right.type !== "static" || right.value.type !== "string") return undefined;
-  return right.value.value;
-}
-
-const SERVICE_NAME = "resource.service.name";
+const SERVICE_NAME: FieldRef = { type: "attribute", scope: "resource", key: "service.name" };
 
 const NOTHING: TagFilter = {
   services: undefined,
   names: new Set(),
   isPrepared: () => true,
   prepare: () => {},
-  prepareWith: () => {},
   shape: () => ({ key: "", sql: "false" }),
   mayMatch: () => false,
 };
@@ -91,7 +80,6 @@ function filterOf(expr: FieldExpr): Omit<TagFilter, "services"> {
     names: compiled.names,
     isPrepared: compiled.isPrepared,
     prepare: compiled.prepare,
-    prepareWith: compiled.prepareWith,
     shape: (meta: SegmentSummary) => {
       const { key, leaves } = compiled.shape(meta);
       return { key, sql: leaves[0] ?? "false" };

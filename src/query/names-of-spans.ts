@@ -15,22 +15,26 @@ import type { NamesByScope, TagScope } from "./tag-scopes.ts";
  * Adds the names of attributes that spans of the segments have, those that pass the filter if there is
  * one, which is prepared for them. The catalog lists all that there can be, and of some services all
  * that there are: what is missing is looked for in few rows first, then in more, until nothing is.
+ * Returns the segments that were read.
  */
 export async function addNamesOfSpans(
   run: QueryRun,
   segments: readonly SegmentSummary[],
   filter: TagFilter | undefined,
   found: NamesByScope,
-): Promise<void> {
+): Promise<SegmentSummary[]> {
+  const read: SegmentSummary[] = [];
   for (const group of groupForFilter(segments, filter, columnsText())) {
     const sought = await soughtNames(run, group.segments, filter, found);
     for (const slice of risingSlices(group.segments)) {
       if (!isMissing(sought, found)) break;
+      for (const meta of slice) read.push(meta);
       const source = `${readSegments(run.context, slice)} WHERE (${group.where})`;
       await readTested(run, source, sought.tested, found);
       await readListed(run, source, sought.listed, found);
     }
   }
+  return read;
 }
 
 /** Segments share their lists of columns. */

@@ -6,7 +6,7 @@ const MAX_KNOWN = 64;
 /**
  * What was found out from which keys and columns a segment has, found once for all segments that have
  * the same: to look at the keys of thousands of segments takes longer than most questions. Numbers,
- * values and whether they are complete must not matter to what is found.
+ * values, services and whether lists are complete must not matter to what is found.
  */
 export class PerKeys<T> {
   /** By what segments share of their keys, then by their columns. */

@@ -1,4 +1,4 @@
-import type { SegmentSummary, SegmentWithKeys } from "../schema/segment-meta.ts";
+import type { SegmentSummary } from "../schema/segment-meta.ts";
 import type { QueryRun } from "./query-context.ts";
 import { type Facts, forEachWithFacts } from "./segment-facts.ts";
 
@@ -7,9 +7,8 @@ export type PreparedBySegment = {
   /** Of the keys that matter. */
   readonly names: ReadonlySet<string>;
   isPrepared(meta: SegmentSummary): boolean;
-  prepare(meta: SegmentWithKeys): void;
-  /** The same where the segment's facts of these names are known. */
-  prepareWith(meta: SegmentSummary, facts: Facts): void;
+  /** `facts`: the segment's, of these names. */
+  prepare(meta: SegmentSummary, facts: Facts): void;
 };
 
 /** Prepares those of the segments that are not prepared yet; what that finds out is kept. */
@@ -20,6 +19,6 @@ export async function prepareSegments(
 ): Promise<void> {
   const open = segments.filter((meta) => !prepared.isPrepared(meta));
   await forEachWithFacts(run, prepared.names, open, (meta, facts) => {
-    prepared.prepareWith(meta, facts);
+    prepared.prepare(meta, facts);
   });
 }

@@ -30,14 +30,13 @@ export class SegmentFacts {
   }
 
   add(meta: SegmentWithKeys): Facts {
-    const facts = this.of(meta);
+    const facts = this.#factsOf(meta);
     // Without a place it would be held for good.
     if (meta.place !== undefined) this.#bySegment.set(meta, facts);
     return facts;
   }
 
-  /** The same for a segment that need not be known again. */
-  of(meta: SegmentWithKeys): Facts {
+  #factsOf(meta: SegmentWithKeys): Facts {
     const places = this.#named.placesIn(meta);
     const { keys, optionalColumns } = meta;
     for (let i = 0; i < this.#last.length; i++) {

@@ -36,19 +36,18 @@ export function tagNames(engine: QueryEngine, request: TagNamesRequest): Promise
       segmentsOverlapping(run.segments(tenant), request.range),
     );
     const { filter } = request;
+    let inspected: readonly SegmentSummary[];
     if (filter === undefined) {
       const names: ReadonlyMap<string, Set<string>> = found;
       const sure = segments.filter((meta) => !hidesTraces(meta));
       await run.withKeys(oneOfEach(sure), ({ keys }) => {
         for (const { scope, key } of keys) names.get(scope)?.add(key);
       });
-      const unsure = segments.filter(hidesTraces);
-      if (unsure.length > 0) await addNamesOfSpans(run, unsure, undefined, found);
+      inspected = await addNamesOfSpans(run, segments.filter(hidesTraces), undefined, found);
     } else {
       await prepareSegments(run, filter, segments);
-      await addNamesOfSpans(run, segments, filter, found);
+      inspected = await addNamesOfSpans(run, segments, filter, found);
     }
-    const inspected = segments.filter((meta) => filter?.mayMatch(meta));
     return { names: cut(found, request), stats: inspect(segments, inspected) };
   });
 }

@@ -2,6 +2,7 @@ import type { StoredAttributeType } from "../schema/columns.ts";
 import type { SegmentSummary } from "../schema/segment-meta.ts";
 import { hidesTraces } from "./hidden-traces.ts";
 import { PerKeys } from "./per-keys.ts";
+import { prepareSegments } from "./prepare-segments.ts";
 import type { QueryEngine, QueryRun } from "./query-context.ts";
 import { risingSlices } from "./rising-slices.ts";
 import { type ListedKey, SegmentServices, ValuesOfServices } from "./segment-services.ts";
@@ -69,8 +70,8 @@ export function tagValues(
     const answers = new ListedValues(add);
     const ofServices =
       filter?.services && new ValuesOfServices(new SegmentServices(filter.services));
+    if (filter !== undefined) await prepareSegments(run, filter, segments);
     await run.withKeys(segments, (meta) => {
-      filter?.prepare(meta);
       if (filter !== undefined && !filter.mayMatch(meta)) return;
       const { keys } = meta;
       for (const { place, keyIndex } of places.get(meta, () => attributePlaces(meta, field))) {

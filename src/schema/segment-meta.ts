@@ -96,8 +96,8 @@ export type SegmentMeta = {
    */
   readonly hiddenTraces?: readonly string[] | undefined;
   /**
-   * Known to the catalog alone: one object for segments whose `keys` differ in numbers and values alone
-   * (and in `complete`, which follows from them), so that they have the same scopes, keys, types and
+   * Known to the catalog alone: one object for segments whose `keys` differ in numbers, values and
+   * services alone (and in `complete`, which follows from them), so that they have the same scopes, keys, types and
    * homes in the same order. Two objects say nothing. Undefined while the keys were never read.
    */
   readonly sameKeys?: object | undefined;

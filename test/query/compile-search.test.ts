@@ -1,5 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { compileSearch } from "../../src/query/compile-search.ts";
+import type { CompiledSearch } from "../../src/query/compiled-search.ts";
+import { SegmentFacts } from "../../src/query/segment-facts.ts";
 import type { KeyStats, SegmentMeta } from "../../src/schema/segment-meta.ts";
 import { aSegmentMeta } from "../support/segment-meta.ts";
 
@@ -28,6 +30,10 @@ function segmentWith(keys: readonly string[]): SegmentMeta {
   });
 }
 
+function prepare(search: CompiledSearch, meta: SegmentMeta): void {
+  search.prepare(meta, new SegmentFacts(search.names).add(meta));
+}
+
 describe("a query that is too long for the data it asks about", () => {
   // Planning such a text takes the database seconds, in which nothing can interrupt it.
   const names = Array.from({ length: 12 }, (_, i) => `k${i}`);
@@ -38,16 +44,16 @@ describe("a query that is too long for the data it asks about", () => {
 
   test("is refused for one segment", () => {
     const search = compileSearch(query, 1_000_000)!;
-    expect(() => search.prepare(segmentWith(names))).toThrow(/query too large/);
+    expect(() => prepare(search, segmentWith(names))).toThrow(/query too large/);
   });
 
   test("is refused for segments of many shapes, of which each would do", () => {
     const short = query.split(" && ").slice(0, 60).join(" && ");
     const search = compileSearch(short, 1_000_000)!;
     const shapes = () => {
-      for (let count = 12; count > 0; count--) search.prepare(segmentWith(names.slice(0, count)));
+      for (let count = 12; count > 0; count--) prepare(search, segmentWith(names.slice(0, count)));
     };
-    search.prepare(segmentWith(names));
+    prepare(search, segmentWith(names));
     expect(shapes).toThrow(/query too large/);
   });
 });
@@ -66,7 +72,7 @@ test("a segment's keys are gone through once, however many filters there are", (
   const search = compileSearch(filters.join(" || "), 1_000_000)!;
   expect(search.isPrepared(counted)).toBe(false);
   expect(() => search.shape(counted)).toThrow("not prepared");
-  search.prepare(counted);
+  prepare(search, counted);
   for (let leaf = 0; leaf < 100; leaf++) search.mayMatch(leaf, counted);
   search.shape(counted);
   // One of them is the copy that leaves the other keys out.

@@ -26,7 +26,7 @@ const factsOf = (...names: string[]) => new SegmentFacts(new Set(names));
 
 test("segments with the same keys have one object, whatever their numbers", () => {
   const facts = factsOf("a");
-  const of = (...keys: KeyStats[]) => facts.of(segment({ optionalColumns: columns, keys }));
+  const of = (...keys: KeyStats[]) => facts.add(segment({ optionalColumns: columns, keys }));
   const first = of(stats());
   expect(of(stats({ count: 9 }))).toBe(first);
   // Nobody asks for this one.
@@ -35,7 +35,7 @@ test("segments with the same keys have one object, whatever their numbers", () =
 
 test("what matters is in the order of the segment's", () => {
   const keys = [stats({ key: "b" }), stats({ key: "c" }), stats()];
-  const facts = factsOf("a", "b").of(segment({ optionalColumns: columns, keys }));
+  const facts = factsOf("a", "b").add(segment({ optionalColumns: columns, keys }));
   expect(facts).toEqual({ optionalColumns: columns, keys: [keys[0], keys[2]] });
 });
 
@@ -51,14 +51,14 @@ test.each([
   ["other columns", { optionalColumns: ["span.b"], keys: [stats()] }],
 ])("a segment with %s has an object of its own", (_, other) => {
   const facts = factsOf("a", "b");
-  const first = facts.of(segment({ optionalColumns: columns, keys: [stats()] }));
-  expect(facts.of(segment(other))).not.toBe(first);
+  const first = facts.add(segment({ optionalColumns: columns, keys: [stats()] }));
+  expect(facts.add(segment(other))).not.toBe(first);
 });
 
 test("few are remembered", () => {
   const facts = factsOf(...Array.from({ length: 100 }, (_, n) => `${n}`));
   const of = (key: string) =>
-    facts.of(segment({ optionalColumns: columns, keys: [stats({ key })] }));
+    facts.add(segment({ optionalColumns: columns, keys: [stats({ key })] }));
   const first = of("0");
   for (let n = 1; n < 100; n++) of(`${n}`);
   expect(of("0")).not.toBe(first);

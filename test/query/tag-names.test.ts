@@ -46,6 +46,8 @@ async function add(...segments: readonly (readonly Spans[])[]): Promise<void> {
   }
 }
 
+let inspectedBytes = 0;
+
 async function namesOf(
   service: string,
   scopes: readonly TagScope[] = TAG_SCOPES,
@@ -54,10 +56,11 @@ async function namesOf(
     maxQueryBytes: 1000,
     maxConditionGroups: 10,
   });
-  const { names } = await tagNames(store.engine(), {
+  const { names, stats } = await tagNames(store.engine(), {
     ...{ tenants: ["single-tenant"], scopes, filter, range: undefined },
     ...{ limitPerScope: 0, maxBytes: 0 },
   });
+  inspectedBytes = stats.inspectedBytes;
   return Object.fromEntries(names);
 }
 
@@ -124,6 +127,7 @@ describe("names of spans that pass a filter", () => {
       instrumentation: ["i"],
     });
     const [newest] = store.segments.toReversed();
+    expect(inspectedBytes).toBe(newest!.byteSize);
     expect(filesRead()).toBe(store.statements.length);
     expect(store.statements.every((sql) => sql.includes(newest!.id))).toBe(true);
   });
@@ -177,6 +181,7 @@ describe("names of spans that pass a filter", () => {
       event: ["e"],
     });
     expect(store.statements).toEqual([]);
+    expect(inspectedBytes).toBe(0);
   });
 
   test("of other scopes are not looked for", async () => {
