@@ -110,6 +110,7 @@ export function compilePipeline({
     readonly possible: readonly boolean[];
     readonly possibleWhole: readonly boolean[];
     readonly needs: LeafNeeds;
+    readonly needsWhole: LeafNeeds;
   };
   const prepared = new BySegment<Prepared>();
   const preparedFor = (meta: SegmentSummary): Prepared => {
@@ -128,10 +129,12 @@ export function compilePipeline({
       const hasParent = wide.some(({ type }) => type === "parent-attribute");
       return (hasParent || shape.leaves[i] !== "FALSE") && mayMatch(leaf, open);
     });
-    const needs = leaves.map((leaf, i) =>
-      possible[i] ? neededValues(leaf, shape.segment, facts.keys) : undefined,
-    );
-    return { shape, possible, possibleWhole, needs };
+    const needsOf = (isPossible: readonly boolean[], exact: boolean): LeafNeeds => {
+      const from = { shape: shape.segment, keys: facts.keys, exact };
+      return leaves.map((leaf, i) => (isPossible[i] ? neededValues(leaf, from) : undefined));
+    };
+    const needs = needsOf(possible, true);
+    return { shape, possible, possibleWhole, needs, needsWhole: needsOf(possibleWhole, false) };
   };
   const found = new ByFacts(preparedFrom);
   return {
@@ -146,6 +149,7 @@ export function compilePipeline({
     mayMatch: (leaf, meta) => preparedFor(meta).possible[leaf] ?? false,
     mayMatchWhole: (leaf, meta) => preparedFor(meta).possibleWhole[leaf] ?? false,
     needs: (meta) => preparedFor(meta).needs,
+    needsWhole: used.some(readsWholeTrace) ? (meta) => preparedFor(meta).needsWhole : undefined,
     duration,
     wantsSpans,
   };

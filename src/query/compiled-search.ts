@@ -26,6 +26,8 @@ export type CompiledSearch = PreparedBySegment & {
   mayMatchWhole(leaf: number, meta: SegmentSummary): boolean;
   /** By leaf the values that the segment must hold so that some span of it matches. */
   needs(meta: SegmentSummary): LeafNeeds;
+  /** The same as `mayMatchWhole` has it; undefined when it makes no difference. */
+  readonly needsWhole: ((meta: SegmentSummary) => LeafNeeds) | undefined;
   /** Bounds on the whole trace's duration, inclusive. */
   readonly duration: DurationBounds | undefined;
   /** False: only the traces are asked for, not which spans match (the legacy search). */

@@ -11,7 +11,7 @@ import { prepareSegments } from "./prepare-segments.ts";
 import type { QueryEngine, QueryRun } from "./query-context.ts";
 import type { QueryRecorder } from "./query-recorder.ts";
 import type { FoundTrace, SearchResult, SearchStats } from "./search-result.ts";
-import { probedSearch, SegmentProbe } from "./segment-probe.ts";
+import { SearchProbe } from "./search-probe.ts";
 import { segmentsOverlapping, type TimeRange } from "./time-range.ts";
 
 export type SearchRequest = {
@@ -98,8 +98,8 @@ async function searchTenant(
     completedJobs,
     totalJobs: segments.length,
   });
-  const probe = new SegmentProbe(run, search.needs);
-  const probed = probedSearch(search, probe);
+  const probe = new SearchProbe(run, search);
+  const { probed } = probe;
   const candidates = findCandidates({
     run,
     search: probed,

@@ -9,7 +9,7 @@ import {
 import type { FilterScan } from "../storage/segments/filters/segment-filters.ts";
 import { inParallel } from "../util/in-parallel.ts";
 import { BySegment } from "./by-segment.ts";
-import type { CompiledSearch, LeafNeeds } from "./compiled-search.ts";
+import type { LeafNeeds } from "./compiled-search.ts";
 import type { QueryRun } from "./query-context.ts";
 
 /** Files that are open at a time. */
@@ -131,14 +131,4 @@ export class SegmentProbe {
       throw error;
     }
   }
-}
-
-/** The search, which knows of each segment what the probe has found out by then. */
-export function probedSearch(search: CompiledSearch, probe: SegmentProbe): CompiledSearch {
-  const isOpen = (leaf: number, meta: SegmentSummary) => !probe.isRuledOut(leaf, meta);
-  return {
-    ...search,
-    mayMatch: (leaf, meta) => search.mayMatch(leaf, meta) && isOpen(leaf, meta),
-    mayMatchWhole: (leaf, meta) => search.mayMatchWhole(leaf, meta) && isOpen(leaf, meta),
-  };
 }

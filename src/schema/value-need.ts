@@ -34,9 +34,16 @@ export function columnsOfNeeds(needs: readonly ValueNeed[]): readonly string[] {
   return [...columns];
 }
 
-const RANGED: FixedColumnName = "duration_ns";
+const RANGED: ReadonlySet<string> = new Set<FixedColumnName>([
+  "duration_ns",
+  "trace_duration_ns",
+  "child_count",
+  "nested_left",
+  "nested_right",
+  "nested_parent",
+]);
 
 /** Whether there are needs of ranges of the column, if it holds numbers. */
 export function hasRangeNeeds(column: string): boolean {
-  return column === RANGED || isDedicatedColumn(column);
+  return RANGED.has(column) || isDedicatedColumn(column);
 }

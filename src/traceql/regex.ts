@@ -23,26 +23,91 @@ const MAX_PATTERN_LENGTH = 20_000;
 export type PlainPattern =
   | { readonly type: "any" }
   | { readonly type: "equals"; readonly values: readonly string[] }
-  | { readonly type: "prefix" | "suffix" | "contains"; readonly value: string };
+  | { readonly type: "prefix" | "suffix" | "contains"; readonly value: string }
+  /** Two at least: the first at the start, the last at the end, the others between them in turn. */
+  | { readonly type: "pieces"; readonly pieces: readonly string[] };
 
 /** The plain form of a valid pattern, fully anchored and dot-all; undefined when there is none. */
 export function plainPattern(pattern: string): PlainPattern | undefined {
-  if (pattern === ".*") return { type: "any" };
   const alternatives = splitAlternatives(pattern);
   if (alternatives === undefined) return undefined;
   const literals = alternatives.map(literalOf);
   if (literals.every((literal) => literal !== undefined)) {
     return { type: "equals", values: [...new Set(literals)] };
   }
-  if (alternatives.length > 1) return undefined;
-  const open = pattern.startsWith(".*");
-  const close = pattern.endsWith(".*") && !pattern.endsWith("\\.*");
-  const body = pattern.slice(open ? 2 : 0, close ? -2 : undefined);
-  const value = pattern.length < 2 || body === "" ? undefined : literalOf(body);
-  if (value === undefined) return undefined;
-  if (open && close) return { type: "contains", value };
-  if (open) return { type: "suffix", value };
-  return close ? { type: "prefix", value } : undefined;
+  return alternatives.length > 1 ? undefined : patternOfPieces(pattern);
+}
+
+/** Whether the pattern matches the text as the database has it. */
+export function matchesPlain(plain: PlainPattern, text: string): boolean {
+  switch (plain.type) {
+    case "any":
+      return true;
+    case "equals":
+      return plain.values.includes(text);
+    case "prefix":
+      return text.startsWith(plain.value);
+    case "suffix":
+      return text.endsWith(plain.value);
+    case "contains":
+      return text.includes(plain.value);
+    case "pieces":
+      return matchesPieces(plain.pieces, text);
+    default:
+      return plain satisfies never;
+  }
+}
+
+/** Each piece where it first occurs leaves the most for those behind it. */
+function matchesPieces(pieces: readonly string[], text: string): boolean {
+  const first = pieces[0]!;
+  const last = pieces.at(-1)!;
+  const end = text.length - last.length;
+  if (!text.startsWith(first) || !text.endsWith(last)) return false;
+  let at = first.length;
+  for (const piece of pieces.slice(1, -1)) {
+    const found = text.indexOf(piece, at);
+    if (found < 0) return false;
+    at = found + piece.length;
+  }
+  return at <= end;
+}
+
+/** Of a pattern that is literal but for `.*`, which it has. */
+function patternOfPieces(pattern: string): PlainPattern | undefined {
+  const pieces: string[] = [];
+  for (const part of splitAtAnyText(pattern)) {
+    const literal = literalOf(part);
+    if (literal === undefined) return undefined;
+    pieces.push(literal);
+  }
+  const first = pieces[0]!;
+  const last = pieces.at(-1)!;
+  // Any text twice is any text.
+  const middle = pieces.slice(1, -1).filter((piece) => piece !== "");
+  if (middle.length === 0 && last === "") {
+    return first === "" ? { type: "any" } : { type: "prefix", value: first };
+  }
+  if (middle.length === 0 && first === "") return { type: "suffix", value: last };
+  if (middle.length === 1 && first === "" && last === "") {
+    return { type: "contains", value: middle[0]! };
+  }
+  return { type: "pieces", pieces: [first, ...middle, last] };
+}
+
+/** The parts between each `.*`. */
+function splitAtAnyText(pattern: string): string[] {
+  const parts: string[] = [];
+  let start = 0;
+  for (let i = 0; i < pattern.length; i++) {
+    if (pattern[i] === "\\") i++;
+    else if (pattern.startsWith(".*", i)) {
+      parts.push(pattern.slice(start, i));
+      start = i + 2;
+      i++;
+    }
+  }
+  return [...parts, pattern.slice(start)];
 }
 
 /** The parts between top-level bars; undefined when the pattern has groups, classes or quotes. */

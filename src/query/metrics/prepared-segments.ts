@@ -54,7 +54,7 @@ export class SegmentPreparer {
     );
     const conditions = written.map((text, i) => (possible[i] ? text : "FALSE"));
     const needs = this.#leaves.map((leaf, i) =>
-      possible[i] ? neededValues(leaf, shape, facts.keys) : undefined,
+      possible[i] ? neededValues(leaf, { shape, keys: facts.keys, exact }) : undefined,
     );
     return { shape, possible, conditions, key: keyOf(shape, possible), needs };
   }

@@ -2,7 +2,7 @@ import type { FixedColumnName, StoredAttributeType } from "../../schema/columns.
 import type { KeyStats } from "../../schema/segment-meta.ts";
 import type { ValueNeed } from "../../schema/value-need.ts";
 import { hexToBytes } from "../../util/hex.ts";
-import type { BinaryOp, FieldExpr, FieldRef } from "../ast.ts";
+import type { BinaryOp, FieldExpr, FieldRef, IntrinsicName } from "../ast.ts";
 import { foldConstants } from "../fold.ts";
 import { plainPattern } from "../regex.ts";
 import { isNumeric } from "../static-ops.ts";
@@ -23,6 +23,16 @@ type Keys = readonly KeyStats[];
 /** `undefined`: nothing is known to be needed. */
 type Need = ValueNeed | undefined;
 
+/** All but the duration are of the whole trace. */
+const NUMBERS: ReadonlyMap<IntrinsicName, FixedColumnName> = new Map([
+  ["duration", "duration_ns"],
+  ["traceDuration", "trace_duration_ns"],
+  ["nestedSetLeft", "nested_left"],
+  ["nestedSetRight", "nested_right"],
+  ["nestedSetParent", "nested_parent"],
+  ["span:childCount", "child_count"],
+]);
+
 const NEVER: ValueNeed = { type: "any", of: [] };
 
 /** What a field is compared with. */
@@ -31,13 +41,21 @@ type Wanted =
   | { readonly type: "number"; readonly op: RangeOp; readonly literal: NumericStatic };
 type NeedOf = (field: FieldRef, wanted: Wanted) => Need;
 
+export type NeededFrom = {
+  readonly shape: SegmentShape;
+  /** Like `shape` it must know all fields of the expression. */
+  readonly keys: Keys;
+  /** False: what a row says of its whole trace is found out from more than the segment. */
+  readonly exact: boolean;
+};
+
 /**
- * The values that a row group of the segment must hold so that one of its rows may match `expr`;
- * undefined when that tells nothing. Values that the statistics list are not asked for: the lists
- * tell. `shape` and `keys` must know all fields of `expr`, which is no deeper than filters may be.
+ * The values that a row group of the segment must hold so that one of its rows may match `expr`, which
+ * is no deeper than filters may be; undefined when that tells nothing. Values that the statistics list
+ * are not asked for: the lists tell.
  */
-export function neededValues(expr: FieldExpr, shape: SegmentShape, keys: Keys): Need {
-  const needOf: NeedOf = (field, wanted) => fieldNeed(field, wanted, shape, keys);
+export function neededValues(expr: FieldExpr, from: NeededFrom): Need {
+  const needOf: NeedOf = (field, wanted) => fieldNeed(field, wanted, from);
   return foldField<Need>(foldConstants(expr), (node, results) => {
     switch (node.type) {
       case "static":
@@ -90,11 +108,12 @@ function traceIdNeed(text: string): Need {
 }
 
 /** That the field, or an element of it when it is an array, is what is wanted. */
-function fieldNeed(field: FieldRef, wanted: Wanted, shape: SegmentShape, keys: Keys): Need {
+function fieldNeed(field: FieldRef, wanted: Wanted, { shape, keys, exact }: NeededFrom): Need {
   if (field.type === "intrinsic") {
     if (field.name === "name") return textColumnNeed("name", wanted, keys);
-    if (field.name !== "duration") return undefined;
-    return wanted.type === "number" ? columnNeed("duration_ns", "int", wanted, undefined) : NEVER;
+    const column = NUMBERS.get(field.name);
+    if (column === undefined || !(exact || field.name === "duration")) return undefined;
+    return wanted.type === "number" ? columnNeed(column, "int", wanted, undefined) : NEVER;
   }
   if (field.type !== "attribute") return undefined;
   const { scope, key } = field;

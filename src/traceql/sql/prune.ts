@@ -1,7 +1,8 @@
 import type { FixedColumnName } from "../../schema/columns.ts";
 import type { KeyStats, SegmentMeta } from "../../schema/segment-meta.ts";
-import type { BinaryOp, CompareOp, FieldExpr, FieldRef, Static } from "../ast.ts";
+import type { BinaryOp, CompareOp, FieldExpr, FieldRef, RegexOp, Static } from "../ast.ts";
 import { foldConstants } from "../fold.ts";
+import { matchesPlain, plainPattern } from "../regex.ts";
 import { compareStatics } from "../static-ops.ts";
 import { foldField } from "../walk.ts";
 import { KIND_CODES, STATUS_CODES } from "../words.ts";
@@ -118,6 +119,8 @@ const LISTED_INTRINSICS: ReadonlyMap<string, FixedColumnName> = new Map<string, 
   ["rootName", "root_span_name"],
   ["rootServiceName", "root_service_name"],
   ["statusMessage", "status_message"],
+  ["instrumentation:name", "scope_name"],
+  ["instrumentation:version", "scope_version"],
 ]);
 
 function someOrUnknown(list: readonly KeyStats[]): readonly KeyStats[] | undefined {
@@ -138,18 +141,30 @@ function mayHoldValue(op: BinaryOp, field: FieldRef, literal: Static, stats: Key
 /** Whether a value under this key may be in this relation to the literal. */
 export function mayHoldIn(op: BinaryOp, entry: KeyStats, literal: Static): boolean {
   if (entry.type === "json") return true;
-  if (op === "=~" || op === "!~") return entry.type === "string";
+  if (op === "=~" || op === "!~") {
+    return entry.type === "string" && literal.type === "string" && mayFit(op, entry, literal.value);
+  }
   if (!isCompare(op)) return true;
   const wanted = comparable(entry, literal);
   if (wanted === undefined) return false;
   if (!entry.complete) return true;
-  // A default (empty text, code 0) of a fixed column may count as carried or not: it stays possible.
-  const absent = entry.type === "string" ? "" : "0";
-  const listed = entry.scope === "intrinsic" ? [...entry.values, absent] : entry.values;
-  return listed.some((text) => {
+  return listedIn(entry).some((text) => {
     const value = parseValue(text, entry, wanted);
     return value === undefined || compareStatics(op, value, wanted) !== false;
   });
+}
+
+/** Of a regular expression that is more than literals and `.*` only the rows can tell. */
+function mayFit(op: RegexOp, entry: KeyStats, pattern: string): boolean {
+  const plain = entry.complete ? plainPattern(pattern) : undefined;
+  if (plain === undefined) return true;
+  return listedIn(entry).some((text) => matchesPlain(plain, text) === (op === "=~"));
+}
+
+/** The values of a complete list. */
+function listedIn({ scope, type, values }: KeyStats): readonly string[] {
+  // A default (empty text, code 0) of a fixed column may count as carried or not: it stays possible.
+  return scope === "intrinsic" ? [...values, type === "string" ? "" : "0"] : values;
 }
 
 function isCompare(op: BinaryOp): op is CompareOp {

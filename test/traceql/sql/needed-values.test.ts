@@ -72,9 +72,9 @@ function shown(need: ValueNeed | undefined): string {
   return `${column}=${text}`;
 }
 
-function needOf(query: string): string {
+function needOf(query: string, exact = true): string {
   const expr = filterOf(query);
-  return shown(neededValues(expr, shapeOf(META, fieldsOf(expr)), KEYS));
+  return shown(neededValues(expr, { shape: shapeOf(META, fieldsOf(expr)), keys: KEYS, exact }));
 }
 
 test.each([

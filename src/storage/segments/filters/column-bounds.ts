@@ -52,11 +52,17 @@ export class ColumnBounds {
   }
 }
 
+/** Physical types of numbers; integers are signed. */
+export function hasBounds(type: number): boolean {
+  const { INT32, INT64, DOUBLE } = PhysicalType;
+  return type === INT32 || type === INT64 || type === DOUBLE;
+}
+
 const NONE: NumberBounds = { min: Number.POSITIVE_INFINITY, max: Number.NEGATIVE_INFINITY };
 
 /**
- * Bounds in the Statistics that `reader` stands in front of, of a chunk of INT64 (signed) or DOUBLE
- * with `valueCount` values, NULLs among them. Undefined when there are none, or none that can be.
+ * Bounds in the Statistics that `reader` stands in front of, of a chunk of a type of `hasBounds` with
+ * `valueCount` values, NULLs among them. Undefined when there are none, or none that can be.
  */
 export function readNumberBounds(
   reader: ThriftReader,
@@ -75,7 +81,8 @@ export function readNumberBounds(
     else reader.skip(field);
   }
   if (min === undefined && max === undefined) return nullCount === valueCount ? NONE : undefined;
-  if (min?.length !== 8 || max?.length !== 8) return undefined;
+  const width = type === PhysicalType.INT32 ? 4 : 8;
+  if (min?.length !== width || max?.length !== width) return undefined;
   const bounds = { min: numberOf(min, type), max: numberOf(max, type) };
   // Not so where one is NaN.
   return bounds.min <= bounds.max ? bounds : undefined;
@@ -84,5 +91,6 @@ export function readNumberBounds(
 function numberOf(bytes: Uint8Array, type: number): number {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (type === PhysicalType.DOUBLE) return view.getFloat64(0, true);
+  if (type === PhysicalType.INT32) return view.getInt32(0, true);
   return Number(view.getBigInt64(0, true));
 }

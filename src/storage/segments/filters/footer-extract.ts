@@ -1,12 +1,11 @@
 import { hasRangeNeeds } from "../../../schema/value-need.ts";
 import { CHECKSUMS_KEY, decodeChecksums, isChecked } from "../checksums.ts";
 import { readKeyValues } from "../parquet/key-values.ts";
-import { PhysicalType } from "../parquet/schema.ts";
 import { ThriftReader } from "../parquet/thrift-reader.ts";
 import { ThriftType } from "../parquet/thrift-writer.ts";
 import { corrupt, unsupported } from "../read/read-error.ts";
 import { readCount } from "../read/read-thrift.ts";
-import { ColumnBounds, type FoundBounds, MAX_BOUNDS, readNumberBounds } from "./column-bounds.ts";
+import { ColumnBounds, type FoundBounds, hasBounds, MAX_BOUNDS, readNumberBounds } from "./column-bounds.ts";
 import { FilterPlaces, type FoundFilter, MAX_PLACES } from "./filter-places.ts";
 import type { SameColumns } from "./same-columns.ts";
 
@@ -119,8 +118,7 @@ class GroupsReader {
       }
     }
     if (length > 0) this.#addFilter(group, pathAt, offset, length);
-    const isNumeric = physical === PhysicalType.INT64 || physical === PhysicalType.DOUBLE;
-    if (!isNumeric || statisticsAt < 0) return;
+    if (!hasBounds(physical) || statisticsAt < 0) return;
     const column = this.#columnAt(pathAt);
     if (column === undefined || !hasRangeNeeds(column)) return;
     const statistics = this.#readerAt(statisticsAt);
