@@ -10,8 +10,8 @@ import { newestTraces } from "./newest-traces.ts";
 import { prepareSegments } from "./prepare-segments.ts";
 import type { QueryEngine, QueryRun } from "./query-context.ts";
 import type { QueryRecorder } from "./query-recorder.ts";
-import type { FoundTrace, SearchResult, SearchStats } from "./search-result.ts";
 import { SearchProbe } from "./search-probe.ts";
+import type { FoundTrace, SearchResult, SearchStats } from "./search-result.ts";
 import { segmentsOverlapping, type TimeRange } from "./time-range.ts";
 
 export type SearchRequest = {

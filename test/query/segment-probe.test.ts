@@ -76,6 +76,11 @@ function filesRead(): number {
   return new Set(Array.from(names, ([name]) => name)).size;
 }
 
+/** Statements that look for spans of whole traces. */
+function wholeSearches(): number {
+  return store.statements.filter((sql) => sql.startsWith("WITH spans AS")).length;
+}
+
 const ABSENT = "{ span.user = `nobody` }";
 
 describe("a search", () => {
@@ -117,6 +122,27 @@ describe("a search", () => {
   ])("for numbers that are in one place reads that: %s", async (condition) => {
     expect(await search(`{ ${condition} }`)).not.toEqual([]);
     expect(filesRead()).toBe(1);
+  });
+
+  test.each([
+    ...["traceDuration > 100h", "span:childCount > 9", "nestedSetParent < -1"],
+    ...["nestedSetLeft > 99", "nestedSetRight > 99"],
+  ])(
+    "for numbers of traces that are nowhere runs no statement but for split traces: %s",
+    async (c) => {
+      store.useFilters = false;
+      expect(await search(`{ ${c} }`)).toEqual([]);
+      expect(wholeSearches()).toBeGreaterThan(0);
+      store.useFilters = true;
+      store.statements.length = 0;
+      expect(await search(`{ ${c} }`)).toEqual([]);
+      expect(wholeSearches()).toBe(0);
+    },
+  );
+
+  test("for a number of traces that are in one place finds them", async () => {
+    // From the start of the first span, which is as long, to the end of the second.
+    expect(await search("{ traceDuration = 26001ns }")).toHaveLength(TRACES);
   });
 
   test("for a common value asks no more segments than it reads", async () => {

@@ -112,7 +112,20 @@ describe("patterns that need no regular expression", () => {
   });
 
   test("mean what RE2 says", () => {
-    const piece = fc.constantFrom("a", "b", ".*", ".*", ".", "|", "\\.", "\\*", "\\\\", "*", "é", "\n");
+    const piece = fc.constantFrom(
+      "a",
+      "b",
+      ".*",
+      ".*",
+      ".",
+      "|",
+      "\\.",
+      "\\*",
+      "\\\\",
+      "*",
+      "é",
+      "\n",
+    );
     const text = fc
       .array(fc.constantFrom("a", "b", ".", "*", "\\", "é", "\n", "|"))
       .map((p) => p.join(""));

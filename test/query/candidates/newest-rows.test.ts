@@ -48,7 +48,9 @@ async function search(query: string, limit: number, partials = false) {
     recorder,
     onPartial: partials ? async () => {} : undefined,
   });
-  const looks = recorder.statements.filter(({ sql }) => sql.includes("ORDER BY trace_start DESC"));
+  const looks = recorder.statements.filter(({ sql }) =>
+    /ORDER BY [a-z_()]+ DESC, trace_id LIMIT/.test(sql),
+  );
   return {
     ids: traces.map(({ traceId }) => traceId),
     read: recorder.segments[0]!.read.length,

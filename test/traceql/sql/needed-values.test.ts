@@ -175,9 +175,11 @@ test.each([
   ["{ span.size > 3 }", "?"],
   ["{ span.ports > 3 }", "?"],
   ["{ span.user > 3 }", "?"],
-  ["{ traceDuration > 3s }", "?"],
-  ["{ span:childCount > 3 }", "?"],
-  ["{ nestedSetLeft > 3 }", "?"],
+  ["{ traceDuration > 3s }", "trace_duration_ns=3000000001..Infinity"],
+  ["{ span:childCount > 3 }", "child_count=4..Infinity"],
+  ["{ nestedSetLeft < 3 }", "nested_left=-Infinity..2"],
+  ["{ nestedSetRight = 3 }", "nested_right=3..3"],
+  ["{ nestedSetParent = -1 }", "nested_parent=-1..-1"],
   ["{ event.n > 3 }", "?"],
   ["{ link.n > 3 }", "?"],
   ["{ parent.span.n > 3 }", "?"],
@@ -207,4 +209,16 @@ test("very many values are not asked for", () => {
   expect(needOf(many(33, "||"))).toBe("?");
   // Some of those that are all needed are enough.
   expect(needOf(many(100, "&&")).split("&")).toHaveLength(8);
+});
+
+test.each([
+  ["{ traceDuration > 3s }", "?"],
+  ["{ span:childCount > 3 }", "?"],
+  ["{ nestedSetLeft < 3 }", "?"],
+  ["{ nestedSetRight = 3 }", "?"],
+  ["{ nestedSetParent = -1 }", "?"],
+  ["{ traceDuration > 3s && duration > 2ns }", "duration_ns=3..Infinity"],
+  ["{ traceDuration > 3s || duration > 2ns }", "?"],
+])("where a trace lies in several segments %s needs %s", (query, wanted) => {
+  expect(needOf(query, false)).toBe(wanted);
 });

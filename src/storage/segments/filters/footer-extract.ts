@@ -5,7 +5,13 @@ import { ThriftReader } from "../parquet/thrift-reader.ts";
 import { ThriftType } from "../parquet/thrift-writer.ts";
 import { corrupt, unsupported } from "../read/read-error.ts";
 import { readCount } from "../read/read-thrift.ts";
-import { ColumnBounds, type FoundBounds, hasBounds, MAX_BOUNDS, readNumberBounds } from "./column-bounds.ts";
+import {
+  ColumnBounds,
+  type FoundBounds,
+  hasBounds,
+  MAX_BOUNDS,
+  readNumberBounds,
+} from "./column-bounds.ts";
 import { FilterPlaces, type FoundFilter, MAX_PLACES } from "./filter-places.ts";
 import type { SameColumns } from "./same-columns.ts";
 

@@ -109,6 +109,11 @@ const someNumbers: fc.Arbitrary<PlainSpan[]> = fc
     ),
   );
 
+const NUMBERS = [
+  ...["duration_ns", "trace_duration_ns", "nested_left", "nested_right", "nested_parent"],
+  ...["child_count", "span.int", "span.double"],
+];
+
 test("no number that a row group holds is ruled out, and what lies beyond all of them is", async () => {
   const seen = { held: 0, ruledOut: 0 };
   await fc.assert(
@@ -116,7 +121,7 @@ test("no number that a row group holds is ruled out, and what lies beyond all of
       const { bytes, meta } = writtenFile(batchOf(spans), rowGroupRows);
       const filters = new SegmentFilters({ openFile: async () => fileOf(bytes) });
       const { names, columns } = await rowsOf(bytes);
-      for (const column of ["duration_ns", "span.int", "span.double"]) {
+      for (const column of NUMBERS) {
         const stored = columns[names.indexOf(column)] ?? [];
         const numbers = stored.flatMap((value) => (value === null ? [] : [Number(value)]));
         const known = await filters.scan().read(meta, [column], NEVER);
