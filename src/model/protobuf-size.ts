@@ -12,7 +12,6 @@ export function otlpProtobufSize(batch: SpanBatch, from: number): number {
   let scope = -1;
   const seenResources = new Set<number>();
   const seenScopes = new Set<number>();
-  const { attributes } = batch;
   for (let row = from; row < batch.spanCount; row++) {
     if (batch.resource[row] !== resource || batch.scope[row] !== scope) {
       resource = batch.resource[row]!;
@@ -27,36 +26,40 @@ export function otlpProtobufSize(batch: SpanBatch, from: number): number {
         total += messageBytes(scopeBytes(batch, scope));
       }
     }
-    // Two ids of 18 and 10 bytes, two times of 9.
-    let bytes = 46;
-    if ((batch.parentSpanId[2 * row]! | batch.parentSpanId[2 * row + 1]!) !== 0) bytes += 10;
-    bytes += stringBytes(batch, batch.name[row]!) + stringBytes(batch, batch.traceState[row]!);
-    if (batch.kind[row] !== 0) bytes += 2;
-    if (batch.flags[row] !== 0) bytes += 6;
-    if (batch.status[row] !== 0 || batch.statusMessage[row] !== 0) {
-      const code = batch.status[row] === 0 ? 0 : 2;
-      bytes += messageBytes(code + stringBytes(batch, batch.statusMessage[row]!));
-    }
-    bytes += attributesBytes(batch, attributes, row) + countBytes(batch.droppedAttributes[row]!);
-    bytes += countBytes(batch.droppedEvents[row]!) + countBytes(batch.droppedLinks[row]!);
-    for (let e = batch.eventOffsets[row]!; e < batch.eventOffsets[row + 1]!; e++) {
-      const event = 9 + stringBytes(batch, batch.eventName[e]!);
-      bytes += messageBytes(
-        event +
-          attributesBytes(batch, batch.eventAttributes, e) +
-          countBytes(batch.eventDropped[e]!),
-      );
-    }
-    for (let l = batch.linkOffsets[row]!; l < batch.linkOffsets[row + 1]!; l++) {
-      const flags = batch.linkFlags[l] === 0 ? 0 : 5;
-      const link = 28 + flags + stringBytes(batch, batch.linkTraceState[l]!);
-      bytes += messageBytes(
-        link + attributesBytes(batch, batch.linkAttributes, l) + countBytes(batch.linkDropped[l]!),
-      );
-    }
-    total += messageBytes(bytes);
+    total += messageBytes(spanProtobufSize(batch, row));
   }
   return total;
+}
+
+/** Bytes that the span takes as an OTLP `Span`; values of type `json` count as text. */
+export function spanProtobufSize(batch: SpanBatch, row: number): number {
+  // Two ids of 18 and 10 bytes, two times of 9.
+  let bytes = 46;
+  if ((batch.parentSpanId[2 * row]! | batch.parentSpanId[2 * row + 1]!) !== 0) bytes += 10;
+  bytes += stringBytes(batch, batch.name[row]!) + stringBytes(batch, batch.traceState[row]!);
+  if (batch.kind[row] !== 0) bytes += 2;
+  if (batch.flags[row] !== 0) bytes += 6;
+  if (batch.status[row] !== 0 || batch.statusMessage[row] !== 0) {
+    const code = batch.status[row] === 0 ? 0 : 2;
+    bytes += messageBytes(code + stringBytes(batch, batch.statusMessage[row]!));
+  }
+  bytes +=
+    attributesBytes(batch, batch.attributes, row) + countBytes(batch.droppedAttributes[row]!);
+  bytes += countBytes(batch.droppedEvents[row]!) + countBytes(batch.droppedLinks[row]!);
+  for (let e = batch.eventOffsets[row]!; e < batch.eventOffsets[row + 1]!; e++) {
+    const event = 9 + stringBytes(batch, batch.eventName[e]!);
+    bytes += messageBytes(
+      event + attributesBytes(batch, batch.eventAttributes, e) + countBytes(batch.eventDropped[e]!),
+    );
+  }
+  for (let l = batch.linkOffsets[row]!; l < batch.linkOffsets[row + 1]!; l++) {
+    const flags = batch.linkFlags[l] === 0 ? 0 : 5;
+    const link = 28 + flags + stringBytes(batch, batch.linkTraceState[l]!);
+    bytes += messageBytes(
+      link + attributesBytes(batch, batch.linkAttributes, l) + countBytes(batch.linkDropped[l]!),
+    );
+  }
+  return bytes;
 }
 
 function resourceBytes(batch: SpanBatch, row: number): number {

@@ -1,0 +1,119 @@
+import type { FromGenerator, ToGenerator } from "./messages.ts";
+import type { TenantGeneratorSettings } from "./settings.ts";
+import {
+  type ReceivedSpans,
+  type SharedSettings,
+  type TenantFigures,
+  TenantMetrics,
+} from "./tenant-metrics.ts";
+
+export type MetricsGeneratorParts = {
+  readonly send: (message: FromGenerator, transfer: readonly ArrayBuffer[]) => void;
+  readonly nowMs: () => number;
+  /** Lets what else waits for the thread come first. */
+  readonly pause: () => Promise<void>;
+};
+
+/** Tenants are the senders' choice. Spans of more than these are not counted. */
+const MAX_TENANTS = 10_000;
+/** Settings that changed leave the ones of before behind. */
+const MAX_SETTINGS = 2 * MAX_TENANTS;
+
+/** Derives metrics from the spans of all tenants, in the thread that has decoded them. */
+export class MetricsGenerator {
+  readonly #parts: MetricsGeneratorParts;
+  readonly #shared: SharedSettings;
+  readonly #settings = new Map<number, TenantGeneratorSettings>();
+  readonly #tenants = new Map<string, TenantMetrics>();
+  #ticking: Promise<void> | undefined;
+
+  constructor(parts: MetricsGeneratorParts, shared: SharedSettings) {
+    this.#parts = parts;
+    this.#shared = shared;
+  }
+
+  receive(message: ToGenerator): void {
+    switch (message.type) {
+      case "generator-settings":
+        this.#settings.set(message.id, message.settings);
+        this.#forgetOldSettings();
+        return;
+      case "generator-flush":
+        void this.#flush();
+        return;
+      default:
+        message satisfies never;
+    }
+  }
+
+  /** `settingsId`: 0 for none. Never throws: spans are stored whatever becomes of their metrics. */
+  observe(tenant: string, settingsId: number, spans: ReceivedSpans): void {
+    const settings = this.#settings.get(settingsId);
+    if (settings === undefined) {
+      this.#tenants.delete(tenant);
+      return;
+    }
+    try {
+      this.#tenantOf(tenant, settings)?.observe(spans, this.#parts.nowMs());
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  /** Sends what is due. To be called about once a second; does nothing while the last one goes on. */
+  async tick(): Promise<void> {
+    if (this.#ticking === undefined) {
+      this.#ticking = this.#sendAll(false).finally(() => {
+        this.#ticking = undefined;
+      });
+    }
+    await this.#ticking;
+  }
+
+  async #flush(): Promise<void> {
+    await this.#ticking;
+    await this.#sendAll(true);
+    this.#parts.send({ type: "generator-flushed" }, []);
+  }
+
+  async #sendAll(final: boolean): Promise<void> {
+    const { send, nowMs, pause } = this.#parts;
+    const figures = new Map<string, TenantFigures>();
+    for (const [tenant, metrics] of this.#tenants) {
+      try {
+        for (const { body, sampleCount, exemplarCount } of metrics.tick(nowMs(), final)) {
+          send({ type: "generator-samples", tenant, body, sampleCount, exemplarCount }, [body]);
+          await pause();
+        }
+      } catch (error) {
+        this.#failed(error);
+      }
+      figures.set(tenant, metrics.figures);
+      const isIdle = nowMs() - metrics.updatedMs > this.#shared.staleMs;
+      if (isIdle && !metrics.hasSeries) this.#tenants.delete(tenant);
+    }
+    if (figures.size > 0) send({ type: "generator-figures", tenants: figures }, []);
+  }
+
+  /** Undefined when there are too many. With other settings a tenant's series begin anew. */
+  #tenantOf(tenant: string, settings: TenantGeneratorSettings): TenantMetrics | undefined {
+    const known = this.#tenants.get(tenant);
+    if (known?.settings === settings) return known;
+    if (known === undefined && this.#tenants.size >= MAX_TENANTS) return undefined;
+    const made = new TenantMetrics(tenant, settings, this.#shared, this.#parts.nowMs());
+    this.#tenants.set(tenant, made);
+    return made;
+  }
+
+  #forgetOldSettings(): void {
+    for (const id of this.#settings.keys()) {
+      if (this.#settings.size <= MAX_SETTINGS) return;
+      this.#settings.delete(id);
+    }
+  }
+
+  #failed(error: unknown): void {
+    const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    this.#parts.send({ type: "generator-failed", message }, []);
+  }
+}

@@ -1,0 +1,89 @@
+import { Counter } from "./counter.ts";
+import { InfoGauge } from "./gauge.ts";
+import { Histogram, HistogramShape } from "./histogram.ts";
+import { type Label, type LabelBounds, type LabelSet, labelSet } from "./label-set.ts";
+import { MetricFamily, type Series } from "./metric-family.ts";
+import { SeriesLimit } from "./series-limit.ts";
+import { encodeName, type WriteRequestBody, WriteRequests } from "./write-request.ts";
+
+export type RegistrySettings = {
+  /** Labels of every series, in place of its own of the same names. */
+  readonly external: ReadonlyMap<string, string>;
+  readonly labelBounds: LabelBounds;
+  /** 0 = no limit. */
+  readonly maxActiveSeries: number;
+  readonly staleMs: number;
+  readonly traceIdLabel: string;
+};
+
+/** As Prometheus' own queue has it. */
+const MAX_SAMPLES_A_REQUEST = 2000;
+const STALE_CHECK_MS = 5 * 60_000;
+
+/** The series of one tenant, which count from when they are first seen. */
+export class SeriesRegistry {
+  readonly limit: SeriesLimit;
+  readonly #settings: RegistrySettings;
+  readonly #families: MetricFamily<Series>[] = [];
+  #staleCheckedMs: number;
+  /** Changes when series were removed: whoever holds some must ask for them again. */
+  generation = 0;
+
+  constructor(settings: RegistrySettings, nowMs: number) {
+    this.#settings = settings;
+    this.limit = new SeriesLimit(settings.maxActiveSeries);
+    this.#staleCheckedMs = nowMs;
+  }
+
+  labels(pairs: Iterable<Label>): LabelSet {
+    return labelSet(pairs, this.#settings.labelBounds);
+  }
+
+  counters(metric: string): MetricFamily<Counter> {
+    const name = encodeName(metric);
+    return this.#family(1, (labels, nowMs) => new Counter(name, labels, nowMs));
+  }
+
+  infos(metric: string): MetricFamily<InfoGauge> {
+    const name = encodeName(metric);
+    return this.#family(1, (labels, nowMs) => new InfoGauge(name, labels, nowMs));
+  }
+
+  /** `bounds`: upper ones, rising, without +Inf. */
+  histograms(metric: string, bounds: readonly number[]): MetricFamily<Histogram> {
+    const shape = new HistogramShape(metric, bounds, this.#settings.traceIdLabel);
+    return this.#family(shape.seriesCount, (labels, nowMs) => new Histogram(shape, labels, nowMs));
+  }
+
+  /** All samples of now as requests, one after the other: whoever sends them may pause between. */
+  *collect(nowMs: number): Generator<WriteRequestBody, void, void> {
+    const requests = new WriteRequests(MAX_SAMPLES_A_REQUEST);
+    for (const family of this.#families) {
+      for (const series of family.all()) {
+        series.collect(requests, nowMs);
+        yield* requests.take(false);
+      }
+    }
+    yield* requests.take(true);
+  }
+
+  /** Forgets what was not observed for long; looks for it now and then only. */
+  removeStale(nowMs: number): void {
+    if (nowMs - this.#staleCheckedMs < STALE_CHECK_MS) return;
+    this.#staleCheckedMs = nowMs;
+    for (const family of this.#families) {
+      if (family.removeStale(nowMs - this.#settings.staleMs)) this.generation++;
+    }
+  }
+
+  #family<S extends Series>(
+    cost: number,
+    create: ConstructorParameters<typeof MetricFamily<S>>[0]["create"],
+  ): MetricFamily<S> {
+    const { limit } = this;
+    const { external } = this.#settings;
+    const family = new MetricFamily<S>({ limit, external, cost, create });
+    this.#families.push(family);
+    return family;
+  }
+}

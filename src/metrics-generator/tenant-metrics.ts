@@ -1,0 +1,156 @@
+import type { SpanBatch } from "../model/span-batch.ts";
+import { HostInfo } from "./host-info/host-info.ts";
+import type { Processor, ProcessorName } from "./processor.ts";
+import { SeriesRegistry } from "./registry/series-registry.ts";
+import type { WriteRequestBody } from "./registry/write-request.ts";
+import { type ServiceGraphFigures, ServiceGraphs } from "./service-graphs/service-graphs.ts";
+import type { GeneratorSettings, TenantGeneratorSettings } from "./settings.ts";
+import { SpanMetrics } from "./span-metrics/span-metrics.ts";
+import { endUnixMs } from "./span-times.ts";
+
+/** Rows of a batch, `to` not included. */
+export type RowRange = { readonly from: number; readonly to: number };
+
+/** Spans as they come out of the write path. */
+export type ReceivedSpans = {
+  readonly batch: SpanBatch;
+  /** Of pushes that asked for no metrics; rising. */
+  readonly skipped: readonly RowRange[];
+  /** As OTLP protobuf. */
+  readonly bytes: number;
+};
+
+export type TenantFigures = {
+  readonly spansReceived: number;
+  readonly bytesReceived: number;
+  readonly pushesSkipped: number;
+  readonly outsideSlack: number;
+  readonly processors: readonly { readonly name: ProcessorName; readonly filtered: number }[];
+  readonly serviceGraphs: ServiceGraphFigures | undefined;
+  readonly series: {
+    readonly active: number;
+    readonly max: number;
+    readonly added: number;
+    readonly removed: number;
+    readonly limited: number;
+  };
+  readonly collections: number;
+};
+
+/** What all generators of a process have in common. */
+export type SharedSettings = Pick<
+  GeneratorSettings,
+  "staleMs" | "externalLabels" | "tenantLabel" | "maxLabelNameBytes" | "maxLabelValueBytes"
+> & {
+  /** Who makes the series, for a label of them all. */
+  readonly instance: string;
+};
+
+/** Series of one tenant's spans. */
+export class TenantMetrics {
+  readonly settings: TenantGeneratorSettings;
+  /** When spans came last. */
+  updatedMs: number;
+  readonly #registry: SeriesRegistry;
+  readonly #processors: readonly Processor[];
+  readonly #serviceGraphs: ServiceGraphs | undefined;
+  #collectedMs: number;
+  #spansReceived = 0;
+  #bytesReceived = 0;
+  #pushesSkipped = 0;
+  #outsideSlack = 0;
+  #collections = 0;
+
+  constructor(
+    tenant: string,
+    settings: TenantGeneratorSettings,
+    shared: SharedSettings,
+    nowMs: number,
+  ) {
+    this.settings = settings;
+    this.updatedMs = nowMs;
+    this.#collectedMs = nowMs;
+    const registry = new SeriesRegistry(
+      {
+        external: externalLabels(tenant, shared),
+        labelBounds: {
+          maxNameBytes: shared.maxLabelNameBytes,
+          maxValueBytes: shared.maxLabelValueBytes,
+        },
+        maxActiveSeries: settings.maxActiveSeries,
+        staleMs: shared.staleMs,
+        traceIdLabel: settings.traceIdLabel,
+      },
+      nowMs,
+    );
+    const { spanMetrics, serviceGraphs, hostInfo } = settings;
+    this.#registry = registry;
+    this.#serviceGraphs = serviceGraphs && new ServiceGraphs(serviceGraphs, registry);
+    this.#processors = [
+      spanMetrics && new SpanMetrics(spanMetrics, registry),
+      this.#serviceGraphs,
+      hostInfo && new HostInfo(hostInfo, registry),
+    ].filter((processor) => processor !== undefined);
+  }
+
+  observe({ batch, skipped, bytes }: ReceivedSpans, nowMs: number): void {
+    this.updatedMs = nowMs;
+    this.#spansReceived += batch.spanCount;
+    this.#bytesReceived += bytes;
+    this.#pushesSkipped += skipped.length;
+    const rows = this.#rowsOf(batch, skipped, nowMs);
+    if (rows.length === 0) return;
+    for (const processor of this.#processors) processor.observe(batch, rows, nowMs);
+  }
+
+  /** Requests with all samples when they are due; `final`: due or not. */
+  *tick(nowMs: number, final: boolean): Generator<WriteRequestBody, void, void> {
+    for (const processor of this.#processors) processor.tick(nowMs);
+    const { collectionIntervalMs, collectionDisabled } = this.settings;
+    if (!final && nowMs - this.#collectedMs < collectionIntervalMs) return;
+    this.#collectedMs = nowMs;
+    this.#collections++;
+    if (!collectionDisabled) yield* this.#registry.collect(nowMs);
+    this.#registry.removeStale(nowMs);
+  }
+
+  get hasSeries(): boolean {
+    return this.#registry.limit.active > 0;
+  }
+
+  get figures(): TenantFigures {
+    const { active, max, added, removed, limited } = this.#registry.limit;
+    return {
+      spansReceived: this.#spansReceived,
+      bytesReceived: this.#bytesReceived,
+      pushesSkipped: this.#pushesSkipped,
+      outsideSlack: this.#outsideSlack,
+      processors: this.#processors.map(({ name, filtered }) => ({ name, filtered })),
+      serviceGraphs: this.#serviceGraphs?.figures,
+      series: { active, max, added, removed, limited },
+      collections: this.#collections,
+    };
+  }
+
+  /** Those that ended not too long ago, and not in the future, and that metrics are asked of. */
+  #rowsOf(batch: SpanBatch, skipped: readonly RowRange[], nowMs: number): Uint32Array {
+    const { slackMs } = this.settings;
+    const rows = new Uint32Array(batch.spanCount);
+    let count = 0;
+    let next = 0;
+    for (let row = 0; row < batch.spanCount; row++) {
+      while (next < skipped.length && row >= skipped[next]!.to) next++;
+      if (next < skipped.length && row >= skipped[next]!.from) continue;
+      const endMs = endUnixMs(batch, row);
+      if (endMs < nowMs - slackMs || endMs > nowMs + slackMs) this.#outsideSlack++;
+      else rows[count++] = row;
+    }
+    return rows.subarray(0, count);
+  }
+}
+
+function externalLabels(tenant: string, shared: SharedSettings): ReadonlyMap<string, string> {
+  const labels = new Map(Object.entries(shared.externalLabels));
+  if (shared.tenantLabel !== "") labels.set(shared.tenantLabel, tenant);
+  return labels.set("__metrics_gen_instance", shared.instance);
+}
