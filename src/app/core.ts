@@ -5,12 +5,12 @@ import { Cutter } from "../ingest/cutter.ts";
 import { IngestChannel } from "../ingest/ingest-channel.ts";
 import type { IngestMetrics } from "../ingest/ingest-metrics.ts";
 import { IngestService } from "../ingest/ingest-service.ts";
-import type { FromIngestWorker, ToIngestWorker } from "../ingest/messages.ts";
 import { QueryCut } from "../ingest/query-cut.ts";
 import { replay } from "../ingest/replay.ts";
 import type { IngestSettings } from "../ingest/settings.ts";
+import type { GeneratorClient } from "../metrics-generator/generator-client.ts";
 import type { Clock } from "../runtime/clock.ts";
-import { spawnWorker, workerOnDemand } from "../runtime/worker.ts";
+import { spawnWorker } from "../runtime/worker.ts";
 import type { SegmentSummary } from "../schema/segment-meta.ts";
 import type { Catalog } from "../storage/catalog/catalog.ts";
 import {
@@ -33,6 +33,7 @@ import type { MetricRegistry } from "../telemetry/metrics.ts";
 import { ulidSource } from "../util/ulid.ts";
 import type { Bucket } from "./bucket.ts";
 import { BucketWork, type LocalCopies } from "./bucket-work.ts";
+import { type GeneratorParts, IngestThread } from "./ingest-thread.ts";
 import { JobChannel } from "./job-channel.ts";
 import { mergeInputs } from "./merge-inputs.ts";
 
@@ -54,6 +55,8 @@ export type CoreParts = {
       }
     | undefined;
   readonly metrics: MetricRegistry;
+  /** What is made of metrics of spans; undefined: there are none. */
+  readonly generator?: GeneratorParts | undefined;
   /** The process cannot go on: the ingest worker is gone. */
   readonly onFatal: (error: unknown) => void;
 };
@@ -92,6 +95,7 @@ export class Core {
   readonly compactor: Compactor;
   readonly retention: Retention;
   readonly #bucketWork: BucketWork | undefined;
+  readonly #generator: GeneratorClient | undefined;
   readonly #stopWorkers: () => Promise<void>;
   /** Told the segments of each cut once queries find them. Set it when all is connected. */
   onCommitted: (segments: readonly SegmentSummary[]) => void = () => {};
@@ -150,13 +154,12 @@ export class Core {
     const { catalog, limitsFor, log, files } = parts;
     const { nowUnixMs: nowMs, monotonicMs } = parts.clock;
     const { segmentDir, walDir } = settings.ingest;
-    const ingestWorker = workerOnDemand(() =>
-      spawnWorker<FromIngestWorker, ToIngestWorker>(
-        new URL("../threads/ingest-thread.ts", import.meta.url),
-        { name: "ingest", data: { segmentDir } },
-      ),
-    );
-    ingestWorker.onExit(parts.onFatal);
+    const ingestThread = new IngestThread({
+      segmentDir,
+      generator: parts.generator,
+      onExit: parts.onFatal,
+    });
+    this.#generator = ingestThread.generator;
     const compaction = {
       name: "compaction",
       data: {
@@ -174,7 +177,7 @@ export class Core {
       ),
     );
     this.#stopWorkers = async () => {
-      await ingestWorker.terminate();
+      await ingestThread.terminate();
       await jobs.close();
     };
     const segments = new SegmentWriter({ files, segmentDir, newId: ulidSource(nowMs), nowMs });
@@ -189,7 +192,7 @@ export class Core {
         frozen: compactionDisabled,
       };
     };
-    this.#channel = new IngestChannel(ingestWorker);
+    this.#channel = new IngestChannel(ingestThread.port);
     this.cutter = new Cutter(
       {
         cut: (walRange) => this.#channel.cut(walRange),
@@ -214,6 +217,7 @@ export class Core {
         cutter: this.cutter,
         limitsFor: (tenant) => limitsFor(tenant).ingest,
         metrics: parts.ingestMetrics,
+        metricsOf: (tenant) => this.#generator?.settingsId(tenant) ?? 0,
         refusal: () => this.#bucketWork?.refusal(),
         nowMs,
         monotonicMs,
@@ -283,7 +287,10 @@ export class Core {
     // What cannot be cut now is replayed at the next start.
     await this.cutter.close().catch(() => {});
     await Promise.race([
-      Promise.all([this.compactor.close(), this.retention.close(), this.#bucketWork?.close()]),
+      Promise.all([
+        ...[this.compactor.close(), this.retention.close(), this.#bucketWork?.close()],
+        this.#generator?.flush(),
+      ]),
       new Promise<void>((resolve) => after(BACKGROUND_STOP_MS, resolve)),
     ]);
     await this.#stopWorkers();

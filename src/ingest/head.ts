@@ -1,9 +1,21 @@
 import type { BatchDecoder, NewBatchDecoder } from "../model/batch-decoder.ts";
 import { SpanBatch, type SpanBatchSizes } from "../model/span-batch.ts";
 import type { Lsn, WalRange } from "../schema/segment-meta.ts";
+import type { Derive } from "./messages.ts";
 
 /** Spans of one tenant that are acknowledged and not yet in a segment. */
-type TenantHead = { readonly batch: SpanBatch; readonly decoder: BatchDecoder; bytes: number };
+type TenantHead = {
+  readonly batch: SpanBatch;
+  readonly decoder: BatchDecoder;
+  bytes: number;
+  /** Number of the settings by which metrics are made of them; 0 = none are. */
+  metrics: number;
+  /** Spans of pushes that asked for no metrics; rising. */
+  readonly skipped: RowRange[];
+};
+
+/** Rows of a batch, `to` not included. */
+export type RowRange = { readonly from: number; readonly to: number };
 
 /** While one batch is written another one is filled. */
 const MAX_SPARES = 2;
@@ -16,6 +28,11 @@ export type FrozenHead = {
   readonly batch: SpanBatch;
   readonly walRange: WalRange;
   readonly bytes: number;
+  /** Of the spans alone, as OTLP protobuf. */
+  readonly spanBytes: number;
+  /** As of the last push. */
+  readonly metrics: number;
+  readonly skipped: readonly RowRange[];
 };
 
 /** What a head takes while it is empty. Tenants are the senders' choice, and may be many. */
@@ -56,29 +73,36 @@ export class Heads {
     if (head === undefined) {
       const batch = this.#spare.pop() ?? new SpanBatch(this.#newSeed(), this.#sizes.get(tenant));
       const decoder = this.#newDecoder(batch, { maxAttributeBytes });
-      head = { batch, decoder, bytes: EMPTY_HEAD_BYTES };
+      head = { batch, decoder, bytes: EMPTY_HEAD_BYTES, metrics: 0, skipped: [] };
       this.#heads.set(tenant, head);
       this.#heldBytes += EMPTY_HEAD_BYTES;
     }
     return head.decoder;
   }
 
-  /** A body of `bytes` is in the tenant's head now. */
-  added(tenant: string, bytes: number): void {
+  /** A body of `bytes` is in the tenant's head now, its last spans are `spanCount`. */
+  added(tenant: string, bytes: number, spanCount: number, derive: Derive): void {
     const head = this.#heads.get(tenant);
     if (head === undefined) return;
     head.bytes += bytes;
     this.#heldBytes += bytes;
+    head.metrics = derive.metrics;
+    const to = head.batch.spanCount;
+    if (derive.skipMetrics && spanCount > 0) head.skipped.push({ from: to - spanCount, to });
   }
 
-  /** Freezes what is there as the spans of `walRange`. */
-  freeze(walRange: WalRange): void {
+  /** Freezes what is there as the spans of `walRange`, and returns it. */
+  freeze(walRange: WalRange): readonly FrozenHead[] {
     this.#sizes = new Map([...this.#heads].map(([tenant, { batch }]) => [tenant, batch.sizes]));
-    for (const [tenant, { batch, bytes }] of this.#heads) {
-      if (batch.spanCount > 0) this.#frozen.push({ tenant, batch, walRange, bytes });
-      else this.#heldBytes -= bytes;
+    const frozen: FrozenHead[] = [];
+    for (const [tenant, { decoder: _, ...head }] of this.#heads) {
+      if (head.batch.spanCount > 0)
+        frozen.push({ ...head, tenant, walRange, spanBytes: head.bytes - EMPTY_HEAD_BYTES });
+      else this.#heldBytes -= head.bytes;
     }
+    this.#frozen.push(...frozen);
     this.#heads.clear();
+    return frozen;
   }
 
   /** What waits to be written of the records before `lsn`, oldest first. */

@@ -12,6 +12,8 @@ export type IngestServiceParts = {
   readonly cutter: Cutter;
   readonly limitsFor: (tenant: string) => IngestLimits;
   readonly metrics: IngestMetrics;
+  /** Number of the settings by which metrics are made of a tenant's spans; 0 = none are. */
+  readonly metricsOf?: ((tenant: string) => number) | undefined;
   /** Why nothing can be taken now, `unavailable` with a hint, for reasons behind the write path. */
   readonly refusal?: (() => PintailError | undefined) | undefined;
   /** Wall time, for the WAL. */
@@ -149,6 +151,10 @@ export class IngestService implements Ingest {
         maxAttributeBytes: limits.maxAttributeBytes,
         rate: { bytesPerSecond: limits.rateLimitBytes, burstBytes: limits.burstSizeBytes },
         receivedUnixMs,
+        derive: {
+          metrics: this.#parts.metricsOf?.(request.tenant) ?? 0,
+          skipMetrics: request.skipMetrics ?? false,
+        },
         body,
       },
       limits.retryInfoEnabled && this.#settings.retryAfterMs > 0

@@ -7,7 +7,7 @@ import { SegmentWriteError, type SegmentWriter } from "../storage/segments/segme
 import { freeBuffer } from "../util/free-buffer.ts";
 import { TokenBucket } from "../util/token-bucket.ts";
 import { decompressBody } from "./decompress.ts";
-import { Heads } from "./head.ts";
+import { type FrozenHead, Heads } from "./head.ts";
 import type { FromIngestWorker, FromIngestWorkerReply, ToIngestWorker } from "./messages.ts";
 
 export type IngestWorkerParts = {
@@ -16,6 +16,8 @@ export type IngestWorkerParts = {
   readonly newSeed: () => number;
   readonly nowMs: () => number;
   readonly send: (message: FromIngestWorker) => void;
+  /** Given all spans once, on their way into a segment, after which they are others'. Never throws. */
+  readonly derive?: ((head: FrozenHead) => void) | undefined;
 };
 
 /**
@@ -42,7 +44,7 @@ export class IngestWorker {
         return;
       case "cut": {
         // Frozen now, so that later records are not in it; written after the cut before.
-        this.#heads.freeze(message.walRange);
+        for (const head of this.#heads.freeze(message.walRange)) this.#parts.derive?.(head);
         this.#cut = this.#cut.then(() => this.#write(message.id, message.walRange.to));
         return;
       }
@@ -67,7 +69,7 @@ export class IngestWorker {
         this.#admit(record, bytes);
       };
       const spanCount = decoder.decode(record.format, body, admit, record.receivedUnixMs);
-      this.#heads.added(record.tenant, protobufBytes);
+      this.#heads.added(record.tenant, protobufBytes, spanCount, record.derive);
       const truncated = difference(decoder.truncated, before);
       return { type: "decoded", id: record.id, spanCount, protobufBytes, truncated };
     } catch (e) {

@@ -51,6 +51,8 @@ export type PushRequest = {
   readonly body: Uint8Array;
   /** Bound on the decompressed size; beyond it the push fails with `too_large`. */
   readonly maxDecodedBytes: number;
+  /** No metrics are to be made of these spans. */
+  readonly skipMetrics?: boolean | undefined;
 };
 
 export type PushResult = {

@@ -3,6 +3,16 @@ import type { TruncatedAttributes } from "../model/batch-decoder.ts";
 import type { SegmentMeta, WalRange } from "../schema/segment-meta.ts";
 import type { BodyEncoding, BodyFormat } from "./ingest.ts";
 
+/** What is derived from the spans of a record beside storing them. */
+export type Derive = {
+  /** Number of the settings of the metrics; 0 = none are asked for. */
+  readonly metrics: number;
+  /** The sender asks for none of these spans. */
+  readonly skipMetrics: boolean;
+};
+
+export const DERIVE_NOTHING: Derive = { metrics: 0, skipMetrics: false };
+
 /** From the main thread to the ingest worker; records come in LSN order and are durable. */
 export type ToIngestWorker =
   | {
@@ -17,6 +27,7 @@ export type ToIngestWorker =
       readonly rate: { readonly bytesPerSecond: number; readonly burstBytes: number } | undefined;
       /** As the WAL has it. */
       readonly receivedUnixMs: number;
+      readonly derive: Derive;
       readonly body: ArrayBuffer;
     }
   | { readonly type: "cut"; readonly id: number; readonly walRange: WalRange };

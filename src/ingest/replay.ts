@@ -4,6 +4,7 @@ import type { Logger } from "../telemetry/logger.ts";
 import type { Cutter } from "./cutter.ts";
 import { type BodyEncoding, type BodyFormat, RefusedError } from "./ingest.ts";
 import type { IngestChannel } from "./ingest-channel.ts";
+import { DERIVE_NOTHING } from "./messages.ts";
 
 export type ReplayParts = {
   readonly wal: Wal;
@@ -67,6 +68,8 @@ export async function replay(
         maxAttributeBytes: parts.maxAttributeBytesOf(record.tenant),
         rate: undefined,
         receivedUnixMs: record.receivedUnixMs,
+        // They were counted before, or are too old to be.
+        derive: DERIVE_NOTHING,
         body: new Uint8Array(record.body).buffer,
       },
       undefined,

@@ -22,9 +22,9 @@ export type GeneratorClientParts = {
 /** The generator, as the thread sees it that takes requests. */
 export class GeneratorClient {
   readonly #parts: GeneratorClientParts;
-  /** Numbers of settings that the generator knows. */
-  readonly #ids = new WeakMap<TenantGeneratorSettings, number>();
-  #lastId = 0;
+  /** Numbers of settings that the generator knows, by what they say: many tenants share them. */
+  readonly #ids = new Map<string, number>();
+  readonly #known = new WeakMap<TenantGeneratorSettings, number>();
   #onFlushed: (() => void) | undefined;
 
   constructor(parts: GeneratorClientParts) {
@@ -35,11 +35,18 @@ export class GeneratorClient {
   settingsId(tenant: string): number {
     const settings = this.#parts.settingsOf(tenant);
     if (settings === undefined) return 0;
-    const known = this.#ids.get(settings);
+    const known = this.#known.get(settings);
     if (known !== undefined) return known;
-    const id = ++this.#lastId;
-    this.#ids.set(settings, id);
-    this.#parts.post({ type: "generator-settings", id, settings });
+    const content = JSON.stringify(settings, (_, value) =>
+      typeof value === "bigint" ? `${value}n` : value,
+    );
+    let id = this.#ids.get(content);
+    if (id === undefined) {
+      id = this.#ids.size + 1;
+      this.#ids.set(content, id);
+      this.#parts.post({ type: "generator-settings", id, settings });
+    }
+    this.#known.set(settings, id);
     return id;
   }
 
@@ -67,7 +74,7 @@ export class GeneratorClient {
 
   /** Resolves when all samples of now have come. */
   async flush(): Promise<void> {
-    if (this.#lastId === 0) return;
+    if (this.#ids.size === 0) return;
     const flushed = new Promise<void>((resolve) => {
       this.#onFlushed = resolve;
     });

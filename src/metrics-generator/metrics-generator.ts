@@ -16,8 +16,6 @@ export type MetricsGeneratorParts = {
 
 /** Tenants are the senders' choice. Spans of more than these are not counted. */
 const MAX_TENANTS = 10_000;
-/** Settings that changed leave the ones of before behind. */
-const MAX_SETTINGS = 2 * MAX_TENANTS;
 
 /** Derives metrics from the spans of all tenants, in the thread that has decoded them. */
 export class MetricsGenerator {
@@ -36,7 +34,6 @@ export class MetricsGenerator {
     switch (message.type) {
       case "generator-settings":
         this.#settings.set(message.id, message.settings);
-        this.#forgetOldSettings();
         return;
       case "generator-flush":
         void this.#flush();
@@ -103,13 +100,6 @@ export class MetricsGenerator {
     const made = new TenantMetrics(tenant, settings, this.#shared, this.#parts.nowMs());
     this.#tenants.set(tenant, made);
     return made;
-  }
-
-  #forgetOldSettings(): void {
-    for (const id of this.#settings.keys()) {
-      if (this.#settings.size <= MAX_SETTINGS) return;
-      this.#settings.delete(id);
-    }
   }
 
   #failed(error: unknown): void {

@@ -6,7 +6,11 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { PintailError } from "../../src/errors.ts";
 import { BodyEncoding, BodyFormat } from "../../src/ingest/ingest.ts";
 import { IngestWorker } from "../../src/ingest/ingest-worker.ts";
-import type { FromIngestWorker, ToIngestWorker } from "../../src/ingest/messages.ts";
+import {
+  DERIVE_NOTHING,
+  type FromIngestWorker,
+  type ToIngestWorker,
+} from "../../src/ingest/messages.ts";
 import type { NewBatchDecoder } from "../../src/model/batch-decoder.ts";
 import type { SegmentMeta } from "../../src/schema/segment-meta.ts";
 import { SegmentWriter } from "../../src/storage/segments/segment-writer.ts";
@@ -80,6 +84,7 @@ function record(id: number, body: Uint8Array, more: Partial<RecordMessage> = {})
     maxAttributeBytes: 0,
     rate: undefined,
     receivedUnixMs: 1_767_225_600_000,
+    derive: DERIVE_NOTHING,
     body: new Uint8Array(body).buffer,
     ...more,
   };

@@ -3,6 +3,7 @@ import type { GrpcEncoding, GrpcMethod, GrpcService } from "../../runtime/grpc/s
 import { TENANT_HEADER, writeTenant } from "../../server/tenant.ts";
 import type { GrpcReceiverSettings } from "../otlp/settings.ts";
 import { pushOutcome, type ReceiverDeps } from "../shared/push-outcome.ts";
+import { SKIP_METRICS_HEADER } from "../shared/skip-metrics.ts";
 import { jaegerLabels } from "./labels.ts";
 import { pushErrorStatus } from "./responses.ts";
 
@@ -47,6 +48,7 @@ function postSpans(ingest: Ingest, settings: GrpcReceiverSettings, deps: Receive
           encoding: ENCODINGS[call.encoding],
           body: message,
           maxDecodedBytes: settings.maxRecvMessageBytes,
+          skipMetrics: call.metadata.getAll(SKIP_METRICS_HEADER).length > 0,
         });
         outcome.accepted(spanCount);
         return SUCCESS;

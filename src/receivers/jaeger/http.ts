@@ -12,6 +12,7 @@ import { tenantHeaderValues, writeTenant } from "../../server/tenant.ts";
 import { textNotFound } from "../../server/text-error.ts";
 import { pushOutcome, type ReceiverDeps } from "../shared/push-outcome.ts";
 import type { HttpDoorSettings } from "../shared/settings.ts";
+import { SKIP_METRICS_HEADER } from "../shared/skip-metrics.ts";
 import { scanThriftBatch } from "./count-spans.ts";
 import { jaegerLabels } from "./labels.ts";
 import { badRequest, pushErrorResponse, textResponse } from "./responses.ts";
@@ -57,6 +58,7 @@ export function jaegerHttpRoutes(
       encoding: sniffEncoding(encoding, body),
       body,
       maxDecodedBytes: settings.maxRequestBodyBytes,
+      skipMetrics: c.req.header(SKIP_METRICS_HEADER) !== undefined,
     });
     return result.spanCount;
   };

@@ -4,6 +4,7 @@ import { requestMetrics, routeLabel } from "../../server/request-metrics.ts";
 import { TENANT_HEADER, writeTenant } from "../../server/tenant.ts";
 import { silentLogger } from "../../telemetry/logger.ts";
 import { pushOutcome, type ReceiverDeps } from "../shared/push-outcome.ts";
+import { SKIP_METRICS_HEADER } from "../shared/skip-metrics.ts";
 import { errorStatus, SUCCESS_PROTOBUF } from "./responses.ts";
 import type { GrpcReceiverSettings } from "./settings.ts";
 
@@ -55,6 +56,7 @@ export function otlpGrpcMethods(
             encoding: ENCODINGS[call.encoding],
             body: message,
             maxDecodedBytes: settings.maxRecvMessageBytes,
+            skipMetrics: call.metadata.getAll(SKIP_METRICS_HEADER).length > 0,
           });
           outcome.accepted(spanCount);
           return SUCCESS_PROTOBUF;

@@ -14,6 +14,7 @@ import { tenantHeaderValues, writeTenant } from "../../server/tenant.ts";
 import { textNotFound } from "../../server/text-error.ts";
 import { silentLogger } from "../../telemetry/logger.ts";
 import { pushOutcome, type ReceiverDeps } from "../shared/push-outcome.ts";
+import { SKIP_METRICS_HEADER } from "../shared/skip-metrics.ts";
 import {
   errorResponse,
   JSON_TYPE,
@@ -57,6 +58,7 @@ export function otlpHttpRoutes(
       encoding: sniffEncoding(encoding, body),
       body,
       maxDecodedBytes: settings.maxRequestBodyBytes,
+      skipMetrics: c.req.header(SKIP_METRICS_HEADER) !== undefined,
     });
     return result.spanCount;
   };

@@ -11,6 +11,7 @@ import { cors } from "../../server/cors.ts";
 import { mapError } from "../../server/error-map.ts";
 import { tenantHeaderValues, writeTenant } from "../../server/tenant.ts";
 import { type PushOutcome, pushOutcome, type ReceiverDeps } from "../shared/push-outcome.ts";
+import { SKIP_METRICS_HEADER } from "../shared/skip-metrics.ts";
 import type { ZipkinFormat } from "./decode.ts";
 import type { ZipkinReceiverSettings } from "./settings.ts";
 
@@ -63,6 +64,7 @@ export function zipkinRoutes(
       encoding: sniffEncoding(encoding, body),
       body,
       maxDecodedBytes: settings.maxRequestBodyBytes,
+      skipMetrics: c.req.header(SKIP_METRICS_HEADER) !== undefined,
     });
     return result.spanCount;
   };

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { BodyEncoding, BodyFormat } from "../../../src/ingest/ingest.ts";
 import { IngestWorker } from "../../../src/ingest/ingest-worker.ts";
-import type { FromIngestWorker } from "../../../src/ingest/messages.ts";
+import { DERIVE_NOTHING, type FromIngestWorker } from "../../../src/ingest/messages.ts";
 import { SpanBatch } from "../../../src/model/span-batch.ts";
 import type { SegmentWriter } from "../../../src/storage/segments/segment-writer.ts";
 import { newBatchDecoder } from "../../../src/threads/decoders.ts";
@@ -46,6 +46,7 @@ function replyOf(format: BodyFormat, body: Uint8Array, bytesPerSecond: number): 
     maxAttributeBytes: 0,
     rate: { bytesPerSecond, burstBytes: bytesPerSecond },
     receivedUnixMs: 0,
+    derive: DERIVE_NOTHING,
     body: new Uint8Array(body).buffer,
   });
   return replies[0]!;
