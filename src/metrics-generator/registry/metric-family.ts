@@ -32,7 +32,7 @@ export class MetricFamily<S extends Series> {
 
   /**
    * The series with these labels; when it is new and one too many, the one for all of those. Of use
-   * until the next `removeStale`.
+   * for one batch of spans: later it may be forgotten.
    */
   of(labels: LabelSet, nowMs: number): S {
     const known = this.#series.get(labels.key);
@@ -55,8 +55,7 @@ export class MetricFamily<S extends Series> {
     return overflow === undefined ? this.#series.values() : [...this.#series.values(), overflow];
   }
 
-  /** Whether there were some. */
-  removeStale(beforeMs: number): boolean {
+  removeStale(beforeMs: number): void {
     let removed = 0;
     for (const [key, { updatedMs }] of this.#series) {
       if (updatedMs >= beforeMs) continue;
@@ -66,9 +65,7 @@ export class MetricFamily<S extends Series> {
     this.#parts.limit.remove(this.#parts.cost * removed);
     if (this.#overflow !== undefined && this.#overflow.updatedMs < beforeMs) {
       this.#overflow = undefined;
-      return true;
     }
-    return removed > 0;
   }
 
   #create({ labels }: LabelSet, nowMs: number): S {

@@ -26,8 +26,6 @@ export class SeriesRegistry {
   readonly #settings: RegistrySettings;
   readonly #families: MetricFamily<Series>[] = [];
   #staleCheckedMs: number;
-  /** Changes when series were removed: whoever holds some must ask for them again. */
-  generation = 0;
 
   constructor(settings: RegistrySettings, nowMs: number) {
     this.#settings = settings;
@@ -71,9 +69,7 @@ export class SeriesRegistry {
   removeStale(nowMs: number): void {
     if (nowMs - this.#staleCheckedMs < STALE_CHECK_MS) return;
     this.#staleCheckedMs = nowMs;
-    for (const family of this.#families) {
-      if (family.removeStale(nowMs - this.#settings.staleMs)) this.generation++;
-    }
+    for (const family of this.#families) family.removeStale(nowMs - this.#settings.staleMs);
   }
 
   #family<S extends Series>(

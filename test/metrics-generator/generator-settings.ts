@@ -1,0 +1,84 @@
+import type {
+  HostInfoSettings,
+  ServiceGraphSettings,
+  SpanMetricsSettings,
+  TenantGeneratorSettings,
+} from "../../src/metrics-generator/settings.ts";
+import type { SharedSettings } from "../../src/metrics-generator/tenant-metrics.ts";
+
+const multiplier = { key: "", fromTraceState: false };
+
+export function spanMetrics(over: Partial<SpanMetricsSettings> = {}): SpanMetricsSettings {
+  return {
+    calls: true,
+    latency: true,
+    size: true,
+    histogramBuckets: [0.1, 1],
+    intrinsicDimensions: {
+      service: true,
+      spanName: true,
+      spanKind: true,
+      statusCode: true,
+      statusMessage: false,
+    },
+    dimensions: [],
+    dimensionMappings: [],
+    targetInfo: false,
+    targetInfoExcluded: [],
+    instanceLabel: true,
+    multiplier,
+    filterPolicies: [],
+    ...over,
+  };
+}
+
+export function serviceGraphs(over: Partial<ServiceGraphSettings> = {}): ServiceGraphSettings {
+  return {
+    waitMs: 10_000,
+    maxItems: 10_000,
+    histogramBuckets: [0.1, 1],
+    dimensions: [],
+    clientServerPrefix: false,
+    messagingSystemLatency: false,
+    peerAttributes: ["peer.service", "db.name", "db.system"],
+    databaseNameAttributes: ["db.namespace", "db.name", "db.system"],
+    virtualNodeLabel: false,
+    multiplier,
+    filterPolicies: [],
+    ...over,
+  };
+}
+
+export function hostInfo(over: Partial<HostInfoSettings> = {}): HostInfoSettings {
+  return {
+    hostIdentifiers: ["k8s.node.name", "host.id"],
+    metricName: "traces_host_info",
+    ...over,
+  };
+}
+
+export function tenantSettings(
+  over: Partial<TenantGeneratorSettings> = {},
+): TenantGeneratorSettings {
+  return {
+    spanMetrics: undefined,
+    serviceGraphs: undefined,
+    hostInfo: undefined,
+    slackMs: 30_000,
+    maxActiveSeries: 0,
+    collectionIntervalMs: 15_000,
+    collectionDisabled: false,
+    traceIdLabel: "traceID",
+    remoteWriteHeaders: {},
+    ...over,
+  };
+}
+
+export const SHARED: SharedSettings = {
+  staleMs: 900_000,
+  externalLabels: {},
+  tenantLabel: "",
+  maxLabelNameBytes: 1024,
+  maxLabelValueBytes: 2048,
+  instance: "edge-1",
+};
