@@ -1,0 +1,85 @@
+import { hostname } from "node:os";
+import { RemoteWriter } from "../drivers/remote-write/remote-writer.ts";
+import type { RemoteWriteSettings } from "../drivers/remote-write/settings.ts";
+import type { TenantSamples } from "../metrics-generator/generator-client.ts";
+import type { GeneratorSettings, TenantGeneratorSettings } from "../metrics-generator/settings.ts";
+import type { Clock } from "../runtime/clock.ts";
+import { SINGLE_TENANT } from "../server/tenant.ts";
+import type { Logger } from "../telemetry/logger.ts";
+import type { MetricRegistry } from "../telemetry/metrics.ts";
+import { generatorMetrics } from "./generator-metrics.ts";
+import type { GeneratorParts } from "./ingest-thread.ts";
+import { remoteWriteMetrics } from "./remote-write-metrics.ts";
+
+const ORG_ID_HEADER = "X-Scope-OrgID";
+
+export type OpenGenerator = {
+  readonly settings: GeneratorSettings;
+  readonly settingsOf: (tenant: string) => TenantGeneratorSettings | undefined;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly log: Logger;
+  readonly metrics: MetricRegistry;
+};
+
+/** Sends the metrics that the ingest thread derives to where the settings say. */
+export class Generator {
+  /** For whoever starts that thread. */
+  readonly parts: GeneratorParts;
+  readonly #writers: readonly RemoteWriter[];
+  readonly #settings: GeneratorSettings;
+
+  constructor({ settings, settingsOf, clock, random, log, metrics }: OpenGenerator) {
+    const written = remoteWriteMetrics(metrics);
+    const writers = settings.remoteWrite.map(
+      (endpoint) =>
+        new RemoteWriter(
+          {
+            ...{ clock, random, log },
+            onOutcome: (outcome, batch) => written.onOutcome(endpoint, outcome, batch),
+          },
+          endpoint,
+        ),
+    );
+    written.registerPending(writers);
+    const { staleMs, externalLabels, tenantLabel, maxLabelNameBytes, maxLabelValueBytes } =
+      settings;
+    this.#settings = settings;
+    this.#writers = writers;
+    this.parts = {
+      shared: {
+        ...{ staleMs, externalLabels, tenantLabel, maxLabelNameBytes, maxLabelValueBytes },
+        instance: hostname(),
+      },
+      settingsOf,
+      onSamples: (samples) => this.#push(samples, settingsOf(samples.tenant)),
+      onFigures: generatorMetrics(metrics),
+      onFailure: (message) => log.error("metrics generator failed", { error: message }),
+    };
+  }
+
+  /** Sends what waits, for as long as the settings allow. The thread must have given all. */
+  async close(): Promise<void> {
+    const { flushDeadlineMs } = this.#settings;
+    await Promise.all(this.#writers.map((writer) => writer.flush(flushDeadlineMs)));
+  }
+
+  #push(samples: TenantSamples, tenant: TenantGeneratorSettings | undefined): void {
+    const own = tenant?.remoteWriteHeaders ?? {};
+    for (const writer of this.#writers) {
+      writer.push({ ...samples, headers: this.#headersOf(samples.tenant, own, writer.settings) });
+    }
+  }
+
+  #headersOf(
+    tenant: string,
+    own: Readonly<Record<string, string>>,
+    endpoint: RemoteWriteSettings,
+  ): Readonly<Record<string, string>> {
+    if (!this.#settings.addOrgIdHeader || tenant === SINGLE_TENANT) return own;
+    const isNamed = [...Object.keys(own), ...Object.keys(endpoint.headers)].some(
+      (name) => name.toLowerCase() === ORG_ID_HEADER.toLowerCase(),
+    );
+    return isNamed ? own : { ...own, [ORG_ID_HEADER]: tenant };
+  }
+}
