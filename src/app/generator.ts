@@ -1,9 +1,9 @@
-import { hostname } from "node:os";
 import { RemoteWriter } from "../drivers/remote-write/remote-writer.ts";
 import type { RemoteWriteSettings } from "../drivers/remote-write/settings.ts";
 import type { TenantSamples } from "../metrics-generator/generator-client.ts";
 import type { GeneratorSettings, TenantGeneratorSettings } from "../metrics-generator/settings.ts";
 import type { Clock } from "../runtime/clock.ts";
+import { hostName } from "../runtime/host-name.ts";
 import { SINGLE_TENANT } from "../server/tenant.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { MetricRegistry } from "../telemetry/metrics.ts";
@@ -49,7 +49,7 @@ export class Generator {
     this.parts = {
       shared: {
         ...{ staleMs, externalLabels, tenantLabel, maxLabelNameBytes, maxLabelValueBytes },
-        instance: hostname(),
+        instance: hostName(),
       },
       settingsOf,
       onSamples: (samples) => this.#push(samples, settingsOf(samples.tenant)),
