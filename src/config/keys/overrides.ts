@@ -34,7 +34,7 @@ const generatorKeys: readonly KeySpec[] = [
   ...processorKeys.map((spec) => ({
     ...spec,
     default: undefined,
-    doc: `Like \`metrics_generator.${spec.path}\`; unset = that value.`,
+    doc: "Instead of the value in `metrics_generator`; unset = that one.",
   })),
   key("generate_native_histograms", "string", "classic", "All histograms are classic.", {
     treatment: "warned",
