@@ -7,6 +7,8 @@ import { type GeneratorSource, tenantGenerator } from "./tenant-generator.ts";
 
 export const GENERATOR_OFF =
   "no metrics_generator.storage.path configured, metrics generator will be disabled";
+/** A mistake in each of many policies is told for some. */
+const MAX_PROBLEMS = 20;
 const PROCESSORS = "metrics_generator.processors";
 
 export type GeneratorConfig = {
@@ -60,7 +62,7 @@ export function generatorConfig(
   tenantGenerator(new Set(), nothing, globals, collect);
   const own = { values: overrideDefaults, prefix: "overrides.defaults." };
   const defaults = tenantGenerator(known, own, globals, collect);
-  for (const problem of problems) report(problem);
+  for (const problem of [...problems].slice(0, MAX_PROBLEMS)) report(problem);
   return {
     settings: { ...globalSettings(values), remoteWrite: endpoints },
     globals,

@@ -1,16 +1,14 @@
-import type { TenantGeneratorSettings } from "../metrics-generator/settings.ts";
 import { ConfigError } from "./config-error.ts";
 import { ConfigValues } from "./config-values.ts";
 import { decodeBlock } from "./decode.ts";
-import { GENERATOR_OFF, processorsOf, unknownProcessors } from "./generator-settings.ts";
+import { FileGenerators, type Generators, identityOf } from "./file-generators.ts";
 import { keyTree } from "./key-spec.ts";
 import { scopedOverrideKeys } from "./keys/overrides.ts";
 import { modernizeOverrides } from "./legacy-overrides.ts";
 import { BURST, type GlobalLimits, ownLimits, RATE } from "./limits.ts";
-import type { Processors } from "./processors.ts";
 import { type ConfigValue, plainValue } from "./scalar.ts";
 import type { TenantLimits } from "./settings.ts";
-import { type GeneratorSource, identityOf, tenantGenerator } from "./tenant-generator.ts";
+import type { GeneratorSource } from "./tenant-generator.ts";
 import { refuseUnsupported, warnUnsupported } from "./treatments.ts";
 import { isNull, parseYaml, type YamlNode } from "./yaml-tree.ts";
 
@@ -19,11 +17,8 @@ export type OverrideFile = {
   /** The tenants' entries as they were written; may hold secrets. */
   readonly entries: ReadonlyMap<string, ConfigValue>;
   readonly warnings: readonly string[];
-  /** The different ones of all tenants, by `identityOf`. */
   readonly generators: Generators;
 };
-
-type Generators = ReadonlyMap<string, TenantGeneratorSettings>;
 
 export type OverrideContext = {
   /** Named in errors. */
@@ -64,16 +59,7 @@ export function parseOverrides(
 }
 
 function parse(text: string, context: OverrideContext, before: Generators): OverrideFile {
-  const generators = new Map<string, TenantGeneratorSettings>();
-  const unknown = new Set<string>();
-  let asksForProcessors = false;
-  const same = (settings: TenantGeneratorSettings | undefined) => {
-    if (settings === undefined) return undefined;
-    const identity = identityOf(settings);
-    const first = generators.get(identity) ?? before.get(identity) ?? settings;
-    generators.set(identity, first);
-    return first;
-  };
+  const generators = new FileGenerators(context.generator, before);
   const limits = new Map<string, TenantLimits>();
   const entries = new Map<string, ConfigValue>();
   const warnings: string[] = [];
@@ -91,11 +77,8 @@ function parse(text: string, context: OverrideContext, before: Generators): Over
     const values = new ConfigValues(scopedOverrideKeys, decoded.keys);
     if (!values.isSet(RATE) || !values.isSet(BURST)) withoutRate.push(tenant);
     if (errors.length > 0) continue;
-    const processors = processorsOf(values);
-    for (const name of processors.unknown) unknown.add(name);
-    asksForProcessors ||= processors.known.size + processors.unknown.length > 0;
-    const generator = generatorOf(tenant, values, processors, context, errors);
-    limits.set(tenant, ownLimits(values, context.globals, context.defaults, same(generator)));
+    const generator = generators.of(tenant, values, (problem) => errors.push(problem));
+    limits.set(tenant, ownLimits(values, context.globals, context.defaults, generator));
     entries.set(tenant, plainValue(block));
   }
   if (errors.length > 0) {
@@ -110,25 +93,8 @@ function parse(text: string, context: OverrideContext, before: Generators): Over
       `${context.path}: ${RATE} or ${BURST} is not set for ${some(withoutRate)}: the defaults apply`,
     );
   }
-  if (context.generator === undefined) {
-    if (asksForProcessors) warnings.push(GENERATOR_OFF);
-  } else if (unknown.size > 0) {
-    const names = some([...unknown]);
-    warnings.push(`${context.path}: ${unknownProcessors("overrides.<tenant>.", names)}`);
-  }
-  return { limits, entries, warnings, generators };
-}
-
-function generatorOf(
-  tenant: string,
-  values: ConfigValues,
-  { known }: Processors,
-  { generator }: OverrideContext,
-  errors: string[],
-): TenantGeneratorSettings | undefined {
-  if (generator === undefined) return undefined;
-  const own = { values, prefix: `overrides.${tenant}.` };
-  return tenantGenerator(known, own, generator, (problem) => errors.push(problem));
+  warnings.push(...generators.warnings(context.path, some));
+  return { limits, entries, warnings, generators: generators.all() };
 }
 
 export function legacyWarning(where: string): string {

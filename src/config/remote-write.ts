@@ -98,8 +98,8 @@ function splitUrl(
     tell(".url is missing");
     return nothing;
   }
-  const url = URL.parse(text);
-  if (url === null || (url.protocol !== "http:" && url.protocol !== "https:")) {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || (url.protocol !== "http:" && url.protocol !== "https:")) {
     tell(".url must be a URL of http or https");
     return nothing;
   }

@@ -60,13 +60,6 @@ export function tenantGenerator(
   return known.size === 0 ? undefined : settings;
 }
 
-/** Equal settings, and they only, have the same text. */
-export function identityOf(settings: TenantGeneratorSettings): string {
-  return JSON.stringify(settings, (_, value: unknown) =>
-    typeof value === "bigint" ? { integer: String(value) } : value,
-  );
-}
-
 function spanMetrics(known: Processors["known"], read: Layers): SpanMetricsSettings | undefined {
   const whole = known.has("span-metrics");
   const [calls, latency, size] = (["count", "latency", "size"] as const).map(
