@@ -2,6 +2,7 @@ import type { ServerSettings, TlsSettings } from "../server/settings.ts";
 import type { BucketSettings, RetentionClass, RetentionSettings } from "../storage/settings.ts";
 import type { LogSettings } from "../telemetry/settings.ts";
 import type { ConfigValues } from "./config-values.ts";
+import type { GeneratorConfig } from "./generator-settings.ts";
 import { defaultLimits, type GlobalLimits } from "./limits.ts";
 import { type DataPaths, join } from "./paths.ts";
 import type { Receivers } from "./receivers.ts";
@@ -13,6 +14,7 @@ export type BuildInput = {
   /** Relative to `overrides.defaults`. */
   readonly overrideDefaults: ConfigValues;
   readonly receivers: Receivers;
+  readonly generator: GeneratorConfig;
   readonly bucket: BucketSettings | undefined;
   readonly retentionClasses: readonly RetentionClass[];
   readonly paths: DataPaths;
@@ -74,9 +76,10 @@ export function buildSettings(input: BuildInput): Settings {
       tempDir: join(paths.dataDir, "tmp"),
     },
     bucket: input.bucket,
+    generator: input.generator.settings,
     adminToken: values.text("pintail.admin.token") || undefined,
     dataDir: paths.dataDir,
-    limits: defaultLimits(input.overrideDefaults, globals),
+    limits: defaultLimits(input.overrideDefaults, globals, input.generator.defaults),
     perTenantOverrideFile: values.text("overrides.per_tenant_override_config") || undefined,
     perTenantOverridePeriodMs: values.durationMs("overrides.per_tenant_override_period"),
   };

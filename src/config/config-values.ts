@@ -55,6 +55,12 @@ export class ConfigValues {
     return value.map(String);
   }
 
+  numbers(path: string): readonly number[] {
+    const value = this.value(path);
+    if (!Array.isArray(value)) throw new Error(`key ${path} is no list`);
+    return value.map(Number);
+  }
+
   /** Texts by name; empty when it is not set. */
   map(path: string): Readonly<Record<string, string>> {
     const value = this.value(path) ?? {};

@@ -77,6 +77,7 @@ type Decoded = { readonly value: ConfigValue } | { readonly error: string };
 export function decodeValue(node: YamlNode, spec: KeySpec): Decoded {
   if (spec.type === "any") return { value: plainValue(node) };
   if (spec.type === "list") return decodeList(node);
+  if (spec.type === "floats") return decodeFloats(node);
   if (spec.type === "map") return decodeMap(node);
   if (node.kind !== "scalar") return wrongType(node, spec.type);
   return decodeText(node.text, spec);
@@ -113,6 +114,7 @@ export function decodeText(text: string, spec: KeySpec): Decoded {
       return parsePrometheusDuration(text) === undefined ? badDuration(text) : { value: text };
     case "list":
       return { value: text === "" ? [] : text.split(",") };
+    case "floats":
     case "map":
     case "any":
       return { value: text };
@@ -129,6 +131,17 @@ function decodeList(node: YamlNode): Decoded {
     texts.push(item.text);
   }
   return { value: texts };
+}
+
+function decodeFloats(node: YamlNode): Decoded {
+  const items = node.kind === "list" ? node.items : [node];
+  const numbers: number[] = [];
+  for (const item of items) {
+    const value = item.kind === "scalar" ? parseYamlFloat(item.text) : undefined;
+    if (value === undefined) return wrongType(item, "float64");
+    numbers.push(value);
+  }
+  return { value: numbers };
 }
 
 function decodeMap(node: YamlNode): Decoded {

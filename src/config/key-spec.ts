@@ -9,6 +9,8 @@ export type KeyType =
   | "promDuration"
   /** Strings; a single scalar counts as a list of one. */
   | "list"
+  /** Finite numbers; a single one counts as a list of one. */
+  | "floats"
   /** String → string. */
   | "map"
   /** Any subtree, taken as it is. */

@@ -1,3 +1,4 @@
+import type { TenantGeneratorSettings } from "../metrics-generator/settings.ts";
 import type { ConfigValues } from "./config-values.ts";
 import type { TenantLimits } from "./settings.ts";
 
@@ -13,8 +14,13 @@ export type GlobalLimits = {
 };
 
 /** The limits that `overrides.defaults` give; unset keys have the table's defaults. */
-export function defaultLimits(overrides: ConfigValues, globals: GlobalLimits): TenantLimits {
+export function defaultLimits(
+  overrides: ConfigValues,
+  globals: GlobalLimits,
+  generator: TenantGeneratorSettings | undefined,
+): TenantLimits {
   return limitsOf(globals, {
+    generator,
     number: (path) => overrides.number(path),
     bool: (path) => overrides.bool(path),
     durationMs: (path) => overrides.durationMs(path),
@@ -31,12 +37,14 @@ export function ownLimits(
   entry: ConfigValues,
   globals: GlobalLimits,
   defaults: TenantLimits,
+  generator: TenantGeneratorSettings | undefined,
 ): TenantLimits {
   const fallbacks: Readonly<Record<string, number>> = {
     [RATE]: defaults.ingest.rateLimitBytes,
     [BURST]: defaults.ingest.burstSizeBytes,
   };
   return limitsOf(globals, {
+    generator,
     number: (path) => (entry.isSet(path) ? entry.number(path) : (fallbacks[path] ?? 0)),
     bool: (path) => entry.isSet(path) && entry.bool(path),
     durationMs: (path) => (entry.isSet(path) ? entry.durationMs(path) : 0),
@@ -49,6 +57,7 @@ export const RATE = "ingestion.rate_limit_bytes";
 export const BURST = "ingestion.burst_size_bytes";
 
 type Reader = {
+  readonly generator: TenantGeneratorSettings | undefined;
   readonly number: (path: string) => number;
   readonly bool: (path: string) => boolean;
   readonly durationMs: (path: string) => number;
@@ -79,5 +88,6 @@ function limitsOf(globals: GlobalLimits, read: Reader): TenantLimits {
     },
     retentionMs: read.durationMs("compaction.block_retention"),
     compactionDisabled: read.bool("compaction.compaction_disabled"),
+    generator: read.generator,
   };
 }

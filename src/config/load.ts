@@ -9,6 +9,7 @@ import { type Env, envText, maxParallelQueries, queryMemoryBytes } from "./envir
 import { expandEnv } from "./expand-env.ts";
 import { FLAGS } from "./flag-table.ts";
 import { type ParsedFlags, parseFlags, usageError, usageText } from "./flags.ts";
+import { generatorConfig } from "./generator-settings.ts";
 import { type KeySpec, keyTree } from "./key-spec.ts";
 import { allKeys } from "./keys/all.ts";
 import { overridesKeys, scopedOverrideKeys } from "./keys/overrides.ts";
@@ -91,13 +92,16 @@ export function loadSettings(input: LoadInput): LoadResult {
     blockRetentionMs(values),
     report,
   );
+  const defaults = overrideDefaults(set);
+  const generator = generatorConfig(values, defaults, input.readFile, report);
   refuse(filePath, errors);
 
   const paths = pathsOf(values, flagKeys, envText(input.env, "PINTAIL_DATA_DIR"));
   const settings = buildSettings({
     values,
-    overrideDefaults: overrideDefaults(set),
+    overrideDefaults: defaults,
     receivers,
+    generator,
     bucket,
     retentionClasses: classes,
     paths,
@@ -110,12 +114,14 @@ export function loadSettings(input: LoadInput): LoadResult {
     path: settings.perTenantOverrideFile ?? "",
     defaults: settings.limits,
     globals: globalLimits(values),
+    generator: generator.globals,
     expand,
   });
   const overrideWarnings = readOverrides(overrides, settings.perTenantOverrideFile, input);
   const unsupported = [
     ...receivers.unsupported,
     ...warnUnsupported(set),
+    ...generator.unsupported,
     ...flagsWithoutEffect(flags),
   ];
   return {
@@ -128,13 +134,15 @@ export function loadSettings(input: LoadInput): LoadResult {
         : []),
       ...settingWarnings(values),
       ...bucketWarnings(values),
+      ...generator.warnings,
       ...(unsupported.length === 0
         ? []
         : [`accepted but without effect: ${[...new Set(unsupported)].join(", ")}`]),
       ...(flags.rest.length === 0
         ? []
         : [`arguments from "${flags.rest[0]}" on are ignored: no flag follows an argument`]),
-      ...overrideWarnings,
+      // The defaults and the tenants' file may ask for the same that is not there.
+      ...overrideWarnings.filter((warning) => !generator.warnings.includes(warning)),
     ],
     effective: effectiveTree(allKeys, set, resolvedValues(settings, paths, receivers, values)),
     defaults: defaultsTree(allKeys),

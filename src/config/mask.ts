@@ -12,15 +12,18 @@ const SECRET_NAME =
 /** Header maps carry credentials under any name, e.g. `X-Scope-OrgID` beside `Authorization`. */
 const HEADER_MAP = /^(headers|http_headers|remote_write_headers|response_headers)$/i;
 
-const URL_USER_INFO = /(:\/\/)[^/?#\s@]+@/g;
+const URL_USER_INFO = /(:\/\/)[^/?#\s]+@/g;
 
 /** A copy with every credential replaced by `<secret>`; an empty value stays, it hides nothing. */
 export function maskSecrets(value: ConfigValue): ConfigValue {
   if (typeof value === "string") return value.replace(URL_USER_INFO, `$1${MASK}@`);
   if (value === null || typeof value !== "object") return value;
   if (Array.isArray(value)) return value.map(maskSecrets);
+  // The name of an attribute, as a filter policy has it; a private key stands beside no value.
+  const isPair = Object.keys(value).every((name) => name === "key" || name === "value");
   return Object.fromEntries(
     Object.entries(value).map(([name, inner]) => {
+      if (isPair && name === "key" && Object.hasOwn(value, "value")) return [name, inner];
       if (SECRET_NAME.test(name) || HEADER_MAP.test(name)) return [name, maskAll(inner)];
       return [name, maskSecrets(inner)];
     }),

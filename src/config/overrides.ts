@@ -1,12 +1,14 @@
 import { ConfigError } from "./config-error.ts";
 import { ConfigValues } from "./config-values.ts";
 import { decodeBlock } from "./decode.ts";
+import { FileGenerators, type Generators, identityOf } from "./file-generators.ts";
 import { keyTree } from "./key-spec.ts";
 import { scopedOverrideKeys } from "./keys/overrides.ts";
 import { modernizeOverrides } from "./legacy-overrides.ts";
 import { BURST, type GlobalLimits, ownLimits, RATE } from "./limits.ts";
 import { type ConfigValue, plainValue } from "./scalar.ts";
 import type { TenantLimits } from "./settings.ts";
+import type { GeneratorSource } from "./tenant-generator.ts";
 import { refuseUnsupported, warnUnsupported } from "./treatments.ts";
 import { isNull, parseYaml, type YamlNode } from "./yaml-tree.ts";
 
@@ -15,6 +17,7 @@ export type OverrideFile = {
   /** The tenants' entries as they were written; may hold secrets. */
   readonly entries: ReadonlyMap<string, ConfigValue>;
   readonly warnings: readonly string[];
+  readonly generators: Generators;
 };
 
 export type OverrideContext = {
@@ -22,6 +25,8 @@ export type OverrideContext = {
   readonly path: string;
   readonly defaults: TenantLimits;
   readonly globals: GlobalLimits;
+  /** What the metrics-generator has for all; undefined when it is off. */
+  readonly generator: GeneratorSource | undefined;
   /** Environment expansion, when it is on. Throws for text that does not expand. */
   readonly expand: (text: string) => string;
 };
@@ -35,11 +40,16 @@ const scopedNames: ReadonlySet<string> = new Set(tree.children.keys());
 
 /**
  * Parses the per-tenant file: one root key `overrides`, below it tenants and `*`. Legacy flat
- * entries are accepted with a warning. Throws `ConfigError` with lines.
+ * entries are accepted with a warning. Of the generators of `before`, those that are still asked
+ * for stay the same objects. Throws `ConfigError` with lines.
  */
-export function parseOverrides(text: string, context: OverrideContext): OverrideFile {
+export function parseOverrides(
+  text: string,
+  context: OverrideContext,
+  before: Generators,
+): OverrideFile {
   try {
-    return parse(context.expand(text), context);
+    return parse(context.expand(text), context, before);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new ConfigError(`failed to load per-tenant overrides ${context.path}: ${reason}`, {
@@ -48,7 +58,8 @@ export function parseOverrides(text: string, context: OverrideContext): Override
   }
 }
 
-function parse(text: string, context: OverrideContext): OverrideFile {
+function parse(text: string, context: OverrideContext, before: Generators): OverrideFile {
+  const generators = new FileGenerators(context.generator, before);
   const limits = new Map<string, TenantLimits>();
   const entries = new Map<string, ConfigValue>();
   const warnings: string[] = [];
@@ -66,7 +77,8 @@ function parse(text: string, context: OverrideContext): OverrideFile {
     const values = new ConfigValues(scopedOverrideKeys, decoded.keys);
     if (!values.isSet(RATE) || !values.isSet(BURST)) withoutRate.push(tenant);
     if (errors.length > 0) continue;
-    limits.set(tenant, ownLimits(values, context.globals, context.defaults));
+    const generator = generators.of(tenant, values, (problem) => errors.push(problem));
+    limits.set(tenant, ownLimits(values, context.globals, context.defaults, generator));
     entries.set(tenant, plainValue(block));
   }
   if (errors.length > 0) {
@@ -81,7 +93,8 @@ function parse(text: string, context: OverrideContext): OverrideFile {
       `${context.path}: ${RATE} or ${BURST} is not set for ${some(withoutRate)}: the defaults apply`,
     );
   }
-  return { limits, entries, warnings };
+  warnings.push(...generators.warnings(context.path, some));
+  return { limits, entries, warnings, generators: generators.all() };
 }
 
 export function legacyWarning(where: string): string {
@@ -120,7 +133,12 @@ function some(names: readonly string[]): string {
 export class TenantOverrides {
   readonly #context: OverrideContext;
   #text: string | undefined;
-  #file: OverrideFile = { limits: new Map(), entries: new Map(), warnings: [] };
+  #file: OverrideFile = {
+    limits: new Map(),
+    entries: new Map(),
+    warnings: [],
+    generators: new Map(),
+  };
 
   constructor(context: OverrideContext) {
     this.#context = context;
@@ -137,7 +155,10 @@ export class TenantOverrides {
    */
   reload(text: string): readonly string[] {
     if (text === this.#text) return [];
-    this.#file = parseOverrides(text, this.#context);
+    const { generator } = this.#context.defaults;
+    const before = new Map(this.#file.generators);
+    if (generator !== undefined) before.set(identityOf(generator), generator);
+    this.#file = parseOverrides(text, this.#context, before);
     this.#text = text;
     return this.#file.warnings;
   }

@@ -7,6 +7,7 @@ import {
   otlpReceiverKeys,
   zipkinReceiverKeys,
 } from "./keys/distributor.ts";
+import { remoteWriteKeys } from "./keys/remote-write.ts";
 
 const RECEIVER_KEYS: Readonly<Record<string, readonly KeySpec[]>> = {
   otlp: otlpReceiverKeys,
@@ -23,9 +24,15 @@ export function settingsReference(): string {
   const receivers = Object.entries(RECEIVER_KEYS).flatMap(([name, keys]) =>
     keys.map((spec) => ({ ...spec, path: `distributor.receivers.${name}.${spec.path}` })),
   );
-  const specs = allKeys.flatMap((spec) =>
-    spec.path === "distributor.receivers" ? [spec, ...receivers] : [spec],
-  );
+  const remoteWrite = remoteWriteKeys.map((spec) => ({
+    ...spec,
+    path: `metrics_generator.storage.remote_write[].${spec.path}`,
+  }));
+  const inner: Readonly<Record<string, readonly KeySpec[]>> = {
+    "distributor.receivers": receivers,
+    "metrics_generator.storage.remote_write": remoteWrite,
+  };
+  const specs = allKeys.flatMap((spec) => [spec, ...(inner[spec.path] ?? [])]);
   const effective = specs.filter((s) => s.treatment === "honoured" || s.treatment === "mapped");
   return [
     "| Key | Default | Effect |",

@@ -1,4 +1,5 @@
 import type { IngestLimits, IngestSettings } from "../ingest/settings.ts";
+import type { GeneratorSettings, TenantGeneratorSettings } from "../metrics-generator/settings.ts";
 import type { QueryLimits, QuerySettings } from "../query/settings.ts";
 import type { JaegerReceiverSettings } from "../receivers/jaeger/settings.ts";
 import type { KafkaReceiverSettings } from "../receivers/kafka/settings.ts";
@@ -15,6 +16,8 @@ export type TenantLimits = {
   /** Overrides `RetentionSettings.retentionMs` when not 0. */
   readonly retentionMs: number;
   readonly compactionDisabled: boolean;
+  /** Undefined: nothing is derived from the tenant's spans. Equal settings are the same object. */
+  readonly generator: TenantGeneratorSettings | undefined;
 };
 
 /** What `config/` makes of defaults, file, environment and flags; `app.ts` hands out the parts. */
@@ -33,6 +36,8 @@ export type Settings = {
   /** Where segments rest besides the local disk. */
   readonly bucket: BucketSettings | undefined;
   readonly query: QuerySettings;
+  /** Undefined: nothing is derived from spans. */
+  readonly generator: GeneratorSettings | undefined;
   /** Lets its bearer change what is stored, beside the one in the data folder. */
   readonly adminToken: string | undefined;
   /** Folder of the catalog, the lock and anything else that is not WAL or segments. */

@@ -9,6 +9,7 @@ import {
   zipkinReceiverKeys,
 } from "../../src/config/keys/distributor.ts";
 import { scopedOverrideKeys } from "../../src/config/keys/overrides.ts";
+import { remoteWriteKeys } from "../../src/config/keys/remote-write.ts";
 import { maskSecrets } from "../../src/config/mask.ts";
 import { nearest } from "../../src/config/nearest.ts";
 import { settingsReference } from "../../src/config/reference.ts";
@@ -19,6 +20,7 @@ const tables = {
   jaegerReceiverKeys,
   zipkinReceiverKeys,
   scopedOverrideKeys,
+  remoteWriteKeys,
 };
 
 test.each(Object.entries(tables))(
@@ -26,7 +28,7 @@ test.each(Object.entries(tables))(
   (_, specs) => {
     expect(() => keyTree(specs)).not.toThrow();
     for (const spec of specs) {
-      if (spec.default === undefined || spec.type === "any" || spec.type === "list") continue;
+      if (spec.default === undefined || ["any", "list", "floats"].includes(spec.type)) continue;
       expect(decodeText(String(spec.default), spec), spec.path).toEqual({ value: spec.default });
     }
   },
@@ -58,6 +60,7 @@ test("the reference names keys, defaults and environment, and escapes what would
   const text = settingsReference();
   expect(text).toContain("| `server.http_listen_port` | `3200` | HTTP port of the query API");
   expect(text).toContain("| `distributor.receivers.otlp.protocols.grpc.endpoint` |  | `host:port`");
+  expect(text).toContain("| `metrics_generator.storage.remote_write[].queue_config.capacity` |");
   expect(text).toContain("| `PINTAIL_DATA_DIR` |");
   expect(text).toContain("`storage.trace.block.version`");
   expect(text).toContain("`a\\|b`");
@@ -90,6 +93,9 @@ test("credentials are masked wherever they are, and empty ones are shown", () =>
       sasl_password: 5,
       span_multiplier_key: "m",
       kms_key_id: "k",
+      attributes: [{ key: "span.x", value: "v" }],
+      tls_config: { key: "p" },
+      at: "http://u:p@q@h/x",
     }),
   ).toEqual({
     s3: { access_key: "<secret>", secret_key: "<secret>", session_token: "", bucket: "c" },
@@ -105,5 +111,8 @@ test("credentials are masked wherever they are, and empty ones are shown", () =>
     sasl_password: "<secret>",
     span_multiplier_key: "m",
     kms_key_id: "k",
+    attributes: [{ key: "span.x", value: "v" }],
+    tls_config: { key: "<secret>" },
+    at: "http://<secret>@h/x",
   });
 });

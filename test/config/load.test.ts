@@ -246,11 +246,11 @@ memberlist: { join_members: [a, b], cluster_label: x, anything_else: 1 }
 internal_server: { enable: true, http_listen_port: 3101 }
 server: { http_listen_network: tcp, proxy_protocol_enabled: true }
 query_frontend: { mcp_server: { enabled: true } }
-metrics_generator: { storage: { path: /p }, registry: { stale_duration: 1m } }
-overrides: { defaults: { metrics_generator: { processors: [span-metrics] } } }
+metrics_generator: { storage: { path: /p }, limiter_type: entity }
+overrides: { defaults: { metrics_generator: { span_name_sanitization: enabled, max_active_entities: 5, max_cardinality_per_label: 6, generate_native_histograms: classic } } }
 `);
   expect(warnings).toEqual([
-    "accepted but without effect: cache, memberlist.join_members, internal_server.enable, server.proxy_protocol_enabled, query_frontend.mcp_server.enabled, metrics_generator",
+    "accepted but without effect: cache, memberlist.join_members, internal_server.enable, server.proxy_protocol_enabled, query_frontend.mcp_server.enabled, metrics_generator.limiter_type, overrides.defaults.metrics_generator.span_name_sanitization, overrides.defaults.metrics_generator.max_active_entities, overrides.defaults.metrics_generator.max_cardinality_per_label",
   ]);
 });
 

@@ -96,7 +96,7 @@ test("flat legacy entries are read like scoped ones, with a warning", () => {
   });
   expect(warnings).toEqual([
     "DEPRECATED: Legacy (flat, unscoped) overrides format is used for tenants a; it is read as the scoped format",
-    "/conf/overrides.yaml: accepted but without effect: overrides.<tenant>.metrics_generator",
+    "no metrics_generator.storage.path configured, metrics generator will be disabled",
   ]);
   expect(overrides.entry("a")).toMatchObject({
     metrics_generator: { processors: ["span-metrics"] },

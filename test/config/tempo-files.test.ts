@@ -104,7 +104,18 @@ const files = { "/conf/overrides.yaml": "overrides: {}\n" };
 
 test("a 2.x file starts unchanged", () => {
   const { settings, warnings } = load(TWO_X);
-  expect(warnings).toEqual(["accepted but without effect: metrics_generator"]);
+  expect(warnings).toEqual([
+    "accepted but without effect: overrides.defaults.metrics_generator.generate_native_histograms",
+  ]);
+  expect(settings.generator).toMatchObject({
+    externalLabels: { source: "tempo", cluster: "dev" },
+    remoteWrite: [{ url: "http://prometheus:9090/api/v1/write" }],
+  });
+  expect(settings.limits.generator).toMatchObject({
+    spanMetrics: { calls: true, latency: true, size: true },
+    serviceGraphs: { waitMs: 10_000 },
+    hostInfo: undefined,
+  });
   expect(settings.ingest).toMatchObject({
     walDir: "/var/tempo/wal",
     segmentDir: "/var/tempo/blocks",
@@ -154,8 +165,10 @@ test("a file of legacy overrides starts unchanged", () => {
   expect(warnings).toEqual([
     expect.stringMatching(/^DEPRECATED: Legacy/),
     expect.stringMatching(/^storage.trace.backend is not set/),
-    "accepted but without effect: metrics_generator",
+    "no metrics_generator.storage.path configured, metrics generator will be disabled",
   ]);
+  expect(settings.generator).toBeUndefined();
+  expect(settings.limits.generator).toBeUndefined();
 });
 
 test("what the Helm charts render starts with the arguments that they pass", () => {
@@ -167,7 +180,7 @@ test("what the Helm charts render starts with the arguments that they pass", () 
   });
   expect(settings.retention.retentionMs).toBe(24 * 3_600_000);
   expect(settings.perTenantOverrideFile).toBe("/conf/overrides.yaml");
-  expect(warnings).toEqual([
-    "accepted but without effect: distributor.receivers.opencensus, metrics_generator",
-  ]);
+  expect(warnings).toEqual(["accepted but without effect: distributor.receivers.opencensus"]);
+  expect(settings.generator?.remoteWrite).toHaveLength(1);
+  expect(settings.limits.generator, "no processor is asked for").toBeUndefined();
 });

@@ -1,5 +1,58 @@
 import { ignored, type KeySpec, key, prefixed, refused, warned } from "../key-spec.ts";
+import { processorKeys } from "./metrics-generator.ts";
 import { objectStoreKeys } from "./storage.ts";
+
+/** What a tenant may have of `metrics_generator`. */
+const generatorKeys: readonly KeySpec[] = [
+  key(
+    "processors",
+    "any",
+    undefined,
+    "What is derived from spans: `service-graphs`, `span-metrics`, `host-info`; of the span metrics alone `span-metrics-count`, `span-metrics-latency`, `span-metrics-size`.",
+  ),
+  key(
+    "max_active_series",
+    "int",
+    0,
+    "Series of the tenant; what comes after goes into one labelled `metric_overflow`. 0 = no limit.",
+  ),
+  key(
+    "collection_interval",
+    "goDuration",
+    "0",
+    "Like `metrics_generator.registry.collection_interval`, 15s to 5m; 0 = that value.",
+  ),
+  key("disable_collection", "bool", false, "Series are kept, and nothing is sent."),
+  key("trace_id_label_name", "string", "traceID", "Label of exemplars with the trace id."),
+  key("remote_write_headers", "map", undefined, "Headers over those of `remote_write`."),
+  key(
+    "ingestion_time_range_slack",
+    "goDuration",
+    "0",
+    "Like `metrics_generator.metrics_ingestion_time_range_slack`, 12h at most; 0 = that value.",
+  ),
+  ...processorKeys.map((spec) => ({
+    ...spec,
+    default: undefined,
+    doc: "Instead of the value in `metrics_generator`; unset = that one.",
+  })),
+  key("generate_native_histograms", "string", "classic", "All histograms are classic.", {
+    treatment: "warned",
+    oneOf: ["", "classic", "native", "both"],
+  }),
+  key("native_histogram_bucket_factor", "float", 1.1, "", { treatment: "warned" }),
+  key("span_name_sanitization", "string", "", "", {
+    treatment: "warned",
+    oneOf: ["", "dry_run", "enabled"],
+  }),
+  ...warned(`max_active_entities=0 max_cardinality_per_label=0
+    native_histogram_max_bucket_number=100 native_histogram_min_reset_duration=15m`),
+  ...ignored(`ring_size=0 forwarder.queue_size=100 forwarder.workers=2
+    processor.service_graphs.database_name_attributes
+    processor.local_blocks.max_live_traces processor.local_blocks.max_block_duration
+    processor.local_blocks.max_block_bytes processor.local_blocks.flush_check_period
+    processor.local_blocks.trace_idle_period processor.local_blocks.complete_block_timeout`),
+];
 
 /** What a tenant may have of its own; relative to `overrides.defaults` or to a tenant's entry. */
 export const scopedOverrideKeys: readonly KeySpec[] = [
@@ -67,35 +120,7 @@ export const scopedOverrideKeys: readonly KeySpec[] = [
     read.max_blocks_per_tag_values_query=0 read.unsafe_query_hints=false
     read.metrics_spanonly_fetch compaction.compaction_window=0 storage.parquet_dedicated_columns`),
   ...warned("cost_attribution.max_cardinality cost_attribution.dimensions"),
-  ...warned(
-    `processors max_active_series=0 max_active_entities=0 max_cardinality_per_label=0
-    collection_interval=0 disable_collection=false trace_id_label_name=traceID remote_write_headers
-    generate_native_histograms=classic native_histogram_bucket_factor=1.1
-    native_histogram_max_bucket_number=100 native_histogram_min_reset_duration=15m
-    ingestion_time_range_slack=0 span_name_sanitization=`,
-    "",
-    "metrics_generator",
-  ).map(underGenerator),
-  ...ignored(`ring_size=0 forwarder.queue_size=100 forwarder.workers=2
-    processor.service_graphs.histogram_buckets processor.service_graphs.dimensions
-    processor.service_graphs.peer_attributes processor.service_graphs.filter_policies
-    processor.service_graphs.enable_client_server_prefix
-    processor.service_graphs.enable_messaging_system_latency_histogram
-    processor.service_graphs.enable_virtual_node_label processor.service_graphs.span_multiplier_key
-    processor.service_graphs.enable_tracestate_span_multiplier
-    processor.service_graphs.database_name_attributes
-    processor.span_metrics.histogram_buckets processor.span_metrics.dimensions
-    processor.span_metrics.intrinsic_dimensions processor.span_metrics.filter_policies
-    processor.span_metrics.dimension_mappings processor.span_metrics.enable_target_info
-    processor.span_metrics.target_info_excluded_dimensions
-    processor.span_metrics.enable_instance_label processor.span_metrics.span_multiplier_key
-    processor.span_metrics.enable_tracestate_span_multiplier
-    processor.host_info.host_identifiers processor.host_info.metric_name
-    processor.local_blocks.max_live_traces processor.local_blocks.max_block_duration
-    processor.local_blocks.max_block_bytes processor.local_blocks.flush_check_period
-    processor.local_blocks.trace_idle_period processor.local_blocks.complete_block_timeout`).map(
-    underGenerator,
-  ),
+  ...prefixed("metrics_generator", generatorKeys),
 ];
 
 /** `overrides`, without the legacy flat keys, which are renamed before. */
@@ -123,7 +148,3 @@ export const overridesKeys: readonly KeySpec[] = prefixed("overrides", [
     ),
   ]),
 ]);
-
-function underGenerator(spec: KeySpec): KeySpec {
-  return { ...spec, path: `metrics_generator.${spec.path}` };
-}
