@@ -2,6 +2,7 @@ import { adminTokenOf } from "./app/admin-token-file.ts";
 import { buildApi } from "./app/api.ts";
 import { Core } from "./app/core.ts";
 import { type Doors, openDoors } from "./app/doors.ts";
+import { Generator } from "./app/generator.ts";
 import { followRedactions } from "./app/redaction-work.ts";
 import { openStorage, type Storage } from "./app/storage.ts";
 import {
@@ -56,6 +57,7 @@ export async function startApp(parts: AppParts): Promise<App> {
     { files, log, nowMs: systemClock.nowUnixMs, metrics },
     settings,
   );
+  const generator = openGenerator(parts, metrics);
   let core: Core | undefined;
   let doors: Doors | undefined;
   let stopStreams = (): void => {};
@@ -64,10 +66,10 @@ export async function startApp(parts: AppParts): Promise<App> {
     await doors?.close(Math.min(MAX_DOOR_CLOSE_MS, settings.server.gracefulShutdownTimeoutMs));
     await stopRedactions();
     await core?.close();
-    await storage.close();
+    await Promise.all([storage.close(), generator?.close()]);
   };
   try {
-    core = await openCore(parts, files, storage, metrics);
+    core = await openCore(parts, files, storage, { metrics, generator });
     registerMetrics(metrics, storage, core);
     const opening = core;
     const { adminToken, dataDir } = settings;
@@ -147,7 +149,7 @@ function openCore(
   { config, log, onFatal }: AppParts,
   files: ReturnType<typeof nodeFiles>,
   { catalog, bucket, segmentCache }: Storage,
-  metrics: MetricRegistry,
+  { metrics, generator }: { metrics: MetricRegistry; generator: Generator | undefined },
 ): Promise<Core> {
   const { settings, overrides } = config;
   return Core.open(
@@ -162,10 +164,25 @@ function openCore(
       retentionMetrics: retentionMetrics(metrics),
       bucket: bucket && segmentCache && { bucket, copies: segmentCache, files: segmentCache },
       metrics,
+      generator: generator?.parts,
       onFatal,
     },
     { ingest: settings.ingest, retention: settings.retention, tempDir: settings.query.tempDir },
   );
+}
+
+/** Undefined: no metrics are made of spans. */
+function openGenerator({ config, log }: AppParts, metrics: MetricRegistry): Generator | undefined {
+  const { settings, overrides } = config;
+  if (settings.generator === undefined) return undefined;
+  return new Generator({
+    settings: settings.generator,
+    settingsOf: (tenant) => overrides.limitsFor(tenant).generator,
+    clock: systemClock,
+    random: Math.random,
+    log,
+    metrics,
+  });
 }
 
 function registerMetrics(metrics: MetricRegistry, { catalog }: Storage, core: Core): void {
