@@ -2,6 +2,7 @@ import process from "node:process";
 import { benchCatalog } from "./catalog.ts";
 import { benchCompaction } from "./compaction.ts";
 import { benchDecode } from "./decode.ts";
+import { benchGenerator } from "./generator.ts";
 import { benchSegment } from "./segment.ts";
 import { benchAbuse } from "./server/bench-abuse.ts";
 import { benchServer } from "./server/bench-server.ts";
@@ -23,6 +24,7 @@ const BENCHES: Readonly<
 > = {
   decode: benchDecode,
   segment: benchSegment,
+  generator: benchGenerator,
   compaction: benchCompaction,
   catalog: benchCatalog,
   server: benchServer,

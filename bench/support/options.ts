@@ -3,6 +3,7 @@ import { parseArgs } from "node:util";
 export const BENCH_NAMES = [
   "decode",
   "segment",
+  "generator",
   "compaction",
   "catalog",
   "server",

@@ -1,4 +1,5 @@
 import type { FromGenerator, ToGenerator } from "./messages.ts";
+import { SeriesBudget } from "./registry/series-limit.ts";
 import type { TenantGeneratorSettings } from "./settings.ts";
 import {
   type ReceivedSpans,
@@ -16,6 +17,8 @@ export type MetricsGeneratorParts = {
 
 /** Tenants are the senders' choice. Spans of more than these are not counted. */
 const MAX_TENANTS = 10_000;
+/** Of all tenants, also where a tenant's own limit is none: some 100 bytes of memory each. */
+const MAX_SERIES = 1_000_000;
 
 /** Derives metrics from the spans of all tenants, in the thread that has decoded them. */
 export class MetricsGenerator {
@@ -23,6 +26,7 @@ export class MetricsGenerator {
   readonly #shared: SharedSettings;
   readonly #settings = new Map<number, TenantGeneratorSettings>();
   readonly #tenants = new Map<string, TenantMetrics>();
+  readonly #budget = new SeriesBudget(MAX_SERIES);
   #ticking: Promise<void> | undefined;
 
   constructor(parts: MetricsGeneratorParts, shared: SharedSettings) {
@@ -47,7 +51,7 @@ export class MetricsGenerator {
   observe(tenant: string, settingsId: number, spans: ReceivedSpans): void {
     const settings = this.#settings.get(settingsId);
     if (settings === undefined) {
-      this.#tenants.delete(tenant);
+      this.#forget(tenant);
       return;
     }
     try {
@@ -87,7 +91,7 @@ export class MetricsGenerator {
       }
       figures.set(tenant, metrics.figures);
       const isIdle = nowMs() - metrics.updatedMs > this.#shared.staleMs;
-      if (isIdle && !metrics.hasSeries) this.#tenants.delete(tenant);
+      if (isIdle && !metrics.hasSeries) this.#forget(tenant);
     }
     if (figures.size > 0) send({ type: "generator-figures", tenants: figures }, []);
   }
@@ -97,9 +101,16 @@ export class MetricsGenerator {
     const known = this.#tenants.get(tenant);
     if (known?.settings === settings) return known;
     if (known === undefined && this.#tenants.size >= MAX_TENANTS) return undefined;
-    const made = new TenantMetrics(tenant, settings, this.#shared, this.#parts.nowMs());
+    known?.close();
+    const parts = { shared: this.#shared, budget: this.#budget };
+    const made = new TenantMetrics(tenant, settings, parts, this.#parts.nowMs());
     this.#tenants.set(tenant, made);
     return made;
+  }
+
+  #forget(tenant: string): void {
+    this.#tenants.get(tenant)?.close();
+    this.#tenants.delete(tenant);
   }
 
   #failed(error: unknown): void {

@@ -1,6 +1,7 @@
 import type { SpanBatch } from "../model/span-batch.ts";
 import { HostInfo } from "./host-info/host-info.ts";
 import type { Processor, ProcessorName } from "./processor.ts";
+import type { SeriesBudget } from "./registry/series-limit.ts";
 import { SeriesRegistry } from "./registry/series-registry.ts";
 import type { WriteRequestBody } from "./registry/write-request.ts";
 import { type ServiceGraphFigures, ServiceGraphs } from "./service-graphs/service-graphs.ts";
@@ -46,6 +47,11 @@ export type SharedSettings = Pick<
   readonly instance: string;
 };
 
+export type TenantMetricsParts = {
+  readonly shared: SharedSettings;
+  readonly budget: SeriesBudget;
+};
+
 /** Series of one tenant's spans. */
 export class TenantMetrics {
   readonly settings: TenantGeneratorSettings;
@@ -64,7 +70,7 @@ export class TenantMetrics {
   constructor(
     tenant: string,
     settings: TenantGeneratorSettings,
-    shared: SharedSettings,
+    { shared, budget }: TenantMetricsParts,
     nowMs: number,
   ) {
     this.settings = settings;
@@ -78,6 +84,7 @@ export class TenantMetrics {
           maxValueBytes: shared.maxLabelValueBytes,
         },
         maxActiveSeries: settings.maxActiveSeries,
+        budget,
         staleMs: shared.staleMs,
         traceIdLabel: settings.traceIdLabel,
       },
@@ -116,6 +123,12 @@ export class TenantMetrics {
 
   get hasSeries(): boolean {
     return this.#registry.limit.active > 0;
+  }
+
+  /** Its series are no more. */
+  close(): void {
+    const { limit } = this.#registry;
+    limit.remove(limit.active);
   }
 
   get figures(): TenantFigures {

@@ -1,3 +1,4 @@
+import { SeriesBudget } from "../../src/metrics-generator/registry/series-limit.ts";
 import type {
   HostInfoSettings,
   ServiceGraphSettings,
@@ -74,7 +75,7 @@ export function tenantSettings(
   };
 }
 
-export const SHARED: SharedSettings = {
+const SHARED: SharedSettings = {
   staleMs: 900_000,
   externalLabels: {},
   tenantLabel: "",
@@ -82,3 +83,5 @@ export const SHARED: SharedSettings = {
   maxLabelValueBytes: 2048,
   instance: "edge-1",
 };
+
+export const PARTS = { shared: SHARED, budget: new SeriesBudget(1_000_000) };

@@ -10,7 +10,7 @@ import {
   traceIdOf,
 } from "../support/batch-builder.ts";
 import type { PlainAttribute, PlainSpan } from "../support/read-batch.ts";
-import { SHARED, serviceGraphs, tenantSettings } from "./generator-settings.ts";
+import { PARTS, serviceGraphs, tenantSettings } from "./generator-settings.ts";
 import { valuesOf } from "./written-series.ts";
 
 const NOW = 1_767_225_645_500;
@@ -39,7 +39,7 @@ function span(
 
 function graph(over: Partial<ServiceGraphSettings> = {}) {
   const settings = tenantSettings({ serviceGraphs: serviceGraphs(over) });
-  const metrics = new TenantMetrics("t", settings, SHARED, NOW);
+  const metrics = new TenantMetrics("t", settings, PARTS, NOW);
   return {
     metrics,
     take: (...spans: PlainSpan[]) =>

@@ -1,3 +1,13 @@
+/** How many series there may be of all tenants together: names of spans are the senders' choice. */
+export class SeriesBudget {
+  readonly max: number;
+  active = 0;
+
+  constructor(max: number) {
+    this.max = max;
+  }
+}
+
 /** How many series there may be in all families of a tenant. */
 export class SeriesLimit {
   readonly max: number;
@@ -6,25 +16,30 @@ export class SeriesLimit {
   removed = 0;
   /** Series that would have been new. */
   limited = 0;
+  readonly #budget: SeriesBudget;
 
-  /** 0 = no limit. */
-  constructor(max: number) {
+  /** 0 = none but the budget's. */
+  constructor(max: number, budget: SeriesBudget) {
     this.max = max;
+    this.#budget = budget;
   }
 
   /** Whether there is room for so many more; then they count. */
   add(count: number): boolean {
-    if (this.max > 0 && this.active + count > this.max) {
+    const isOver = this.max > 0 && this.active + count > this.max;
+    if (isOver || this.#budget.active + count > this.#budget.max) {
       this.limited += count;
       return false;
     }
     this.active += count;
     this.added += count;
+    this.#budget.active += count;
     return true;
   }
 
   remove(count: number): void {
     this.active -= count;
     this.removed += count;
+    this.#budget.active -= count;
   }
 }

@@ -3,15 +3,16 @@ import { InfoGauge } from "./gauge.ts";
 import { Histogram, HistogramShape } from "./histogram.ts";
 import { type Label, type LabelBounds, type LabelSet, labelSet } from "./label-set.ts";
 import { MetricFamily, type Series } from "./metric-family.ts";
-import { SeriesLimit } from "./series-limit.ts";
+import { type SeriesBudget, SeriesLimit } from "./series-limit.ts";
 import { encodeName, type WriteRequestBody, WriteRequests } from "./write-request.ts";
 
 export type RegistrySettings = {
   /** Labels of every series, in place of its own of the same names. */
   readonly external: ReadonlyMap<string, string>;
   readonly labelBounds: LabelBounds;
-  /** 0 = no limit. */
+  /** 0 = no limit but the budget's. */
   readonly maxActiveSeries: number;
+  readonly budget: SeriesBudget;
   readonly staleMs: number;
   readonly traceIdLabel: string;
 };
@@ -29,7 +30,7 @@ export class SeriesRegistry {
 
   constructor(settings: RegistrySettings, nowMs: number) {
     this.#settings = settings;
-    this.limit = new SeriesLimit(settings.maxActiveSeries);
+    this.limit = new SeriesLimit(settings.maxActiveSeries, settings.budget);
     this.#staleCheckedMs = nowMs;
   }
 

@@ -1,3 +1,4 @@
+import { type AttributeColumns, AttributeType } from "../../model/attribute-columns.ts";
 import type { SpanBatch } from "../../model/span-batch.ts";
 import type { BatchAttributes } from "../batch-attributes.ts";
 import { valueText } from "../value-text.ts";
@@ -13,6 +14,8 @@ export class GraphAttributes {
   readonly #batch: SpanBatch;
   readonly #attributes: BatchAttributes;
   readonly #numberOf: ReadonlyMap<string, number>;
+  /** By string id: services and databases are few. */
+  readonly #texts = new Map<number, string>();
 
   /** `attributes` know all keys that are asked for. */
   constructor(batch: SpanBatch, attributes: BatchAttributes) {
@@ -21,18 +24,22 @@ export class GraphAttributes {
     this.#numberOf = new Map(attributes.keys.map((key, number) => [key, number]));
   }
 
+  service(row: number): string {
+    const { resource, resourceServiceName } = this.#batch;
+    return this.#text(resourceServiceName[resource[row]!]!);
+  }
+
   /** Undefined where the span does not have it. */
   ofSpan(row: number, key: string): string | undefined {
     const entry = this.#attributes.ofSpan(row, this.#numberOf.get(key) ?? -1);
-    const { attributes, strings } = this.#batch;
-    return entry < 0 ? undefined : valueText(attributes, entry, strings);
+    return entry < 0 ? undefined : this.#valueText(this.#batch.attributes, entry);
   }
 
   /** Of the resource, else of the span. */
   of(row: number, key: string): string | undefined {
-    const { resource, resourceAttributes, strings } = this.#batch;
+    const { resource, resourceAttributes } = this.#batch;
     const entry = this.#attributes.ofResource(resource[row]!, this.#numberOf.get(key) ?? -1);
-    return entry < 0 ? this.ofSpan(row, key) : valueText(resourceAttributes, entry, strings);
+    return entry < 0 ? this.ofSpan(row, key) : this.#valueText(resourceAttributes, entry);
   }
 
   /** Of the first of the keys that the span has; '' when it has none. */
@@ -56,5 +63,20 @@ export class GraphAttributes {
     if (address === undefined) return name;
     const port = this.of(row, NETWORK_PORT);
     return port === undefined ? address : `${address}:${port}`;
+  }
+
+  #valueText(columns: AttributeColumns, entry: number): string {
+    return columns.types[entry] === AttributeType.string
+      ? this.#text(columns.values[2 * entry]!)
+      : valueText(columns, entry, this.#batch.strings);
+  }
+
+  #text(id: number): string {
+    let text = this.#texts.get(id);
+    if (text === undefined) {
+      text = this.#batch.strings.text(id);
+      this.#texts.set(id, text);
+    }
+    return text;
   }
 }

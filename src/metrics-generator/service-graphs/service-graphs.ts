@@ -89,6 +89,7 @@ export class ServiceGraphs implements Processor {
     if (nowMs - this.#checkedMs < EXPIRY_CHECK_MS) return;
     this.#checkedMs = nowMs;
     for (const edge of this.#edges.takeExpired(nowMs)) this.#expire(edge, nowMs);
+    this.#metrics.forget();
   }
 
   #observe(batch: Batch, row: number, isClient: boolean): void {
@@ -151,7 +152,7 @@ export class ServiceGraphs implements Processor {
   #addClient(edge: Edge, batch: Batch, row: number): void {
     const { spans, texts } = batch;
     this.#addEither(edge, batch, row, "client_");
-    edge.client = serviceOf(spans, row);
+    edge.client = texts.service(row);
     edge.clientSeconds = durationSeconds(spans, row);
     edge.connectionType = "";
     if (spans.kind[row] === SpanKind.producer) {
@@ -166,9 +167,9 @@ export class ServiceGraphs implements Processor {
   }
 
   #addServer(edge: Edge, batch: Batch, row: number, isRoot: boolean): void {
-    const { spans } = batch;
+    const { spans, texts } = batch;
     this.#addEither(edge, batch, row, "server_");
-    edge.server = serviceOf(spans, row);
+    edge.server = texts.service(row);
     edge.serverSeconds = durationSeconds(spans, row);
     edge.isRoot = isRoot;
     edge.connectionType = "";
@@ -202,10 +203,6 @@ export class ServiceGraphs implements Processor {
     edge.connectionType = "virtual_node";
     this.#metrics.count(edge, isServer ? "client" : "server", nowMs);
   }
-}
-
-function serviceOf({ strings, resource, resourceServiceName }: SpanBatch, row: number): string {
-  return strings.text(resourceServiceName[resource[row]!]!);
 }
 
 function isZero(ids: Uint32Array, row: number): boolean {
