@@ -26,6 +26,8 @@ export class MetricsGenerator {
   readonly #shared: SharedSettings;
   readonly #settings = new Map<number, TenantGeneratorSettings>();
   readonly #tenants = new Map<string, TenantMetrics>();
+  /** Tenants in the last figures. */
+  #told = 0;
   readonly #budget = new SeriesBudget(MAX_SERIES);
   #ticking: Promise<void> | undefined;
 
@@ -93,7 +95,9 @@ export class MetricsGenerator {
       const isIdle = nowMs() - metrics.updatedMs > this.#shared.staleMs;
       if (isIdle && !metrics.hasSeries) this.#forget(tenant);
     }
-    if (figures.size > 0) send({ type: "generator-figures", tenants: figures }, []);
+    // Once more when there are none any longer.
+    if (figures.size + this.#told > 0) send({ type: "generator-figures", tenants: figures }, []);
+    this.#told = figures.size;
   }
 
   /** Undefined when there are too many. With other settings a tenant's series begin anew. */
