@@ -106,8 +106,6 @@ test("a tenant that is to have none any more, or has sent nothing for long, is f
   await after(15_000);
   expect([...figures().keys()]).toEqual(["b"]);
   await after(1_000_000);
-  // Its series are stale now, and gone with the next look.
-  await after(15_000);
   expect(figures().get("b")?.series.active).toBe(0);
   await after(1000);
   expect(figures().size).toBe(0);
