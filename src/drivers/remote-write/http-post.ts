@@ -1,7 +1,7 @@
 import http, { type IncomingMessage } from "node:http";
 import https from "node:https";
 import { PintailError } from "../../errors.ts";
-import type { Headers } from "./request-headers.ts";
+import type { WriteHeaders } from "./request-headers.ts";
 
 export type Answer = {
   readonly status: number;
@@ -41,7 +41,7 @@ export class HttpPost {
    * Resolves with the answer, whatever its status; follows no redirects. Rejects when there is none
    * in time, or once `signal` is aborted. An answer that breaks off behind its headers is one.
    */
-  send(headers: Headers, body: Uint8Array, signal: AbortSignal): Promise<Answer> {
+  send(headers: WriteHeaders, body: Uint8Array, signal: AbortSignal): Promise<Answer> {
     const { url, timeoutMs } = this.#settings;
     return new Promise((resolve, reject) => {
       let response: AnswerBody | undefined;
@@ -82,7 +82,7 @@ export class HttpPost {
     this.#agent.destroy();
   }
 
-  #request(headers: Headers): http.ClientRequest {
+  #request(headers: WriteHeaders): http.ClientRequest {
     const { url, tls } = this.#settings;
     const options = { method: "POST", agent: this.#agent, headers };
     // Not all runtimes take what concerns TLS from the agent.

@@ -3,7 +3,7 @@ import { VERSION } from "../../version.ts";
 import { readSecret } from "./read-secret.ts";
 import type { RemoteWriteAuth } from "./settings.ts";
 
-export type Headers = Readonly<Record<string, string>>;
+export type WriteHeaders = Readonly<Record<string, string>>;
 
 /** They belong to the connection, or tell where a body ends. */
 const NOT_OURS_TO_SET = new Set([
@@ -19,9 +19,9 @@ const NOT_OURS_TO_SET = new Set([
 ]);
 
 export type HeaderSources = {
-  readonly endpoint: Headers;
+  readonly endpoint: WriteHeaders;
   readonly auth: RemoteWriteAuth | undefined;
-  readonly batch: Headers;
+  readonly batch: WriteHeaders;
   /** Requests with this batch before this one. */
   readonly attempts: number;
 };
@@ -31,10 +31,10 @@ export type HeaderSources = {
  * compared without case. Throws `invalid` for what cannot be a header, `unavailable` while a secret
  * cannot be read.
  */
-export async function requestHeaders(sources: HeaderSources): Promise<Headers> {
+export async function requestHeaders(sources: HeaderSources): Promise<WriteHeaders> {
   const { endpoint, auth, batch, attempts } = sources;
   const merged = new Map<string, string>();
-  const add = (headers: Headers) => {
+  const add = (headers: WriteHeaders) => {
     for (const [name, value] of Object.entries(headers)) merged.set(name.toLowerCase(), value);
   };
   add(endpoint);
@@ -50,7 +50,7 @@ export async function requestHeaders(sources: HeaderSources): Promise<Headers> {
   return headers;
 }
 
-function protocolHeaders(attempts: number): Headers {
+function protocolHeaders(attempts: number): WriteHeaders {
   return {
     "content-type": "application/x-protobuf",
     "content-encoding": "snappy",
