@@ -1,9 +1,11 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
+import { createServer as createHttpServer } from "node:http";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { systemClock } from "../../../src/runtime/clock.ts";
+import { sleep } from "../../../src/util/sleep.ts";
 import { eventually } from "../../runtime/support.ts";
 import { freePorts } from "../../support/free-ports.ts";
 import type { SinkAnswer } from "../../support/remote-write-sink.ts";
@@ -201,7 +203,7 @@ describe("retries", () => {
       );
     });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    const { port } = server.address() as { port: number };
+    const { port } = server.address() as AddressInfo;
     const writer = await writers.open(`http://127.0.0.1:${port}/`);
     writer.push(aBatch("a", 1));
     await writer.flush(FLUSH_MS);
@@ -211,6 +213,29 @@ describe("retries", () => {
 });
 
 describe("refusals", () => {
+  test("an answer without end settles its batch, and is not read on", async () => {
+    let closed = false;
+    const server = createHttpServer((request, response) => {
+      request.resume();
+      response.on("close", () => {
+        closed = true;
+      });
+      const write = () => {
+        while (!closed && response.write("x".repeat(10_000)));
+      };
+      response.on("drain", write);
+      write();
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as AddressInfo;
+    const writer = await writers.open(`http://127.0.0.1:${port}/`);
+    writer.push(aBatch("a", 1));
+    await writer.flush(FLUSH_MS);
+    expect(writers.count("sent")).toBe(1);
+    await eventually(() => closed);
+    server.close();
+  });
+
   test("other 4xx drop the batch, with the start of the answer in one warning a minute", async () => {
     const body = `out of order sample ${"x".repeat(100_000)}`;
     const sink = await writers.sink(() => ({ status: 400, body }));
@@ -357,6 +382,8 @@ describe("the end", () => {
     const from = performance.now();
     await writer.flush(60);
     expect(performance.now() - from).toBeLessThan(2000);
+    // What was broken off must not be counted once more.
+    await sleep(20, new AbortController().signal);
     expect(writers.count("dropped")).toBe(6);
     expect(writers.count("sent") + writers.count("failed") + writers.count("retried")).toBe(0);
     expect(writers.logs).toMatchObject([
