@@ -57,7 +57,7 @@ export async function startApp(parts: AppParts): Promise<App> {
     { files, log, nowMs: systemClock.nowUnixMs, metrics },
     settings,
   );
-  const generator = openGenerator(parts, metrics);
+  let generator: Generator | undefined;
   let core: Core | undefined;
   let doors: Doors | undefined;
   let stopStreams = (): void => {};
@@ -69,6 +69,7 @@ export async function startApp(parts: AppParts): Promise<App> {
     await Promise.all([storage.close(), generator?.close()]);
   };
   try {
+    generator = await openGenerator(parts, metrics);
     core = await openCore(parts, files, storage, { metrics, generator });
     registerMetrics(metrics, storage, core);
     const opening = core;
@@ -172,10 +173,13 @@ function openCore(
 }
 
 /** Undefined: no metrics are made of spans. */
-function openGenerator({ config, log }: AppParts, metrics: MetricRegistry): Generator | undefined {
+async function openGenerator(
+  { config, log }: AppParts,
+  metrics: MetricRegistry,
+): Promise<Generator | undefined> {
   const { settings, overrides } = config;
   if (settings.generator === undefined) return undefined;
-  return new Generator({
+  return await Generator.open({
     settings: settings.generator,
     settingsOf: (tenant) => overrides.limitsFor(tenant).generator,
     clock: systemClock,

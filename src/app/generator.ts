@@ -7,11 +7,16 @@ import { hostName } from "../runtime/host-name.ts";
 import { SINGLE_TENANT } from "../server/tenant.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { MetricRegistry } from "../telemetry/metrics.ts";
+import { sleep } from "../util/sleep.ts";
 import { generatorMetrics } from "./generator-metrics.ts";
 import type { GeneratorParts } from "./ingest-thread.ts";
 import { remoteWriteMetrics } from "./remote-write-metrics.ts";
 
 const ORG_ID_HEADER = "X-Scope-OrgID";
+/** An endpoint that is down must not hold up the end of the process. */
+const MAX_FLUSH_MS = 5000;
+
+type Written = { readonly endpoint: RemoteWriteSettings; readonly writer: RemoteWriter };
 
 export type OpenGenerator = {
   readonly settings: GeneratorSettings;
@@ -26,22 +31,24 @@ export type OpenGenerator = {
 export class Generator {
   /** For whoever starts that thread. */
   readonly parts: GeneratorParts;
-  readonly #writers: readonly RemoteWriter[];
+  readonly #writers: readonly Written[];
   readonly #settings: GeneratorSettings;
 
-  constructor({ settings, settingsOf, clock, random, log, metrics }: OpenGenerator) {
-    const written = remoteWriteMetrics(metrics);
-    const writers = settings.remoteWrite.map(
-      (endpoint) =>
-        new RemoteWriter(
-          {
-            ...{ clock, random, log },
-            onOutcome: (outcome, batch) => written.onOutcome(endpoint, outcome, batch),
-          },
-          endpoint,
-        ),
-    );
-    written.registerPending(writers);
+  /** Throws `invalid` for an endpoint that cannot work: its URL, its TLS files. Sends nothing yet. */
+  static async open(open: OpenGenerator): Promise<Generator> {
+    const { settings, clock, random, log, metrics } = open;
+    const writers: Written[] = [];
+    for (const endpoint of settings.remoteWrite) {
+      const parts = { clock, sleep, random, log, metrics: remoteWriteMetrics(metrics, endpoint) };
+      writers.push({ endpoint, writer: await RemoteWriter.open(parts, endpoint) });
+    }
+    return new Generator(open, writers);
+  }
+
+  private constructor(
+    { settings, settingsOf, log, metrics }: OpenGenerator,
+    writers: readonly Written[],
+  ) {
     const { staleMs, externalLabels, tenantLabel, maxLabelNameBytes, maxLabelValueBytes } =
       settings;
     this.#settings = settings;
@@ -61,13 +68,15 @@ export class Generator {
   /** Sends what waits, for as long as the settings allow. The thread must have given all. */
   async close(): Promise<void> {
     const { flushDeadlineMs } = this.#settings;
-    await Promise.all(this.#writers.map((writer) => writer.flush(flushDeadlineMs)));
+    const deadlineMs = Math.min(flushDeadlineMs, MAX_FLUSH_MS);
+    await Promise.all(this.#writers.map(({ writer }) => writer.flush(deadlineMs)));
+    for (const { writer } of this.#writers) writer.close();
   }
 
   #push(samples: TenantSamples, tenant: TenantGeneratorSettings | undefined): void {
     const own = tenant?.remoteWriteHeaders ?? {};
-    for (const writer of this.#writers) {
-      writer.push({ ...samples, headers: this.#headersOf(samples.tenant, own, writer.settings) });
+    for (const { writer, endpoint } of this.#writers) {
+      writer.push({ ...samples, headers: this.#headersOf(samples.tenant, own, endpoint) });
     }
   }
 

@@ -1,54 +1,66 @@
-import type {
-  RemoteWriter,
-  WriteBatch,
-  WriteOutcome,
-} from "../drivers/remote-write/remote-writer.ts";
-import { shownUrl } from "../drivers/remote-write/remote-writer.ts";
+import { endpointLabels } from "../drivers/remote-write/endpoint-labels.ts";
+import type { RemoteWriteMetrics, WriteCounts } from "../drivers/remote-write/metrics.ts";
 import type { RemoteWriteSettings } from "../drivers/remote-write/settings.ts";
 import type { MetricRegistry } from "../telemetry/metrics.ts";
 
-const LABELS = ["tenant", "remote_name", "url"] as const;
+const LABELS = ["remote_name", "url", "tenant"] as const;
+/** Tenants times endpoints. */
+const MAX_SERIES = 10_000;
 
-const COUNTERS: Readonly<Record<WriteOutcome, { readonly suffix: string; readonly help: string }>> =
-  {
-    sent: { suffix: "_total", help: "that an endpoint has taken" },
-    failed: { suffix: "_failed_total", help: "that an endpoint refused" },
-    dropped: { suffix: "_dropped_total", help: "that were given up while they waited" },
-    retried: { suffix: "_retried_total", help: "that had to be sent again" },
+/** One endpoint under Prometheus' names, as Tempo has them. */
+export function remoteWriteMetrics(
+  registry: MetricRegistry,
+  settings: RemoteWriteSettings,
+): RemoteWriteMetrics {
+  const { remoteName, url } = endpointLabels(settings);
+  const labelsOf = (tenant: string) => ({ remote_name: remoteName, url, tenant });
+  const sent = pair(registry, "", "sent to remote storage");
+  const failed = pair(registry, "_failed", "that remote storage refused");
+  const dropped = pair(registry, "_dropped", "given up for want of room or time");
+  const retried = pair(registry, "_retried", "sent another time, each time counted");
+  const pending = registry.gauge({
+    name: "prometheus_remote_storage_samples_pending",
+    help: "Samples that are neither sent nor given up.",
+    labels: LABELS,
+    maxSeries: MAX_SERIES,
+  });
+  const settled = (count: Count) => (tenant: string, counts: WriteCounts) => {
+    const labels = labelsOf(tenant);
+    count(labels, counts);
+    pending.add(labels, -counts.sampleCount);
   };
-
-/** Metrics of remote write under Prometheus' names. */
-export function remoteWriteMetrics(registry: MetricRegistry) {
-  const counter = (what: string, outcome: WriteOutcome) =>
-    registry.counter({
-      name: `prometheus_remote_storage_${what}${COUNTERS[outcome].suffix}`,
-      help: `${what === "samples" ? "Samples" : "Exemplars"} ${COUNTERS[outcome].help}.`,
-      labels: LABELS,
-    });
   return {
-    onOutcome(settings: RemoteWriteSettings, outcome: WriteOutcome, batch: WriteBatch): void {
-      const labels = { tenant: batch.tenant, ...labelsOf(settings) };
-      counter("samples", outcome).inc(labels, batch.sampleCount);
-      counter("exemplars", outcome).inc(labels, batch.exemplarCount);
+    queued(tenant, counts) {
+      const labels = labelsOf(tenant);
+      pending.add(labels, counts.sampleCount);
+      // A rate needs the zero that a counter begins with.
+      for (const count of [sent, failed, dropped, retried]) count(labels, NONE);
     },
-    registerPending(writers: readonly RemoteWriter[]): void {
-      const pending = registry.gauge({
-        name: "prometheus_remote_storage_samples_pending",
-        help: "Samples that are not sent yet.",
-        labels: LABELS,
-      });
-      registry.onCollect(() => {
-        pending.reset();
-        for (const writer of writers) {
-          for (const [tenant, samples] of writer.pendingSamples()) {
-            pending.set({ tenant, ...labelsOf(writer.settings) }, samples);
-          }
-        }
-      });
-    },
+    sent: settled(sent),
+    failed: settled(failed),
+    dropped: settled(dropped),
+    retried: (tenant, counts) => retried(labelsOf(tenant), counts),
   };
 }
 
-function labelsOf({ name, url }: RemoteWriteSettings) {
-  return { remote_name: name, url: shownUrl(url) };
+type EndpointTenant = Readonly<Record<(typeof LABELS)[number], string>>;
+type Count = (labels: EndpointTenant, counts: WriteCounts) => void;
+
+const NONE: WriteCounts = { sampleCount: 0, exemplarCount: 0 };
+
+/** Counts samples and exemplars alike. */
+function pair(registry: MetricRegistry, suffix: string, what: string): Count {
+  const counter = (things: "samples" | "exemplars") =>
+    registry.counter({
+      name: `prometheus_remote_storage_${things}${suffix}_total`,
+      help: `${things === "samples" ? "Samples" : "Exemplars"} ${what}.`,
+      labels: LABELS,
+      maxSeries: MAX_SERIES,
+    });
+  const samples = counter("samples");
+  const exemplars = counter("exemplars");
+  return (labels, { sampleCount, exemplarCount }) => {
+    samples.inc(labels, sampleCount);
+    exemplars.inc(labels, exemplarCount);
+  };
 }
