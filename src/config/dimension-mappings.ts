@@ -1,4 +1,9 @@
+import { sanitizedName } from "../metrics-generator/registry/label-set.ts";
 import type { DimensionMapping } from "../metrics-generator/settings.ts";
+import {
+  dimensionLabel,
+  INTRINSIC_LABELS,
+} from "../metrics-generator/span-metrics/dimension-label.ts";
 import { ConfigValues } from "./config-values.ts";
 import { decodeBlock } from "./decode.ts";
 import { type KeySpec, key, keyTree } from "./key-spec.ts";
@@ -10,14 +15,6 @@ const MAPPING_KEYS: readonly KeySpec[] = [
   key("source_labels", "list", [], "Attributes."),
   key("join", "string", "", "Between their values."),
 ];
-const INTRINSIC_LABELS: ReadonlySet<string> = new Set([
-  "service",
-  "span_name",
-  "span_kind",
-  "status_code",
-  "status_message",
-]);
-
 const tree = keyTree(MAPPING_KEYS);
 
 /**
@@ -39,7 +36,7 @@ export function dimensionMappings(
     const values = new ConfigValues(MAPPING_KEYS, keys);
     const name = values.text("name");
     const shown = name.slice(0, 100);
-    const label = labelOf(name);
+    const label = sanitizedName(name);
     const other = taken.get(label);
     if (name === "") tell(place, item, "a mapping needs a name");
     if (other !== undefined) tell(place, item, `${shown} is already the label of ${other}`);
@@ -50,14 +47,4 @@ export function dimensionMappings(
     }
     return [{ name, sourceLabels, join: values.text("join") }];
   });
-}
-
-/** As the generator names labels: a dimension never takes an intrinsic's. */
-function dimensionLabel(attribute: string): string {
-  const label = labelOf(attribute);
-  return INTRINSIC_LABELS.has(label) ? `__${label}` : label;
-}
-
-function labelOf(name: string): string {
-  return name.replace(/[^A-Za-z0-9_]/gu, "_");
 }

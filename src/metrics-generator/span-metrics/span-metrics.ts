@@ -7,15 +7,16 @@ import type { Processor } from "../processor.ts";
 import type { Counter } from "../registry/counter.ts";
 import type { InfoGauge } from "../registry/gauge.ts";
 import type { Histogram } from "../registry/histogram.ts";
-import { type Label, sanitizedName } from "../registry/label-set.ts";
+import type { Label } from "../registry/label-set.ts";
 import type { MetricFamily } from "../registry/metric-family.ts";
 import type { SeriesRegistry } from "../registry/series-registry.ts";
 import type { SpanMetricsSettings } from "../settings.ts";
 import { durationSeconds } from "../span-times.ts";
 import { kindText, statusText } from "../span-words.ts";
 import { TupleTable } from "../tuple-table.ts";
+import { dimensionLabel } from "./dimension-label.ts";
 import { DimensionValues } from "./dimension-values.ts";
-import { INTRINSIC_LABELS, type Target, targetInfoLabels, targetOf } from "./target-info.ts";
+import { type Target, targetInfoLabels, targetOf } from "./target-info.ts";
 
 /** What is counted of the spans with one set of labels. */
 type Series = {
@@ -153,10 +154,4 @@ export class SpanMetrics implements Processor {
       return target;
     });
   }
-}
-
-/** Of an attribute; what spans have of themselves keeps its name. */
-export function dimensionLabel(key: string): string {
-  const name = sanitizedName(key);
-  return INTRINSIC_LABELS.has(name) ? `__${name}` : name;
 }

@@ -1,15 +1,7 @@
 import type { SpanBatch } from "../../model/span-batch.ts";
 import { type Label, sanitizedName } from "../registry/label-set.ts";
 import { valueText } from "../value-text.ts";
-
-/** Labels that spans have of themselves. */
-export const INTRINSIC_LABELS: ReadonlySet<string> = new Set([
-  "service",
-  "span_name",
-  "span_kind",
-  "status_code",
-  "status_message",
-]);
+import { INTRINSIC_LABELS } from "./dimension-label.ts";
 
 /** Who sends: `job` and `instance` of Prometheus; '' for none. */
 export type Target = { readonly job: string; readonly instance: string };
