@@ -13,6 +13,8 @@ import type { GeneratorParts } from "./ingest-thread.ts";
 import { remoteWriteMetrics } from "./remote-write-metrics.ts";
 
 const ORG_ID_HEADER = "X-Scope-OrgID";
+/** Whatever the endpoints would take: a request is encoded at once. */
+const MAX_SAMPLES_PER_SEND = 10_000;
 /** An endpoint that is down must not hold up the end of the process. */
 const MAX_FLUSH_MS = 5000;
 
@@ -57,6 +59,11 @@ export class Generator {
       shared: {
         ...{ staleMs, externalLabels, tenantLabel, maxLabelNameBytes, maxLabelValueBytes },
         instance: hostName(),
+        // All endpoints are sent the same requests.
+        maxSamplesPerSend: Math.min(
+          MAX_SAMPLES_PER_SEND,
+          ...settings.remoteWrite.map(({ queue }) => queue.maxSamplesPerSend),
+        ),
       },
       settingsOf,
       onSamples: (samples) => this.#push(samples, settingsOf(samples.tenant)),

@@ -45,6 +45,8 @@ export type SharedSettings = Pick<
 > & {
   /** Who makes the series, for a label of them all. */
   readonly instance: string;
+  /** Samples of one request. */
+  readonly maxSamplesPerSend: number;
 };
 
 export type TenantMetricsParts = {
@@ -87,6 +89,7 @@ export class TenantMetrics {
         budget,
         staleMs: shared.staleMs,
         traceIdLabel: settings.traceIdLabel,
+        maxSamplesPerSend: shared.maxSamplesPerSend,
       },
       nowMs,
     );

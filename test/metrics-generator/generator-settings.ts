@@ -82,6 +82,7 @@ const SHARED: SharedSettings = {
   maxLabelNameBytes: 1024,
   maxLabelValueBytes: 2048,
   instance: "edge-1",
+  maxSamplesPerSend: 2000,
 };
 
 export const PARTS = { shared: SHARED, budget: new SeriesBudget(1_000_000) };

@@ -20,6 +20,7 @@ function registry(over: Partial<ConstructorParameters<typeof SeriesRegistry>[0]>
       budget: new SeriesBudget(1_000_000),
       staleMs: 900_000,
       traceIdLabel: "traceID",
+      maxSamplesPerSend: 2000,
       ...over,
     },
     NOW,

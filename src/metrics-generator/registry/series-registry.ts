@@ -15,10 +15,10 @@ export type RegistrySettings = {
   readonly budget: SeriesBudget;
   readonly staleMs: number;
   readonly traceIdLabel: string;
+  /** Samples of one request. */
+  readonly maxSamplesPerSend: number;
 };
 
-/** As Prometheus' own queue has it. */
-const MAX_SAMPLES_A_REQUEST = 2000;
 const STALE_CHECK_MS = 5 * 60_000;
 
 /** The series of one tenant, which count from when they are first seen. */
@@ -56,7 +56,7 @@ export class SeriesRegistry {
 
   /** All samples of now as requests, one after the other: whoever sends them may pause between. */
   *collect(nowMs: number): Generator<WriteRequestBody, void, void> {
-    const requests = new WriteRequests(MAX_SAMPLES_A_REQUEST);
+    const requests = new WriteRequests(this.#settings.maxSamplesPerSend);
     for (const family of this.#families) {
       for (const series of family.all()) {
         series.collect(requests, nowMs);
