@@ -95,6 +95,19 @@ test("a histogram has rising buckets, a sum, a count, and each example once", ()
   expect(timeSeriesOf(series.collect(NOW)).flatMap(({ exemplars }) => exemplars)).toEqual([]);
 });
 
+test("zeros have requests of their own, and what comes between waits for its zero", () => {
+  const series = registry();
+  const counters = series.counters("c");
+  const count = (name: string) => counters.of(series.labels([["name", name]]), NOW).add(1, NOW);
+  count("a");
+  const collected = series.collect(NOW);
+  const zeros = collected.next().value;
+  expect(valuesOf(zeros === undefined ? [] : [zeros])).toEqual({ 'c{name="a"}': 0 });
+  count("b");
+  expect(valuesOf(collected)).toEqual({ 'c{name="a"}': 1 });
+  expect(valuesOf(series.collect(NOW))).toEqual({ 'c{name="a"}': 1, 'c{name="b"}': 1 });
+});
+
 test("labels of all series win over those of one", () => {
   const series = registry({
     external: new Map([
@@ -178,7 +191,7 @@ test("requests have a bounded number of samples", () => {
   const counters = series.counters("c");
   for (let i = 0; i < 3000; i++) counters.of(series.labels([["i", String(i)]]), NOW).add(i, NOW);
   const bodies = [...series.collect(NOW)];
-  expect(bodies.map(({ sampleCount }) => sampleCount)).toEqual([2000, 2000, 2000]);
+  expect(bodies.map(({ sampleCount }) => sampleCount)).toEqual([2000, 1000, 2000, 1000]);
   expect(timeSeriesOf(bodies)).toHaveLength(6000);
   expect(valuesOf(bodies)['c{i="2999"}']).toBe(2999);
 });

@@ -265,7 +265,7 @@ test("spans of long ago, of the future, and of pushes that ask for it are left o
 test("samples are sent when they are due", () => {
   const metrics = metricsOf(only({}), [span(1)]);
   expect([...metrics.tick(NOW + 14_999, false)]).toEqual([]);
-  expect([...metrics.tick(NOW + 15_000, false)]).toHaveLength(1);
+  expect([...metrics.tick(NOW + 15_000, false)]).not.toEqual([]);
   expect([...metrics.tick(NOW + 16_000, false)]).toEqual([]);
   const disabled = metricsOf({ ...only({}), collectionDisabled: true }, [span(1)]);
   expect([...disabled.tick(NOW, true)]).toEqual([]);

@@ -18,9 +18,12 @@ export class Counter implements Series {
     this.updatedMs = nowMs;
   }
 
-  collect(requests: WriteRequests, nowMs: number): void {
+  begin(requests: WriteRequests, nowMs: number): void {
     if (this.#isNew) requests.sample(this.#name, 0, firstSampleMs(nowMs));
     this.#isNew = false;
-    requests.sample(this.#name, this.#value, nowMs);
+  }
+
+  collect(requests: WriteRequests, nowMs: number): void {
+    if (!this.#isNew) requests.sample(this.#name, this.#value, nowMs);
   }
 }

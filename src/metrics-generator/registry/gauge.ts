@@ -11,6 +11,8 @@ export class InfoGauge implements Series {
     this.updatedMs = nowMs;
   }
 
+  begin(): void {}
+
   collect(requests: WriteRequests, nowMs: number): void {
     requests.sample(this.#name, 1, nowMs);
   }

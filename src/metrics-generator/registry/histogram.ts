@@ -72,25 +72,33 @@ export class Histogram implements Series {
     this.#examples[bucket] = value;
   }
 
-  collect(requests: WriteRequests, nowMs: number): void {
-    const { sumName, countName, bucketName, les } = this.#shape;
-    const labels = this.#labels;
-    const named = (name: Uint8Array, le?: Uint8Array): SeriesName => ({ labels, name, le });
+  begin(requests: WriteRequests, nowMs: number): void {
+    if (!this.#isNew) return;
+    this.#isNew = false;
+    const { countName, bucketName, les } = this.#shape;
     const firstMs = firstSampleMs(nowMs);
+    requests.sample(this.#named(countName), 0, firstMs);
+    for (const le of les) requests.sample(this.#named(bucketName, le), 0, firstMs);
+  }
+
+  collect(requests: WriteRequests, nowMs: number): void {
+    if (this.#isNew) return;
+    const { sumName, countName, bucketName, les } = this.#shape;
     let count = 0;
     for (const weight of this.#weights) count += weight;
-    requests.sample(named(sumName), this.#sum, nowMs);
-    if (this.#isNew) requests.sample(named(countName), 0, firstMs);
-    requests.sample(named(countName), count, nowMs);
+    requests.sample(this.#named(sumName), this.#sum, nowMs);
+    requests.sample(this.#named(countName), count, nowMs);
     let below = 0;
     for (const [bucket, le] of les.entries()) {
-      const series = named(bucketName, le);
+      const series = this.#named(bucketName, le);
       below += this.#weights[bucket]!;
-      if (this.#isNew) requests.sample(series, 0, firstMs);
       requests.sample(series, below, nowMs);
       this.#sendExample(requests, series, bucket, nowMs);
     }
-    this.#isNew = false;
+  }
+
+  #named(name: Uint8Array, le?: Uint8Array): SeriesName {
+    return { labels: this.#labels, name, le };
   }
 
   #sendExample(requests: WriteRequests, series: SeriesName, bucket: number, nowMs: number): void {

@@ -6,6 +6,9 @@ import { type EncodedLabels, encodeLabels, type WriteRequests } from "./write-re
 export interface Series {
   /** When it was last observed. */
   updatedMs: number;
+  /** The zeros that a new one begins with. */
+  begin(requests: WriteRequests, nowMs: number): void;
+  /** What it is now; nothing before `begin`. */
   collect(requests: WriteRequests, nowMs: number): void;
 }
 

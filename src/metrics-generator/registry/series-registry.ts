@@ -54,12 +54,23 @@ export class SeriesRegistry {
     return this.#family(shape.seriesCount, (labels, nowMs) => new Histogram(shape, labels, nowMs));
   }
 
-  /** All samples of now as requests, one after the other: whoever sends them may pause between. */
+  /**
+   * All samples of now as requests, one after the other: whoever sends them may pause between. Zeros
+   * of new series have requests of their own, since Prometheus refuses one whole for a sample that is
+   * older than the last it has, as after a quick restart.
+   */
   *collect(nowMs: number): Generator<WriteRequestBody, void, void> {
+    yield* this.#requests((series, requests) => series.begin(requests, nowMs));
+    yield* this.#requests((series, requests) => series.collect(requests, nowMs));
+  }
+
+  *#requests(
+    write: (series: Series, requests: WriteRequests) => void,
+  ): Generator<WriteRequestBody, void, void> {
     const requests = new WriteRequests(this.#settings.maxSamplesPerSend);
     for (const family of this.#families) {
       for (const series of family.all()) {
-        series.collect(requests, nowMs);
+        write(series, requests);
         yield* requests.take(false);
       }
     }
