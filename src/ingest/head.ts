@@ -1,4 +1,5 @@
 import type { BatchDecoder, NewBatchDecoder } from "../model/batch-decoder.ts";
+import type { RowRange } from "../model/row-range.ts";
 import { SpanBatch, type SpanBatchSizes } from "../model/span-batch.ts";
 import type { Lsn, WalRange } from "../schema/segment-meta.ts";
 import type { Derive } from "./messages.ts";
@@ -13,9 +14,6 @@ type TenantHead = {
   /** Spans of pushes that asked for no metrics; rising. */
   readonly skipped: RowRange[];
 };
-
-/** Rows of a batch, `to` not included. */
-export type RowRange = { readonly from: number; readonly to: number };
 
 /** While one batch is written another one is filled. */
 const MAX_SPARES = 2;

@@ -1,3 +1,4 @@
+import type { RowRange } from "../model/row-range.ts";
 import type { SpanBatch } from "../model/span-batch.ts";
 import { HostInfo } from "./host-info/host-info.ts";
 import type { Processor, ProcessorName } from "./processor.ts";
@@ -8,9 +9,6 @@ import { type ServiceGraphFigures, ServiceGraphs } from "./service-graphs/servic
 import type { GeneratorSettings, TenantGeneratorSettings } from "./settings.ts";
 import { SpanMetrics } from "./span-metrics/span-metrics.ts";
 import { endUnixMs } from "./span-times.ts";
-
-/** Rows of a batch, `to` not included. */
-export type RowRange = { readonly from: number; readonly to: number };
 
 /** Spans as they come out of the write path. */
 export type ReceivedSpans = {

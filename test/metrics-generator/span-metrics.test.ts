@@ -3,7 +3,8 @@ import type {
   FilterPolicy,
   TenantGeneratorSettings,
 } from "../../src/metrics-generator/settings.ts";
-import { type RowRange, TenantMetrics } from "../../src/metrics-generator/tenant-metrics.ts";
+import { TenantMetrics } from "../../src/metrics-generator/tenant-metrics.ts";
+import type { RowRange } from "../../src/model/row-range.ts";
 import {
   aResource,
   aService,
