@@ -1,5 +1,5 @@
+import { Budget } from "./budget.ts";
 import type { FromGenerator, ToGenerator } from "./messages.ts";
-import { SeriesBudget } from "./registry/series-limit.ts";
 import type { TenantGeneratorSettings } from "./settings.ts";
 import {
   type ReceivedSpans,
@@ -19,6 +19,8 @@ export type MetricsGeneratorParts = {
 const MAX_TENANTS = 10_000;
 /** Of all tenants, also where a tenant's own limit is none: some 100 bytes of memory each. */
 const MAX_SERIES = 1_000_000;
+/** Likewise; some 500 bytes each. */
+const MAX_EDGES = 200_000;
 
 /** Derives metrics from the spans of all tenants, in the thread that has decoded them. */
 export class MetricsGenerator {
@@ -28,7 +30,7 @@ export class MetricsGenerator {
   readonly #tenants = new Map<string, TenantMetrics>();
   /** Tenants in the last figures. */
   #told = 0;
-  readonly #budget = new SeriesBudget(MAX_SERIES);
+  readonly #budgets = { series: new Budget(MAX_SERIES), edges: new Budget(MAX_EDGES) };
   #ticking: Promise<void> | undefined;
 
   constructor(parts: MetricsGeneratorParts, shared: SharedSettings) {
@@ -106,7 +108,7 @@ export class MetricsGenerator {
     if (known?.settings === settings) return known;
     if (known === undefined && this.#tenants.size >= MAX_TENANTS) return undefined;
     known?.close();
-    const parts = { shared: this.#shared, budget: this.#budget };
+    const parts = { shared: this.#shared, budgets: this.#budgets };
     const made = new TenantMetrics(tenant, settings, parts, this.#parts.nowMs());
     this.#tenants.set(tenant, made);
     return made;

@@ -1,8 +1,8 @@
 import type { RowRange } from "../model/row-range.ts";
 import type { SpanBatch } from "../model/span-batch.ts";
+import type { Budgets } from "./budget.ts";
 import { HostInfo } from "./host-info/host-info.ts";
 import type { Processor, ProcessorName } from "./processor.ts";
-import type { SeriesBudget } from "./registry/series-limit.ts";
 import { SeriesRegistry } from "./registry/series-registry.ts";
 import type { WriteRequestBody } from "./registry/write-request.ts";
 import { type ServiceGraphFigures, ServiceGraphs } from "./service-graphs/service-graphs.ts";
@@ -49,7 +49,7 @@ export type SharedSettings = Pick<
 
 export type TenantMetricsParts = {
   readonly shared: SharedSettings;
-  readonly budget: SeriesBudget;
+  readonly budgets: Budgets;
 };
 
 /** Series of one tenant's spans. */
@@ -70,7 +70,7 @@ export class TenantMetrics {
   constructor(
     tenant: string,
     settings: TenantGeneratorSettings,
-    { shared, budget }: TenantMetricsParts,
+    { shared, budgets }: TenantMetricsParts,
     nowMs: number,
   ) {
     this.settings = settings;
@@ -84,7 +84,7 @@ export class TenantMetrics {
           maxValueBytes: shared.maxLabelValueBytes,
         },
         maxActiveSeries: settings.maxActiveSeries,
-        budget,
+        budget: budgets.series,
         staleMs: shared.staleMs,
         traceIdLabel: settings.traceIdLabel,
         maxSamplesPerSend: shared.maxSamplesPerSend,
@@ -93,7 +93,8 @@ export class TenantMetrics {
     );
     const { spanMetrics, serviceGraphs, hostInfo } = settings;
     this.#registry = registry;
-    this.#serviceGraphs = serviceGraphs && new ServiceGraphs(serviceGraphs, registry);
+    this.#serviceGraphs =
+      serviceGraphs && new ServiceGraphs(serviceGraphs, registry, budgets.edges);
     this.#processors = [
       spanMetrics && new SpanMetrics(spanMetrics, registry),
       this.#serviceGraphs,
@@ -126,10 +127,11 @@ export class TenantMetrics {
     return this.#registry.limit.active > 0;
   }
 
-  /** Its series are no more. */
+  /** Its series and edges are no more. */
   close(): void {
     const { limit } = this.#registry;
     limit.remove(limit.active);
+    this.#serviceGraphs?.close();
   }
 
   get figures(): TenantFigures {

@@ -1,4 +1,4 @@
-import { SeriesBudget } from "../../src/metrics-generator/registry/series-limit.ts";
+import { Budget } from "../../src/metrics-generator/budget.ts";
 import type {
   HostInfoSettings,
   ServiceGraphSettings,
@@ -85,4 +85,7 @@ const SHARED: SharedSettings = {
   maxSamplesPerSend: 2000,
 };
 
-export const PARTS = { shared: SHARED, budget: new SeriesBudget(1_000_000) };
+export const PARTS = {
+  shared: SHARED,
+  budgets: { series: new Budget(1_000_000), edges: new Budget(1_000_000) },
+};

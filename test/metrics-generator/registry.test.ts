@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { Budget } from "../../src/metrics-generator/budget.ts";
 import { labelSet } from "../../src/metrics-generator/registry/label-set.ts";
-import { SeriesBudget } from "../../src/metrics-generator/registry/series-limit.ts";
+
 import { SeriesRegistry } from "../../src/metrics-generator/registry/series-registry.ts";
 import { TupleTable } from "../../src/metrics-generator/tuple-table.ts";
 import { plainDecimal } from "../../src/util/plain-decimal.ts";
@@ -17,7 +18,7 @@ function registry(over: Partial<ConstructorParameters<typeof SeriesRegistry>[0]>
       external: new Map(),
       labelBounds: BOUNDS,
       maxActiveSeries: 0,
-      budget: new SeriesBudget(1_000_000),
+      budget: new Budget(1_000_000),
       staleMs: 900_000,
       traceIdLabel: "traceID",
       maxSamplesPerSend: 2000,
@@ -152,7 +153,7 @@ test("series beyond the limit are counted together, known ones go on", () => {
 });
 
 test("all tenants share one budget, which a tenant's limit does not lift", () => {
-  const budget = new SeriesBudget(3);
+  const budget = new Budget(3);
   const [one, other] = [registry({ budget }), registry({ budget, maxActiveSeries: 100 })];
   const add = (series: SeriesRegistry, name: string) =>
     series
@@ -161,13 +162,13 @@ test("all tenants share one budget, which a tenant's limit does not lift", () =>
       .add(1, NOW);
   for (const name of ["a", "b"]) add(one, name);
   for (const name of ["a", "b"]) add(other, name);
-  expect(budget.active).toBe(3);
+  expect(budget.used).toBe(3);
   expect(valuesOf(other.collect(NOW))).toEqual({
     'c{name="a"}': 1,
     'c{metric_overflow="true"}': 1,
   });
   one.limit.remove(one.limit.active);
-  expect(budget.active).toBe(1);
+  expect(budget.used).toBe(1);
 });
 
 test("what is not observed for long is forgotten, and begins anew", () => {

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { Budget } from "../../src/metrics-generator/budget.ts";
 import type { ServiceGraphSettings } from "../../src/metrics-generator/settings.ts";
 import { TenantMetrics } from "../../src/metrics-generator/tenant-metrics.ts";
 import {
@@ -210,6 +211,29 @@ test("more edges than may wait are dropped, and spans of nobody", () => {
   );
   expect(main(values())['total{client="shop",server="cart"}']).toBe(1);
   expect(figures()).toMatchObject({ edges: 3, droppedSpans: 2 });
+});
+
+test("edges of all tenants share one budget, which a tenant that is closed gives back", () => {
+  const budgets = { ...PARTS.budgets, edges: new Budget(3) };
+  const tenants = ["a", "b"].map(
+    (tenant) =>
+      new TenantMetrics(
+        tenant,
+        tenantSettings({ serviceGraphs: serviceGraphs() }),
+        { ...PARTS, budgets },
+        NOW,
+      ),
+  );
+  for (const tenant of tenants) {
+    const batch = batchOf([1, 2].map((id) => span("shop", Kind.client, { id })));
+    tenant.observe({ batch, skipped: [], bytes: 1 }, NOW);
+  }
+  expect(tenants.map(({ figures }) => figures.serviceGraphs?.droppedSpans)).toEqual([0, 1]);
+  expect(budgets.edges.used).toBe(3);
+  for (const _ of tenants[1]!.tick(NOW + 12_000, false));
+  expect(budgets.edges.used).toBe(2);
+  tenants[0]!.close();
+  expect(budgets.edges.used).toBe(0);
 });
 
 test("the other side of a span that a policy leaves out makes no edge", () => {

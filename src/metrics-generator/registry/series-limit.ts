@@ -1,12 +1,4 @@
-/** How many series there may be of all tenants together: names of spans are the senders' choice. */
-export class SeriesBudget {
-  readonly max: number;
-  active = 0;
-
-  constructor(max: number) {
-    this.max = max;
-  }
-}
+import type { Budget } from "../budget.ts";
 
 /** How many series there may be in all families of a tenant. */
 export class SeriesLimit {
@@ -16,10 +8,10 @@ export class SeriesLimit {
   removed = 0;
   /** Series that would have been new. */
   limited = 0;
-  readonly #budget: SeriesBudget;
+  readonly #budget: Budget;
 
   /** 0 = none but the budget's. */
-  constructor(max: number, budget: SeriesBudget) {
+  constructor(max: number, budget: Budget) {
     this.max = max;
     this.#budget = budget;
   }
@@ -27,19 +19,18 @@ export class SeriesLimit {
   /** Whether there is room for so many more; then they count. */
   add(count: number): boolean {
     const isOver = this.max > 0 && this.active + count > this.max;
-    if (isOver || this.#budget.active + count > this.#budget.max) {
+    if (isOver || !this.#budget.take(count)) {
       this.limited += count;
       return false;
     }
     this.active += count;
     this.added += count;
-    this.#budget.active += count;
     return true;
   }
 
   remove(count: number): void {
     this.active -= count;
     this.removed += count;
-    this.#budget.active -= count;
+    this.#budget.giveBack(count);
   }
 }

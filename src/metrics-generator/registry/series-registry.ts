@@ -1,9 +1,10 @@
+import type { Budget } from "../budget.ts";
 import { Counter } from "./counter.ts";
 import { InfoGauge } from "./gauge.ts";
 import { Histogram, HistogramShape } from "./histogram.ts";
 import { type Label, type LabelBounds, type LabelSet, labelSet } from "./label-set.ts";
 import { MetricFamily, type Series } from "./metric-family.ts";
-import { type SeriesBudget, SeriesLimit } from "./series-limit.ts";
+import { SeriesLimit } from "./series-limit.ts";
 import { encodeName, type WriteRequestBody, WriteRequests } from "./write-request.ts";
 
 export type RegistrySettings = {
@@ -12,7 +13,7 @@ export type RegistrySettings = {
   readonly labelBounds: LabelBounds;
   /** 0 = no limit but the budget's. */
   readonly maxActiveSeries: number;
-  readonly budget: SeriesBudget;
+  readonly budget: Budget;
   readonly staleMs: number;
   readonly traceIdLabel: string;
   /** Samples of one request. */

@@ -1,5 +1,6 @@
 import type { SpanBatch } from "../../model/span-batch.ts";
 import { BatchAttributes } from "../batch-attributes.ts";
+import type { Budget } from "../budget.ts";
 import { keysOfPolicies, SpanFilter } from "../filter-policy.ts";
 import { Multipliers } from "../multiplier.ts";
 import type { Processor } from "../processor.ts";
@@ -52,10 +53,10 @@ export class ServiceGraphs implements Processor {
   readonly #keys: readonly string[];
   #checkedMs = 0;
 
-  constructor(settings: ServiceGraphSettings, registry: SeriesRegistry) {
+  constructor(settings: ServiceGraphSettings, registry: SeriesRegistry, edges: Budget) {
     this.#settings = settings;
     this.#metrics = new EdgeMetrics(settings, registry);
-    this.#edges = new EdgeStore(settings.maxItems, settings.waitMs);
+    this.#edges = new EdgeStore(settings, edges);
     this.#filter = new SpanFilter(settings.filterPolicies);
     const { dimensions, peerAttributes, databaseNameAttributes, multiplier } = settings;
     this.#keys = [
@@ -92,6 +93,10 @@ export class ServiceGraphs implements Processor {
     this.#metrics.forget();
   }
 
+  close(): void {
+    this.#edges.clear();
+  }
+
   #observe(batch: Batch, row: number, isClient: boolean): void {
     const { spans, attributes, nowMs } = batch;
     const isRoot = !isClient && isZero(spans.parentSpanId, row);
@@ -107,12 +112,11 @@ export class ServiceGraphs implements Processor {
     }
     let edge = this.#edges.get(key);
     if (edge === undefined) {
-      if (this.#edges.isFull) {
+      edge = this.#newEdge(key, batch, row);
+      if (!this.#edges.add(edge)) {
         this.figures.droppedSpans++;
         return;
       }
-      edge = this.#newEdge(key, batch, row);
-      this.#edges.add(edge);
       this.figures.edges++;
     }
     if (isClient) this.#addClient(edge, batch, row);
