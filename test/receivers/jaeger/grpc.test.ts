@@ -148,3 +148,12 @@ describe("with multi-tenancy", () => {
     expect(ingest.pushes).toEqual([]);
   });
 });
+
+test("a sender may ask for no metrics of its spans", async () => {
+  const { client } = await serve();
+  const metadata = new grpc.Metadata();
+  metadata.set("no-generate-metrics", "1");
+  await client.unary(POST_SPANS_PATH, BODY, metadata);
+  await client.unary(POST_SPANS_PATH, BODY);
+  expect(ingest.pushes.map(({ skipMetrics }) => skipMetrics)).toEqual([true, false]);
+});

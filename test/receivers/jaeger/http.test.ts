@@ -46,6 +46,7 @@ describe("an accepted request", () => {
         encoding: BodyEncoding.identity,
         body: BODY,
         maxDecodedBytes: 1000,
+        skipMetrics: false,
       },
     ]);
   });
@@ -184,4 +185,9 @@ test("a browser's preflight is answered when origins are allowed", async () => {
     204,
     "https://app",
   ]);
+});
+
+test("a sender may ask for no metrics of its spans", async () => {
+  await post({ ...THRIFT, "no-generate-metrics": "" });
+  expect(ingest.pushes[0]?.skipMetrics).toBe(true);
 });

@@ -186,3 +186,12 @@ test("OTLP over HTTP works on a real socket, chunked or not", async () => {
   }
   expect(ingest.pushes.map((push) => push.body.byteLength)).toEqual([300_000, 9]);
 });
+
+test("a sender may ask for no metrics of its spans", async () => {
+  const { port } = await serve();
+  const metadata = new grpc.Metadata();
+  metadata.set("no-generate-metrics", "1");
+  await sockets.grpc(port).unary(EXPORT_PATH, BODY, metadata);
+  await sockets.grpc(port).unary(EXPORT_PATH, BODY);
+  expect(ingest.pushes.map(({ skipMetrics }) => skipMetrics)).toEqual([true, false]);
+});

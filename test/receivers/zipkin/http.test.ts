@@ -59,6 +59,7 @@ describe("the format", () => {
         encoding: BodyEncoding.identity,
         body: BODY,
         maxDecodedBytes: 1000,
+        skipMetrics: false,
       },
     ]);
     expect(deps.metrics.render()).toContain(
@@ -196,4 +197,9 @@ test("a browser's preflight is answered when origins are allowed", async () => {
   ]);
   const response = await send(V2, origin, BODY, { settings });
   expect(response.headers.get("access-control-allow-origin")).toBe("https://app");
+});
+
+test("a sender may ask for no metrics of its spans", async () => {
+  await send(V2, { "content-type": JSON_TYPE, "no-generate-metrics": "" });
+  expect(ingest.pushes[0]?.skipMetrics).toBe(true);
 });
