@@ -20,12 +20,14 @@ export async function engineMetrics(
   query: string,
   grid: Grid,
   instant: boolean,
+  maxTraceRows?: number,
 ): Promise<string[]> {
   const request = {
     tenants: ["single-tenant"],
     query: compileMetrics(query, { maxQueryBytes: MAX_QUERY_BYTES, instant }),
     grid: { startUnixNano: grid.startUnixNano, stepNanos: grid.stepNanos, count: grid.buckets },
     maxSeries: 0,
+    maxTraceRows,
   };
   const engine = store.engine();
   const { series } = instant
@@ -53,12 +55,19 @@ export function oracleMetrics(traces: readonly OracleTrace[], query: Query, grid
   );
 }
 
+export type MetricsWindow = {
+  readonly grid: Grid;
+  readonly instant: boolean;
+  /** As `RangeRequest` has it. */
+  readonly maxTraceRows?: number | undefined;
+};
+
 /** One query through the engine and the oracle. */
 export async function runMetrics(
   store: SegmentStore,
   traces: readonly OracleTrace[],
   query: Query,
-  { grid, instant }: { readonly grid: Grid; readonly instant: boolean },
+  { grid, instant, maxTraceRows }: MetricsWindow,
 ): Promise<Outcome> {
   const text = queryText(query);
   const parsed = parseQuery(text);
@@ -66,7 +75,7 @@ export async function runMetrics(
   const expected: unknown = valid ? oracleMetrics(traces, parsed, grid) : "refused as invalid";
   let actual: unknown;
   try {
-    actual = await engineMetrics(store, text, grid, instant);
+    actual = await engineMetrics(store, text, grid, instant, maxTraceRows);
   } catch (error) {
     if (!valid && isPintailError(error, "invalid")) return { type: "refused" };
     actual = String(error);

@@ -5,7 +5,7 @@ import { loadSpans } from "./data-set.ts";
 import { randomMetricsQuery } from "./generate/queries.ts";
 import { Random } from "./generate/random.ts";
 import { BASE } from "./generate/spans.ts";
-import { runMetrics } from "./metrics-case.ts";
+import { type MetricsWindow, runMetrics } from "./metrics-case.ts";
 import { type Grid, instantGrid, rangeGrid } from "./oracle/metrics.ts";
 import {
   casesOf,
@@ -68,7 +68,11 @@ test.for(SPREADS)(
 );
 
 /** The spans lie in the ten minutes from `BASE`; the window covers much or little of that. */
-function randomWindow(r: Random): { grid: Grid; instant: boolean } {
+function randomWindow(r: Random): MetricsWindow {
+  return { ...randomGrid(r), maxTraceRows: r.pick([undefined, 1, 8, 40]) };
+}
+
+function randomGrid(r: Random): { grid: Grid; instant: boolean } {
   const start = BASE + BigInt(r.below(200)) * SECOND;
   const end = start + BigInt(100 + r.below(500)) * SECOND + BigInt(r.below(2));
   if (r.chance(0.3)) return { grid: instantGrid(start, end), instant: true };

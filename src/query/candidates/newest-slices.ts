@@ -1,4 +1,5 @@
 import type { RowGroupMeta, SegmentSummary } from "../../schema/segment-meta.ts";
+import { timestampSql } from "../segment-sql.ts";
 import type { TimeRange } from "../time-range.ts";
 import type { SliceGrowth } from "./slice-growth.ts";
 
@@ -42,6 +43,15 @@ export function* newestSlices(
     rows = 0;
   }
   yield { fromUnixNano: undefined, beforeUnixNano };
+}
+
+/** Conditions on a row of a whole trace. */
+export function startsInSliceSql({ fromUnixNano, beforeUnixNano }: Slice): readonly string[] {
+  const conditions: string[] = [];
+  if (fromUnixNano !== undefined) conditions.push(`trace_start >= ${timestampSql(fromUnixNano)}`);
+  if (beforeUnixNano !== undefined)
+    conditions.push(`trace_start < ${timestampSql(beforeUnixNano)}`);
+  return conditions;
 }
 
 /** Makes no number of 64 bits for each pair that is compared. */

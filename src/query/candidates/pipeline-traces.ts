@@ -3,7 +3,6 @@ import { pipelineToSql } from "../../traceql/sql/pipeline-to-sql.ts";
 import { baseSpansSql, type SpanSource } from "../base-spans.ts";
 import { leafNumbers } from "../compiled-search.ts";
 import { prepareSegments } from "../prepare-segments.ts";
-import { timestampSql } from "../segment-sql.ts";
 import { segmentsWithCopies } from "../segments-with-copies.ts";
 import { countsSpans } from "../spanset-tree.ts";
 import { segmentInside } from "../time-range.ts";
@@ -17,7 +16,7 @@ import {
   startsBeforeEndSql,
 } from "./candidate-scan.ts";
 import { neededTraces } from "./needed-traces.ts";
-import { newestSlices, type Slice, segmentsOfSlice } from "./newest-slices.ts";
+import { newestSlices, type Slice, segmentsOfSlice, startsInSliceSql } from "./newest-slices.ts";
 import { possibleSegments } from "./possible-segments.ts";
 import { growthOf, SlicePages } from "./sliced-traces.ts";
 
@@ -88,11 +87,7 @@ function pipelineTracesSql(
 
 function sourcesOf(scan: CandidateScan, { slice, overlay, copies }: SliceSource): SpanSource[] {
   const { range, search } = scan;
-  const inSlice: string[] = [];
-  if (slice.fromUnixNano !== undefined)
-    inSlice.push(`trace_start >= ${timestampSql(slice.fromUnixNano)}`);
-  if (slice.beforeUnixNano !== undefined)
-    inSlice.push(`trace_start < ${timestampSql(slice.beforeUnixNano)}`);
+  const inSlice = startsInSliceSql(slice);
   return groupsOf(scan, overlay, copies).map(({ segments, mayMatch, inside, hasCopies }) => {
     const conditions = [...inSlice];
     if (!inside && range !== undefined)

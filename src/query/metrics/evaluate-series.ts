@@ -27,7 +27,7 @@ export async function evaluateSeries(
   const exemplars = exemplarLimit > 0 ? new ExemplarPicker(exemplarLimit, grid.count) : undefined;
   const finish = (): Promise<FinishedSeries> =>
     finishSeries(stage, grid, table, exemplars, (items, visit) => run.forEach(items, visit));
-  const request = { evaluation, pipeline, fields: stageFields(stage) };
+  const request = { evaluation, pipeline, fields: stageFields(stage), inSlices: true };
   const sink = { table, exemplars, budget: evaluation.budget };
   await visitRows(request, async (rows) => {
     const hashes = await labelHashes(run, stage.by, rows.sources);

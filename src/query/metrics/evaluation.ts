@@ -11,6 +11,8 @@ export type Evaluation = {
   readonly grid: MetricsGrid;
   /** 0 = none. */
   readonly exemplarLimit: number;
+  /** Of whole traces, in one statement. */
+  readonly maxTraceRows: number;
   readonly progress: MetricsProgress;
   readonly budget: PointBudget;
   /** Called between the steps of a query, when somebody wants to know. */

@@ -4,7 +4,15 @@ import type { FieldRef } from "../../traceql/ast.ts";
 import type { Pipeline } from "../../traceql/plan/pipeline.ts";
 import { withParents } from "../../traceql/sql/parent-join.ts";
 import type { SegmentShape } from "../../traceql/sql/segment-shape.ts";
+import { maxOf } from "../bigint-bounds.ts";
 import { BySegment } from "../by-segment.ts";
+import {
+  newestSlices,
+  type Slice,
+  segmentsOfSlice,
+  startsInSliceSql,
+} from "../candidates/newest-slices.ts";
+import { SliceGrowth } from "../candidates/slice-growth.ts";
 import type { LeafNeeds } from "../compiled-search.ts";
 import { joinedRows } from "../joined-rows.ts";
 import type { QueryRun } from "../query-context.ts";
@@ -16,7 +24,6 @@ import { overlaySlice } from "../whole-traces/open-overlay.ts";
 import { splitTriplesOf } from "../whole-traces/split-triples.ts";
 import type { OverlaySlice, TraceOverlay } from "../whole-traces/trace-overlay.ts";
 import type { Evaluation } from "./evaluation.ts";
-import type { MetricsGrid } from "./grid.ts";
 import { HITS, hitsSql, type TraceRows } from "./pipeline-observations.ts";
 import {
   conditionPossible,
@@ -81,18 +88,20 @@ export type RowRequest = {
   readonly pipeline: Pipeline;
   /** What is read of the rows beside the pipeline. */
   readonly fields: readonly FieldRef[];
+  /** Whole traces may come in several sets too, each trace in one. */
+  readonly inSlices: boolean;
 };
 
 /**
  * Gives the observations of a pipeline to `visit`, newest segments first, in one or several sets:
  * those that may start in the grid, though the sources' rows may lie outside of it. What a span
- * gives by itself is read as it is stored; else whole traces are put together, all in one set.
+ * gives by itself is read as it is stored; else whole traces are put together.
  */
 export async function visitRows(
   request: RowRequest,
   visit: (rows: RowSources) => Promise<void>,
 ): Promise<void> {
-  const { evaluation, pipeline, fields } = request;
+  const { evaluation, pipeline, fields, inSlices } = request;
   if (pipeline.constantFalse || evaluation.grid.count === 0) return;
   const all = uniqueFields([...pipeline.fields, ...fields]);
   const preparer = new SegmentPreparer(pipeline.leaves, all);
@@ -103,8 +112,8 @@ export async function visitRows(
   }
   for (const tenant of evaluation.tenants) {
     const shown = condition === undefined ? fields : all;
-    const request = { evaluation, tenant, pipeline, preparer, condition, fields: all, shown };
-    await visitTraces(request, visit);
+    const ofTraces = { evaluation, tenant, pipeline, preparer, condition, fields: all, shown };
+    await visitTraces({ ...ofTraces, inSlices }, visit);
   }
 }
 
@@ -202,7 +211,11 @@ type TraceRequest = {
   readonly fields: readonly FieldRef[];
   /** Those of them that the sources' rows are asked for; a pipeline reads its own before. */
   readonly shown: readonly FieldRef[];
+  readonly inSlices: boolean;
 };
+
+/** Where somebody waits for the first of several sets of whole traces, it has this part of the rows. */
+const FIRST_SHARE = 1 / 4;
 
 async function visitTraces(
   request: TraceRequest,
@@ -234,11 +247,45 @@ async function visitTraces(
     const open = isPossible ? left : [];
     progress.add(run, { tenant, known, inRange, possible, open });
     if (open.length === 0) return;
-    await visit({ ...traceSources(request, overlay, open, grid), restUntil: undefined });
-    progress.addRead(open.map(({ meta }) => meta));
+    for (const slice of traceSlices(request, inRange)) {
+      const isWhole = slice.fromUnixNano === undefined && slice.beforeUnixNano === undefined;
+      const part = isWhole ? overlay : overlay.sliced(segmentsOfSlice(inRange, slice));
+      const members = new Set(part.segments);
+      const read = open.filter(({ meta }) => members.has(meta));
+      if (read.length === 0) continue;
+      const restUntil = endOfRest(overlay, inRange, slice);
+      await visit({ ...traceSources(request, part, read, slice), restUntil });
+      progress.addRead(read.map(({ meta }) => meta));
+    }
   } finally {
     await overlay[Symbol.asyncDispose]();
   }
+}
+
+/** By when traces start, the newest first. */
+function traceSlices(
+  { evaluation, inSlices }: TraceRequest,
+  segments: readonly SegmentSummary[],
+): Iterable<Slice> {
+  if (!inSlices) return [{ fromUnixNano: undefined, beforeUnixNano: undefined }];
+  const { maxTraceRows: maxRows, onStep } = evaluation;
+  const firstRows = onStep === undefined ? maxRows : maxRows * FIRST_SHARE;
+  const sizes = { firstRows, minRows: maxRows, maxRows, blindRows: maxRows };
+  return newestSlices(segments, undefined, new SliceGrowth(0, sizes));
+}
+
+/** After which no span starts that comes in a later slice; undefined when none do. */
+function endOfRest(
+  overlay: TraceOverlay,
+  inRange: readonly SegmentSummary[],
+  { fromUnixNano }: Slice,
+): bigint | undefined {
+  if (fromUnixNano === undefined) return undefined;
+  const rest = { fromUnixNano: undefined, beforeUnixNano: fromUnixNano };
+  const older = segmentsOfSlice(inRange, rest);
+  // Of a trace that started before, a later part.
+  const overlaid = overlay.segments.filter((meta) => overlay.isOverlaid(meta));
+  return [...older, ...overlaid].map(endOfSegment).reduce(maxOf, fromUnixNano);
 }
 
 function isOfParent(field: FieldRef): boolean {
@@ -249,24 +296,27 @@ type TraceGroup = TraceRows & Pick<RowSource, "segments" | "from" | "numbering">
 
 function traceSources(
   request: TraceRequest,
-  overlay: TraceOverlay,
+  overlay: OverlaySlice,
   possible: readonly PreparedSegment[],
-  grid: MetricsGrid,
+  slice: Slice,
 ): Pick<RowSources, "prelude" | "hits" | "sources"> {
   const { pipeline, condition } = request;
+  const { grid } = request.evaluation;
+  const inSlice = startsInSliceSql(slice);
   const groups = groupByKey(possible).map(({ segments, prepared }): TraceGroup => {
     const { shape, conditions } = prepared;
-    const from = (some: readonly SegmentSummary[], whole = false): string =>
-      whole
-        ? overlay.from(some)
-        : `(SELECT * FROM ${overlay.from(some)} WHERE ${overlapsGridSql(grid)})`;
+    const from = (some: readonly SegmentSummary[], whole = false): string => {
+      const where = whole ? inSlice : [...inSlice, overlapsGridSql(grid)];
+      if (where.length === 0) return overlay.from(some);
+      return `(SELECT * FROM ${overlay.from(some)} WHERE ${where.join(" AND ")})`;
+    };
     return { segments, shape, conditions, from, rows: from(segments), numbering: overlay };
   });
   const { beside, whole, parents } = withParentsBeside(request, groups);
   if (condition !== undefined) {
     const sources = beside.map(({ segments, shape, conditions, from, numbering }) => {
       const where = conditionSql(condition, (leaf) => conditions[leaf]!);
-      const isComplete = where === EVERY_SPAN_SQL && parents === undefined;
+      const isComplete = where === EVERY_SPAN_SQL && parents === undefined && inSlice.length === 0;
       return { segments, isStored: false, shape, from, where, numbering, isComplete };
     });
     return { prelude: parents === undefined ? "" : `WITH ${parents} `, sources };

@@ -40,7 +40,7 @@ export async function evaluateCompare(
   const ofTrace = Array.from(OF_TRACE, (name): FieldRef => ({ type: "intrinsic", name }));
   const fields = [...used, ...ofTrace];
   const counts = new ValueCounts(grid.count);
-  await visitRows({ evaluation, pipeline, fields }, async (given: RowSources) => {
+  await visitRows({ evaluation, pipeline, fields, inSlices: false }, async (given: RowSources) => {
     const selectionOf = (source: RowSource): string =>
       `((${filterToSql(selection, source.shape).text}) AND ${windowSql(stage)})`;
     await withKeptHits(evaluation.run, given, async (rows) => {
