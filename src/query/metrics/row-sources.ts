@@ -110,10 +110,11 @@ export async function visitRows(
     await visitSpans(evaluation, preparer, condition, visit);
     return;
   }
+  const last = evaluation.tenants.at(-1);
   for (const tenant of evaluation.tenants) {
     const shown = condition === undefined ? fields : all;
     const ofTraces = { evaluation, tenant, pipeline, preparer, condition, fields: all, shown };
-    await visitTraces({ ...ofTraces, inSlices }, visit);
+    await visitTraces({ ...ofTraces, inSlices, isLast: tenant === last }, visit);
   }
 }
 
@@ -212,8 +213,12 @@ type TraceRequest = {
   /** Those of them that the sources' rows are asked for; a pipeline reads its own before. */
   readonly shown: readonly FieldRef[];
   readonly inSlices: boolean;
+  /** No other tenant's rows come after these. */
+  readonly isLast: boolean;
 };
 
+/** As if spans of any time came later. */
+const ANY_TIME = 2n ** 64n;
 /** Where somebody waits for the first of several sets of whole traces, it has this part of the rows. */
 const FIRST_SHARE = 1 / 4;
 
@@ -253,7 +258,7 @@ async function visitTraces(
       const members = new Set(part.segments);
       const read = open.filter(({ meta }) => members.has(meta));
       if (read.length === 0) continue;
-      const restUntil = endOfRest(overlay, inRange, slice);
+      const restUntil = request.isLast ? endOfRest(overlay, inRange, slice) : ANY_TIME;
       await visit({ ...traceSources(request, part, read, slice), restUntil });
       progress.addRead(read.map(({ meta }) => meta));
     }
@@ -285,7 +290,7 @@ function endOfRest(
   const older = segmentsOfSlice(inRange, rest);
   // Of a trace that started before, a later part.
   const overlaid = overlay.segments.filter((meta) => overlay.isOverlaid(meta));
-  return [...older, ...overlaid].map(endOfSegment).reduce(maxOf, fromUnixNano);
+  return [...older, ...overlaid].map(endOfSegment).reduce(maxOf, 0n);
 }
 
 function isOfParent(field: FieldRef): boolean {

@@ -3,7 +3,7 @@ import { instantGrid, rangeGrid } from "../../../src/query/metrics/grid.ts";
 import type { MetricsResult } from "../../../src/query/metrics/metrics-result.ts";
 import { anyValue, aSpan, attributes, hex, type SimpleValue } from "../../support/otlp-builder.ts";
 import { SegmentStore } from "../segment-store.ts";
-import { linesOf, runMetrics } from "./run-metrics.ts";
+import { linesOf, type RunMetrics, runMetrics } from "./run-metrics.ts";
 
 const S = 1_000_000_000n;
 const T0 = 1_699_999_980n * S;
@@ -205,9 +205,14 @@ test("several tenants are counted together", async () => {
 });
 
 describe("partial results", () => {
-  const partialsOf = async (query: string, grid = GRID): Promise<[string[][], MetricsResult]> => {
+  const partialsOf = async (
+    query: string,
+    grid = GRID,
+    more: RunMetrics = {},
+  ): Promise<[string[][], MetricsResult]> => {
     const partials: MetricsResult[] = [];
     const result = await runMetrics(store, query, grid, {
+      ...more,
       onPartial: async (partial) => {
         partials.push(partial);
       },
@@ -238,6 +243,34 @@ describe("partial results", () => {
     expect(partials).toEqual([["180 240", '__name__="count_over_time": 1 1']]);
     expect(linesOf(result)).toEqual(['__name__="count_over_time": 0 1 1 1 1']);
     expect(result.stats).toMatchObject({ totalJobs: 3, completedJobs: 3 });
+  });
+
+  test("of whole traces tell final buckets too", async () => {
+    for (const second of [1, 65, 125, 185]) await segment([[second, {}]]);
+    const query = "{ } && { } | count_over_time()";
+    const [partials, result] = await partialsOf(query, GRID, { maxTraceRows: 1 });
+    expect(linesOf(result)).toEqual(['__name__="count_over_time": 0 1 1 1 1']);
+    expect(partials).toEqual([
+      ["240", '__name__="count_over_time": 1'],
+      ["180", '__name__="count_over_time": 1'],
+      ["120", '__name__="count_over_time": 1'],
+    ]);
+  });
+
+  test("of several tenants' whole traces tell no bucket that may change", async () => {
+    for (const second of [1, 65, 125]) {
+      await segment([[second, {}]]);
+      await segment([[second, {}]], "other");
+    }
+    const tenants = ["other", "single-tenant"];
+    const query = "{ } && { } | count_over_time()";
+    const [partials, result] = await partialsOf(query, GRID, { maxTraceRows: 1, tenants });
+    expect(linesOf(result)).toEqual(['__name__="count_over_time": 0 2 2 2 0']);
+    expect(partials).toEqual([
+      ...[[], [], []],
+      ["180 240", '__name__="count_over_time": 2 0'],
+      ["120", '__name__="count_over_time": 2'],
+    ]);
   });
 
   test("of an instant tell the count so far", async () => {

@@ -10,6 +10,7 @@ export type RunMetrics = {
   readonly maxSeries?: number;
   readonly onPartial?: OnPartial;
   readonly tenants?: readonly string[];
+  readonly maxTraceRows?: number;
 };
 
 /** The engine's answer; a grid of one bucket is an instant query. */
@@ -27,6 +28,7 @@ export async function runMetrics(
     exemplarLimit: options.exemplars ?? 0,
     maxSeries: options.maxSeries ?? 0,
     onPartial: options.onPartial,
+    maxTraceRows: options.maxTraceRows,
   };
   const engine = store.engine();
   return instant ? await queryInstant(engine, request) : await queryRange(engine, request);
