@@ -89,18 +89,15 @@ export class Heads {
     if (derive.skipMetrics && spanCount > 0) head.skipped.push({ from: to - spanCount, to });
   }
 
-  /** Freezes what is there as the spans of `walRange`, and returns it. */
-  freeze(walRange: WalRange): readonly FrozenHead[] {
+  /** Freezes what is there as the spans of `walRange`. */
+  freeze(walRange: WalRange): void {
     this.#sizes = new Map([...this.#heads].map(([tenant, { batch }]) => [tenant, batch.sizes]));
-    const frozen: FrozenHead[] = [];
     for (const [tenant, { decoder: _, ...head }] of this.#heads) {
-      if (head.batch.spanCount > 0)
-        frozen.push({ ...head, tenant, walRange, spanBytes: head.bytes - EMPTY_HEAD_BYTES });
+      const spanBytes = head.bytes - EMPTY_HEAD_BYTES;
+      if (head.batch.spanCount > 0) this.#frozen.push({ ...head, tenant, walRange, spanBytes });
       else this.#heldBytes -= head.bytes;
     }
-    this.#frozen.push(...frozen);
     this.#heads.clear();
-    return frozen;
   }
 
   /** What waits to be written of the records before `lsn`, oldest first. */
@@ -111,11 +108,13 @@ export class Heads {
   written(heads: readonly FrozenHead[]): void {
     const gone = new Set(heads);
     this.#frozen = this.#frozen.filter((frozen) => !gone.has(frozen));
-    for (const { batch, bytes } of gone) {
-      this.#heldBytes -= bytes;
-      if (batch.spanCount < MIN_SPARE_SPANS || this.#spare.length >= MAX_SPARES) continue;
-      batch.reset();
-      this.#spare.push(batch);
-    }
+    for (const { bytes } of gone) this.#heldBytes -= bytes;
+  }
+
+  /** Nobody looks at the batch any more: another head may be filled into it. */
+  release({ batch }: FrozenHead): void {
+    if (batch.spanCount < MIN_SPARE_SPANS || this.#spare.length >= MAX_SPARES) return;
+    batch.reset();
+    this.#spare.push(batch);
   }
 }

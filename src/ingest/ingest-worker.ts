@@ -16,8 +16,8 @@ export type IngestWorkerParts = {
   readonly newSeed: () => number;
   readonly nowMs: () => number;
   readonly send: (message: FromIngestWorker) => void;
-  /** Given all spans once, on their way into a segment, after which they are others'. Never throws. */
-  readonly derive?: ((head: FrozenHead) => void) | undefined;
+  /** Given all spans once, when they are in a segment; then they are others'. Never rejects. */
+  readonly derive?: ((head: FrozenHead) => Promise<void>) | undefined;
 };
 
 /**
@@ -44,8 +44,8 @@ export class IngestWorker {
         return;
       case "cut": {
         // Frozen now, so that later records are not in it; written after the cut before.
-        for (const head of this.#heads.freeze(message.walRange)) this.#parts.derive?.(head);
-        this.#cut = this.#cut.then(() => this.#write(message.id, message.walRange.to));
+        this.#heads.freeze(message.walRange);
+        this.#cut = this.#cut.then(() => this.#finish(message.id, message.walRange.to));
         return;
       }
       default:
@@ -109,7 +109,21 @@ export class IngestWorker {
     this.#maxBuckets = Math.max(MIN_BUCKETS, 2 * this.#buckets.size);
   }
 
-  async #write(id: number, before: Lsn): Promise<void> {
+  /** Resolves when the cuts that were asked for by now are done with. */
+  idle(): Promise<void> {
+    return this.#cut;
+  }
+
+  /** What is derived comes after the answer: a query may wait for that. */
+  async #finish(id: number, before: Lsn): Promise<void> {
+    for (const head of await this.#write(id, before)) {
+      await this.#parts.derive?.(head);
+      this.#heads.release(head);
+    }
+  }
+
+  /** Answers; returns what is in segments now. */
+  async #write(id: number, before: Lsn): Promise<readonly FrozenHead[]> {
     const metas: SegmentMeta[] = [];
     try {
       // The heads of a cut that failed before are in here again.
@@ -121,6 +135,7 @@ export class IngestWorker {
       }
       this.#heads.written(heads);
       this.#send({ type: "cut", id, metas });
+      return heads;
     } catch (e) {
       await this.#parts.segments.remove(metas).catch(() => {});
       const { kind, retryAfterMs } = isPintailError(e)
@@ -128,6 +143,7 @@ export class IngestWorker {
         : { kind: "internal" as const, retryAfterMs: undefined };
       const neededBytes = roomFor(metas, e);
       this.#send({ type: "failed", id, kind, message: messageOf(e), retryAfterMs, neededBytes });
+      return [];
     }
   }
 }

@@ -51,15 +51,19 @@ export class MetricsGenerator {
     }
   }
 
-  /** `settingsId`: 0 for none. Never throws: spans are stored whatever becomes of their metrics. */
-  observe(tenant: string, settingsId: number, spans: ReceivedSpans): void {
+  /**
+   * `settingsId`: 0 for none. With pauses, so that requests need not wait for all of it; the spans
+   * must stay till then. Never rejects: they are stored whatever becomes of their metrics.
+   */
+  async observe(tenant: string, settingsId: number, spans: ReceivedSpans): Promise<void> {
     const settings = this.#settings.get(settingsId);
     if (settings === undefined) {
       this.#forget(tenant);
       return;
     }
     try {
-      this.#tenantOf(tenant, settings)?.observe(spans, this.#parts.nowMs());
+      const metrics = this.#tenantOf(tenant, settings);
+      for (const _ of metrics?.observe(spans, this.#parts.nowMs()) ?? []) await this.#parts.pause();
     } catch (error) {
       this.#failed(error);
     }

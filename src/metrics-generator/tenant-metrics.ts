@@ -52,6 +52,9 @@ export type TenantMetricsParts = {
   readonly budgets: Budgets;
 };
 
+/** Some ten milliseconds. */
+const STEP_SPANS = 8192;
+
 /** Series of one tenant's spans. */
 export class TenantMetrics {
   readonly settings: TenantGeneratorSettings;
@@ -66,6 +69,7 @@ export class TenantMetrics {
   #pushesSkipped = 0;
   #outsideSlack = 0;
   #collections = 0;
+  #isClosed = false;
 
   constructor(
     tenant: string,
@@ -102,14 +106,18 @@ export class TenantMetrics {
     ].filter((processor) => processor !== undefined);
   }
 
-  observe({ batch, skipped, bytes }: ReceivedSpans, nowMs: number): void {
+  /** In steps, between which others may go on. */
+  *observe({ batch, skipped, bytes }: ReceivedSpans, nowMs: number): Generator<void, void, void> {
     this.updatedMs = nowMs;
     this.#spansReceived += batch.spanCount;
     this.#bytesReceived += bytes;
     this.#pushesSkipped += skipped.length;
     const rows = this.#rowsOf(batch, skipped, nowMs);
-    if (rows.length === 0) return;
-    for (const processor of this.#processors) processor.observe(batch, rows, nowMs);
+    for (let at = 0; at < rows.length && !this.#isClosed; at += STEP_SPANS) {
+      const some = rows.subarray(at, at + STEP_SPANS);
+      for (const processor of this.#processors) processor.observe(batch, some, nowMs);
+      yield;
+    }
   }
 
   /** Requests with all samples when they are due; `final`: due or not. */
@@ -129,6 +137,7 @@ export class TenantMetrics {
 
   /** Its series and edges are no more. */
   close(): void {
+    this.#isClosed = true;
     const { limit } = this.#registry;
     limit.remove(limit.active);
     this.#serviceGraphs?.close();

@@ -41,9 +41,15 @@ const worker = new IngestWorker({
       generator.observe(tenant, metrics, { batch, skipped, bytes: spanBytes })),
 });
 channel.onMessage((message) => {
-  if (isToGenerator(message)) generator?.receive(message);
-  else worker.receive(message);
+  if (!isToGenerator(message)) worker.receive(message);
+  // The last spans are to be in the last samples.
+  else if (message.type === "generator-flush") void worker.idle().then(() => tell(message));
+  else tell(message);
 });
+
+function tell(message: ToGenerator): void {
+  generator?.receive(message);
+}
 
 function newGenerator(settings: SharedSettings): MetricsGenerator {
   const made = new MetricsGenerator(

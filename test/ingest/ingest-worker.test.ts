@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { PintailError } from "../../src/errors.ts";
+import type { FrozenHead } from "../../src/ingest/head.ts";
 import { BodyEncoding, BodyFormat } from "../../src/ingest/ingest.ts";
 import { IngestWorker } from "../../src/ingest/ingest-worker.ts";
 import {
@@ -19,6 +20,10 @@ import { ulidSource } from "../../src/util/ulid.ts";
 import { faultyFiles } from "../support/faulty-files.ts";
 import { aRequest, aSpan, encodeRequest, hex } from "../support/otlp-builder.ts";
 
+type Derived = Pick<FrozenHead, "tenant" | "metrics" | "skipped" | "spanBytes"> & {
+  readonly spanCount: number;
+  readonly cutsAnswered: number;
+};
 type RecordMessage = Extract<ToIngestWorker, { type: "record" }>;
 
 let dir: string;
@@ -42,6 +47,7 @@ function setUp(newDecoder: NewBatchDecoder = newBatchDecoder) {
     nowMs: () => nowMs,
   });
   const written: SegmentMeta[] = [];
+  const derived: Derived[] = [];
   const worker = new IngestWorker({
     newDecoder,
     newSeed: () => 7,
@@ -62,6 +68,14 @@ function setUp(newDecoder: NewBatchDecoder = newBatchDecoder) {
       replies.push(message);
       for (const wake of waiting.splice(0)) wake();
     },
+    derive: async ({ tenant, metrics, skipped, batch, spanBytes }) => {
+      const { spanCount } = batch;
+      const cutsAnswered = replies.filter(({ type }) => type === "cut").length;
+      derived.push({ tenant, metrics, skipped, spanCount, spanBytes, cutsAnswered });
+      // The batch stays what it is for as long as this takes.
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(batch.spanCount).toBe(spanCount);
+    },
   });
   const replyTo = async (id: number): Promise<FromIngestWorker> => {
     for (;;) {
@@ -70,7 +84,7 @@ function setUp(newDecoder: NewBatchDecoder = newBatchDecoder) {
       await new Promise<void>((done) => waiting.push(done));
     }
   };
-  return { worker, replyTo, disk, faults: files.faults, written };
+  return { worker, replyTo, disk, faults: files.faults, written, derived };
 }
 
 function record(id: number, body: Uint8Array, more: Partial<RecordMessage> = {}): RecordMessage {
@@ -269,4 +283,33 @@ test("a decoder that fails in an unknown way refuses the record, and the thread 
   worker.receive(record(2, twoSpans));
   expect(await replyTo(1)).toMatchObject({ type: "refused", kind: "internal", spanCount: 0 });
   expect(await replyTo(2)).toMatchObject({ type: "decoded", spanCount: 2 });
+});
+
+test("spans are handed on once, when their cut is answered, with those that ask for no metrics named", async () => {
+  const { worker, replyTo, disk, derived } = setUp();
+  const derive = (skipMetrics: boolean) => ({ derive: { metrics: 3, skipMetrics } });
+  worker.receive(record(1, twoSpans, derive(false)));
+  worker.receive(record(2, twoSpans, derive(true)));
+  worker.receive(record(3, twoSpans, derive(false)));
+  worker.receive(record(4, twoSpans, { tenant: "other" }));
+  disk.full = true;
+  worker.receive({ type: "cut", id: 5, walRange: { from: 0, to: 10 } });
+  expect(await replyTo(5)).toMatchObject({ type: "failed" });
+  expect(derived).toEqual([]);
+  disk.full = false;
+  worker.receive({ type: "cut", id: 6, walRange: { from: 10, to: 20 } });
+  await replyTo(6);
+  await worker.idle();
+  const decoded = await replyTo(1);
+  const bytes = decoded.type === "decoded" ? decoded.protobufBytes : 0;
+  expect(derived).toEqual([
+    {
+      ...{ tenant: "t", metrics: 3, skipped: [{ from: 2, to: 4 }], spanCount: 6 },
+      ...{ spanBytes: 3 * bytes, cutsAnswered: 1 },
+    },
+    {
+      ...{ tenant: "other", metrics: 0, skipped: [], spanCount: 2 },
+      ...{ spanBytes: bytes, cutsAnswered: 1 },
+    },
+  ]);
 });

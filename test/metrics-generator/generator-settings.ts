@@ -5,7 +5,11 @@ import type {
   SpanMetricsSettings,
   TenantGeneratorSettings,
 } from "../../src/metrics-generator/settings.ts";
-import type { SharedSettings } from "../../src/metrics-generator/tenant-metrics.ts";
+import type {
+  ReceivedSpans,
+  SharedSettings,
+  TenantMetrics,
+} from "../../src/metrics-generator/tenant-metrics.ts";
 
 const multiplier = { key: "", fromTraceState: false };
 
@@ -89,3 +93,12 @@ export const PARTS = {
   shared: SHARED,
   budgets: { series: new Budget(1_000_000), edges: new Budget(1_000_000) },
 };
+
+/** All steps at once. */
+export function observe(
+  metrics: TenantMetrics,
+  { batch, skipped = [], bytes = 0 }: Partial<ReceivedSpans> & Pick<ReceivedSpans, "batch">,
+  nowMs: number,
+): void {
+  for (const _ of metrics.observe({ batch, skipped, bytes }, nowMs));
+}

@@ -3,7 +3,7 @@ import { GeneratorClient } from "../../src/metrics-generator/generator-client.ts
 import type { FromGenerator } from "../../src/metrics-generator/messages.ts";
 import { MetricsGenerator } from "../../src/metrics-generator/metrics-generator.ts";
 import type { TenantGeneratorSettings } from "../../src/metrics-generator/settings.ts";
-import type { TenantFigures } from "../../src/metrics-generator/tenant-metrics.ts";
+import { type TenantFigures, TenantMetrics } from "../../src/metrics-generator/tenant-metrics.ts";
 import { aService, aSpan, batchOf } from "../support/batch-builder.ts";
 import { PARTS, spanMetrics, tenantSettings } from "./generator-settings.ts";
 import { valuesOf } from "./written-series.ts";
@@ -39,7 +39,7 @@ function pair() {
     },
     onFailure: (message) => failures.push(message),
   });
-  const send = (tenant: string, name = "op"): void => {
+  const send = async (tenant: string, name = "op"): Promise<void> => {
     const endUnixNano = BigInt(clock.nowMs) * 1_000_000n;
     const span = aSpan({
       name,
@@ -48,7 +48,7 @@ function pair() {
       resource: aService("shop"),
     });
     const spans = { batch: batchOf([span]), skipped: [], bytes: 100 };
-    generator.observe(tenant, client.settingsId(tenant), spans);
+    await generator.observe(tenant, client.settingsId(tenant), spans);
   };
   const taken = (tenant: string) =>
     Object.values(valuesOf(samples.splice(0).filter((each) => each.tenant === tenant)));
@@ -63,7 +63,7 @@ test("samples of each tenant come when they are due, and at the end", async () =
   const { settings, client, send, taken, after, figures } = pair();
   settings.set("a", tenantSettings(COUNTS));
   settings.set("b", tenantSettings({ ...COUNTS, collectionIntervalMs: 60_000 }));
-  for (const tenant of ["a", "a", "b", "nobody"]) send(tenant);
+  for (const tenant of ["a", "a", "b", "nobody"]) await send(tenant);
   await after(14_000);
   expect(taken("a")).toEqual([]);
   await after(1000);
@@ -81,13 +81,13 @@ test("samples of each tenant come when they are due, and at the end", async () =
 test("equal settings are told once, and other ones begin anew", async () => {
   const { settings, client, send, taken, posted } = pair();
   for (const tenant of ["a", "b"]) settings.set(tenant, tenantSettings(COUNTS));
-  send("a");
-  send("b");
+  await send("a");
+  await send("b");
   settings.set("a", tenantSettings(COUNTS));
-  send("a");
+  await send("a");
   expect(posted).toEqual(["generator-settings"]);
   settings.set("b", tenantSettings({ ...COUNTS, maxActiveSeries: 9 }));
-  send("b");
+  await send("b");
   expect(posted).toHaveLength(2);
   await client.flush();
   expect(taken("a")).toEqual([2]);
@@ -99,10 +99,10 @@ test("a tenant that is to have none any more, or has sent nothing for long, is f
   const { settings, send, after, figures } = pair();
   settings.set("a", tenantSettings(COUNTS));
   settings.set("b", tenantSettings(COUNTS));
-  send("a");
-  send("b");
+  await send("a");
+  await send("b");
   settings.delete("a");
-  send("a");
+  await send("a");
   await after(15_000);
   expect([...figures().keys()]).toEqual(["b"]);
   await after(1_000_000);
@@ -113,7 +113,7 @@ test("a tenant that is to have none any more, or has sent nothing for long, is f
 
 test("nothing is asked of a generator that was never told anything", async () => {
   const { client, send, posted } = pair();
-  send("a");
+  await send("a");
   await client.flush();
   expect(posted).toEqual([]);
 });
@@ -124,9 +124,26 @@ test("a fault of one tenant's is told, and others' spans are counted", async () 
   const filterPolicies = [{ include: pattern, includeAny: undefined, exclude: undefined }];
   settings.set("bad", tenantSettings({ spanMetrics: spanMetrics({ filterPolicies }) }));
   settings.set("good", tenantSettings(COUNTS));
-  send("bad");
-  send("good");
+  await send("bad");
+  await send("good");
   await after(15_000);
   expect(taken("good")).toEqual([1]);
   expect(failures).toHaveLength(1);
+});
+
+test("many spans are counted with pauses, and not beyond the end of their tenant's metrics", () => {
+  const endUnixNano = BigInt(START) * 1_000_000n;
+  const span = aSpan({ startUnixNano: endUnixNano, endUnixNano, resource: aService("shop") });
+  const batch = batchOf(Array.from({ length: 20_000 }, () => span));
+  const counted = (steps: number): unknown[] => {
+    const metrics = new TenantMetrics("t", tenantSettings(COUNTS), PARTS, START);
+    const observing = metrics.observe({ batch, skipped: [], bytes: 0 }, START);
+    for (let step = 0; step < steps; step++) observing.next();
+    const values = Object.values(valuesOf(metrics.tick(START, true)));
+    metrics.close();
+    for (const _ of observing);
+    return [...values, ...Object.values(valuesOf(metrics.tick(START, true)))];
+  };
+  expect(counted(1)).toEqual([8192, 8192]);
+  expect(counted(4)).toEqual([20_000, 20_000]);
 });

@@ -11,7 +11,7 @@ import {
   traceIdOf,
 } from "../support/batch-builder.ts";
 import type { PlainAttribute, PlainSpan } from "../support/read-batch.ts";
-import { PARTS, serviceGraphs, tenantSettings } from "./generator-settings.ts";
+import { observe, PARTS, serviceGraphs, tenantSettings } from "./generator-settings.ts";
 import { valuesOf } from "./written-series.ts";
 
 const NOW = 1_767_225_645_500;
@@ -43,8 +43,7 @@ function graph(over: Partial<ServiceGraphSettings> = {}) {
   const metrics = new TenantMetrics("t", settings, PARTS, NOW);
   return {
     metrics,
-    take: (...spans: PlainSpan[]) =>
-      metrics.observe({ batch: batchOf(spans), skipped: [], bytes: 1 }, NOW),
+    take: (...spans: PlainSpan[]): void => observe(metrics, { batch: batchOf(spans) }, NOW),
     values: (nowMs = NOW) => valuesOf(metrics.tick(nowMs, true)),
     figures: () => metrics.figures.serviceGraphs,
   };
@@ -226,7 +225,7 @@ test("edges of all tenants share one budget, which a tenant that is closed gives
   );
   for (const tenant of tenants) {
     const batch = batchOf([1, 2].map((id) => span("shop", Kind.client, { id })));
-    tenant.observe({ batch, skipped: [], bytes: 1 }, NOW);
+    observe(tenant, { batch }, NOW);
   }
   expect(tenants.map(({ figures }) => figures.serviceGraphs?.droppedSpans)).toEqual([0, 1]);
   expect(budgets.edges.used).toBe(3);

@@ -14,7 +14,7 @@ import {
   traceIdOf,
 } from "../support/batch-builder.ts";
 import type { PlainSpan } from "../support/read-batch.ts";
-import { hostInfo, PARTS, spanMetrics, tenantSettings } from "./generator-settings.ts";
+import { hostInfo, observe, PARTS, spanMetrics, tenantSettings } from "./generator-settings.ts";
 import { valuesOf } from "./written-series.ts";
 
 const NOW = 1_767_225_645_500;
@@ -32,7 +32,7 @@ function metricsOf(
   skipped: readonly RowRange[] = [],
 ) {
   const metrics = new TenantMetrics("t", tenantSettings(settings), PARTS, NOW);
-  metrics.observe({ batch: batchOf(spans), skipped, bytes: 1000 }, NOW);
+  observe(metrics, { batch: batchOf(spans), skipped, bytes: 1000 }, NOW);
   return metrics;
 }
 
