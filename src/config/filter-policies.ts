@@ -1,4 +1,5 @@
 import type { FilterPolicy, PolicyAttribute, PolicyMatch } from "../metrics-generator/settings.ts";
+import { SPAN_KIND_NAMES, STATUS_CODE_NAMES } from "../model/enum-names.ts";
 import { parseTagName } from "../traceql/parser.ts";
 import { checkRegex } from "../traceql/regex.ts";
 import { ConfigValues } from "./config-values.ts";
@@ -19,14 +20,8 @@ const ATTRIBUTE_KEYS: readonly KeySpec[] = [
   key("key", "string", "", "TraceQL field."),
   key("value", "any", undefined, "Value or regular expression."),
 ];
-const KINDS: ReadonlySet<string> = new Set(
-  ["UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER"].map(
-    (name) => `SPAN_KIND_${name}`,
-  ),
-);
-const STATUSES: ReadonlySet<string> = new Set(
-  ["UNSET", "OK", "ERROR"].map((name) => `STATUS_CODE_${name}`),
-);
+const KINDS: ReadonlySet<string> = new Set(SPAN_KIND_NAMES);
+const STATUSES: ReadonlySet<string> = new Set(STATUS_CODE_NAMES);
 
 const policyTree = keyTree(POLICY_KEYS);
 const attributeTree = keyTree(ATTRIBUTE_KEYS);

@@ -1,18 +1,9 @@
+import { SPAN_KIND_NAMES, STATUS_CODE_NAMES } from "../../model/enum-names.ts";
 import {
   type JsonField,
   type JsonMessage,
   jsonMessage as message,
 } from "../shared/json-to-protobuf.ts";
-
-const SPAN_KINDS = [
-  "SPAN_KIND_UNSPECIFIED",
-  "SPAN_KIND_INTERNAL",
-  "SPAN_KIND_SERVER",
-  "SPAN_KIND_CLIENT",
-  "SPAN_KIND_PRODUCER",
-  "SPAN_KIND_CONSUMER",
-];
-const STATUS_CODES = ["STATUS_CODE_UNSET", "STATUS_CODE_OK", "STATUS_CODE_ERROR"];
 
 const ANY_VALUE: JsonMessage = new Map();
 const KEY_VALUE = message([
@@ -56,7 +47,7 @@ const EVENT = message([
 ]);
 const STATUS = message([
   { name: "message", number: 2, type: "string" },
-  { name: "code", number: 3, type: "enum", names: STATUS_CODES },
+  { name: "code", number: 3, type: "enum", names: STATUS_CODE_NAMES },
 ]);
 
 /**
@@ -79,7 +70,7 @@ function resourceSpansMessage(ofFiles: boolean): JsonMessage {
     { name: "trace_state", number: 3, type: "string" },
     { name: "parent_span_id", number: 4, type: "id", bytes: 8, orBase64 },
     { name: "name", number: 5, type: "string" },
-    { name: "kind", number: 6, type: "enum", names: SPAN_KINDS },
+    { name: "kind", number: 6, type: "enum", names: SPAN_KIND_NAMES },
     { name: "start_time_unix_nano", number: 7, type: "fixed64" },
     { name: "end_time_unix_nano", number: 8, type: "fixed64" },
     { name: "attributes", number: 9, type: "messages", message: KEY_VALUE },

@@ -1,9 +1,9 @@
 import { AttributeType } from "../../model/attribute-columns.ts";
 import type { StringTable } from "../../model/string-table.ts";
 import { MAX_LISTED_VALUE_BYTES, MAX_LISTED_VALUES } from "../../schema/segment-meta.ts";
+import { doubleOf, int64Of } from "../../util/number-words.ts";
 import { utf8Text } from "../../util/utf8-text.ts";
 import type { NumberInterner } from "./number-interner.ts";
-import { doubleOf } from "./parquet/value-domain.ts";
 
 /** Values of one key: how many differ, and the most frequent ones as text. */
 export type ValueCounts = {
@@ -105,7 +105,7 @@ export function numberText(type: AttributeType, lo: number, hi: number): string 
     return Object.is(value, -0) ? "-0" : String(value);
   }
   if (hi === 0) return String(lo);
-  return String(BigInt.asIntN(64, (BigInt(hi) << 32n) | BigInt(lo)));
+  return String(int64Of(lo, hi));
 }
 
 /**

@@ -1,7 +1,7 @@
+import { doubleOf } from "../../../util/number-words.ts";
 import type { TypeInfo } from "./schema.ts";
 import {
   compareNumbers,
-  doubleOf,
   type NumberOrder,
   numberStatBytes,
   type ValueDomain,

@@ -1,4 +1,5 @@
 import type { StringTable } from "../../../model/string-table.ts";
+import { doubleOf } from "../../../util/number-words.ts";
 import { xxh64 } from "../../../util/xxh64.ts";
 import type { ByteSink } from "./byte-sink.ts";
 
@@ -122,14 +123,6 @@ export function compareNumbers(
     case "double":
       return doubleOf(aLo, aHi) - doubleOf(bLo, bHi);
   }
-}
-
-const scratch = new DataView(new ArrayBuffer(8));
-
-export function doubleOf(lo: number, hi: number): number {
-  scratch.setUint32(0, lo, true);
-  scratch.setUint32(4, hi, true);
-  return scratch.getFloat64(0, true);
 }
 
 function numberBytes(lo: number, hi: number, wide: boolean): Uint8Array {
