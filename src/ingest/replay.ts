@@ -68,7 +68,7 @@ export async function replay(
         maxAttributeBytes: parts.maxAttributeBytesOf(record.tenant),
         rate: undefined,
         receivedUnixMs: record.receivedUnixMs,
-        // They were counted before, or are too old to be.
+        // Most of them were counted before.
         derive: DERIVE_NOTHING,
         body: new Uint8Array(record.body).buffer,
       },

@@ -90,6 +90,7 @@ export function compilePipeline({
     (field) => field.type !== "intrinsic" || !NEVER_ECHOED.has(field.name),
   );
   const used = [...[...leaves, ...values].flatMap((expr) => fieldsOf(expr)), ...echoed];
+  const isWide = used.some(readsWholeTrace);
   // Many segments share a shape; compiling for each of them would cost more than the query.
   const compiled = new Map<string, SearchShape>();
   let textLength = 0;
@@ -134,7 +135,8 @@ export function compilePipeline({
       return leaves.map((leaf, i) => (isPossible[i] ? neededValues(leaf, from) : undefined));
     };
     const needs = needsOf(possible, true);
-    return { shape, possible, possibleWhole, needs, needsWhole: needsOf(possibleWhole, false) };
+    const needsWhole = isWide ? needsOf(possibleWhole, false) : needs;
+    return { shape, possible, possibleWhole, needs, needsWhole };
   };
   const found = new ByFacts(preparedFrom);
   return {
@@ -149,7 +151,7 @@ export function compilePipeline({
     mayMatch: (leaf, meta) => preparedFor(meta).possible[leaf] ?? false,
     mayMatchWhole: (leaf, meta) => preparedFor(meta).possibleWhole[leaf] ?? false,
     needs: (meta) => preparedFor(meta).needs,
-    needsWhole: used.some(readsWholeTrace) ? (meta) => preparedFor(meta).needsWhole : undefined,
+    needsWhole: isWide ? (meta) => preparedFor(meta).needsWhole : undefined,
     duration,
     wantsSpans,
   };

@@ -28,7 +28,7 @@ export type RangeRequest = {
   readonly onPartial?: OnPartial | undefined;
   readonly recorder?: QueryRecorder | undefined;
 };
-/** The database holds these at once, some 80 bytes each, and joins fewer in less time. */
+/** The database holds these at once, 200 to 300 bytes each, and joins fewer in less time. */
 const MAX_TRACE_ROWS = 1_000_000;
 
 export type InstantRequest = Omit<RangeRequest, "exemplarLimit">;

@@ -81,6 +81,42 @@ test("while there is no match small segments are read many at a time", async () 
   expect({ read, looks }).toEqual({ read: SEGMENTS, looks: 3 });
 });
 
+test("the order is a column's while there may be many matches, and none's while there are few", async () => {
+  const large = await SegmentStore.open();
+  try {
+    large.useFilters = false;
+    for (let segment = 0; segment < 3; segment++) {
+      const spans = Array.from({ length: 600 }, (_, i) => {
+        const n = 600 * segment + i + 1;
+        const startUnixNano = START + BigInt(n) * 1_000_000n;
+        const endUnixNano = startUnixNano + (n === 5 ? 9000n : 1000n);
+        const ids = { traceId: traceIdOf(n), spanId: spanIdOf(n) };
+        return aSpan({ ...ids, startUnixNano, endUnixNano, resource: aService("front") });
+      });
+      await large.addBatch(batchOf(spans));
+    }
+    const recorder = new QueryRecorder();
+    const { traces } = await searchTraces(large.engine(), {
+      tenants: ["single-tenant"],
+      search: compileSearch("{ duration > 8us }", 100_000),
+      range: undefined,
+      limit: 20,
+      spansPerSpanset: 3,
+      firstSliceRows: 100,
+      recorder,
+    });
+    expect(traces.map(({ traceId }) => traceId)).toEqual([traceIdOf(5)]);
+    const orders = recorder.statements.flatMap(
+      ({ sql }) => /ORDER BY (\S+) DESC, trace_id LIMIT/.exec(sql)?.[1] ?? [],
+    );
+    expect(orders[0]).toBe("trace_start");
+    expect(orders.slice(1)).not.toEqual([]);
+    expect(new Set(orders.slice(1))).toEqual(new Set(["epoch_ns(trace_start)"]));
+  } finally {
+    await large.close();
+  }
+});
+
 test("whole traces are looked at once, unless somebody waits for the first ones", async () => {
   const late = await search("{ duration > 4us }", 20);
   const early = await search("{ duration > 4us }", 20, true);
