@@ -1,4 +1,3 @@
-import type { ProcessorName } from "../metrics-generator/processor.ts";
 import type { TenantFigures } from "../metrics-generator/tenant-metrics.ts";
 import type { MetricRegistry } from "../telemetry/metrics.ts";
 
@@ -8,11 +7,6 @@ const PROCESSORS: readonly string[] = [
   ...["service-graphs", "span-metrics", "span-metrics-latency", "span-metrics-count"],
   ...["span-metrics-size", "host-info"],
 ];
-const FILTERED: Readonly<Record<ProcessorName, string>> = {
-  "span-metrics": "span_metrics_filtered",
-  "service-graphs": "service_graphs_filtered",
-  "host-info": "host_info_filtered",
-};
 
 /** Metrics about the metrics that are derived from spans, under Tempo's names. */
 export function generatorMetrics(
@@ -69,7 +63,9 @@ function countTenant(counters: GrowingCounters, tenant: string, figures: TenantF
     figures.pushesSkipped,
   );
   discarded("outside_metrics_ingestion_slack", "all", figures.outsideSlack);
-  for (const { name, filtered } of figures.processors) discarded(FILTERED[name], name, filtered);
+  for (const { name, filtered } of figures.processors) {
+    if (filtered !== undefined) discarded(`${name.replace("-", "_")}_filtered`, name, filtered);
+  }
   const { added, removed, limited } = figures.series;
   count("registry_series_added_total", "Series that were new.", added);
   count("registry_series_removed_total", "Series that were forgotten.", removed);

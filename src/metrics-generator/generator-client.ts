@@ -1,14 +1,10 @@
+import type { WriteBatch } from "../drivers/remote-write/batch-queue.ts";
 import type { FromGenerator, ToGenerator } from "./messages.ts";
 import type { TenantGeneratorSettings } from "./settings.ts";
 import type { TenantFigures } from "./tenant-metrics.ts";
 
 /** A request on its way to Prometheus. */
-export type TenantSamples = {
-  readonly tenant: string;
-  readonly body: Uint8Array;
-  readonly sampleCount: number;
-  readonly exemplarCount: number;
-};
+export type TenantSamples = Omit<WriteBatch, "headers">;
 
 export type GeneratorClientParts = {
   readonly post: (message: ToGenerator) => void;

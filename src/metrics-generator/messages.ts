@@ -1,3 +1,4 @@
+import type { WriteRequestBody } from "./registry/write-request.ts";
 import type { TenantGeneratorSettings } from "./settings.ts";
 import type { TenantFigures } from "./tenant-metrics.ts";
 
@@ -13,14 +14,7 @@ export type ToGenerator =
   | { readonly type: "generator-flush" };
 
 export type FromGenerator =
-  | {
-      readonly type: "generator-samples";
-      readonly tenant: string;
-      /** A `prometheus.WriteRequest`, not compressed. */
-      readonly body: ArrayBuffer;
-      readonly sampleCount: number;
-      readonly exemplarCount: number;
-    }
+  | ({ readonly type: "generator-samples"; readonly tenant: string } & WriteRequestBody)
   | {
       readonly type: "generator-figures";
       readonly tenants: ReadonlyMap<string, TenantFigures>;

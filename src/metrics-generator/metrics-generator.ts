@@ -17,10 +17,12 @@ export type MetricsGeneratorParts = {
 
 /** Tenants are the senders' choice. Spans of more than these are not counted. */
 const MAX_TENANTS = 10_000;
-/** Of all tenants, also where a tenant's own limit is none: some 100 bytes of memory each. */
+/** Of all tenants, also where a tenant's own limit is none: 210 bytes of memory each. */
 const MAX_SERIES = 1_000_000;
-/** Likewise; some 500 bytes each. */
+/** Likewise; 670 bytes each. */
 const MAX_EDGES = 200_000;
+/** Figures of thousands of tenants are not copied each second. */
+const FIGURES_INTERVAL_MS = 5000;
 
 /** Derives metrics from the spans of all tenants, in the thread that has decoded them. */
 export class MetricsGenerator {
@@ -30,6 +32,7 @@ export class MetricsGenerator {
   readonly #tenants = new Map<string, TenantMetrics>();
   /** Tenants in the last figures. */
   #told = 0;
+  #toldMs = Number.NEGATIVE_INFINITY;
   readonly #budgets = { series: new Budget(MAX_SERIES), edges: new Budget(MAX_EDGES) };
   #ticking: Promise<void> | undefined;
 
@@ -87,23 +90,31 @@ export class MetricsGenerator {
 
   async #sendAll(final: boolean): Promise<void> {
     const { send, nowMs, pause } = this.#parts;
-    const figures = new Map<string, TenantFigures>();
     for (const [tenant, metrics] of this.#tenants) {
       try {
-        for (const { body, sampleCount, exemplarCount } of metrics.tick(nowMs(), final)) {
-          send({ type: "generator-samples", tenant, body, sampleCount, exemplarCount }, [body]);
+        for (const request of metrics.tick(nowMs(), final)) {
+          send({ type: "generator-samples", tenant, ...request }, [request.body]);
           await pause();
         }
       } catch (error) {
         this.#failed(error);
       }
-      figures.set(tenant, metrics.figures);
+    }
+    if (!final && nowMs() - this.#toldMs < FIGURES_INTERVAL_MS) return;
+    this.#toldMs = nowMs();
+    this.#tellFigures();
+    for (const [tenant, metrics] of this.#tenants) {
       const isIdle = nowMs() - metrics.updatedMs > this.#shared.staleMs;
       if (isIdle && !metrics.hasSeries) this.#forget(tenant);
     }
+  }
+
+  #tellFigures(): void {
+    const tenants = new Map<string, TenantFigures>();
+    for (const [tenant, { figures }] of this.#tenants) tenants.set(tenant, figures);
     // Once more when there are none any longer.
-    if (figures.size + this.#told > 0) send({ type: "generator-figures", tenants: figures }, []);
-    this.#told = figures.size;
+    if (tenants.size + this.#told > 0) this.#parts.send({ type: "generator-figures", tenants }, []);
+    this.#told = tenants.size;
   }
 
   /** Undefined when there are too many. With other settings a tenant's series begin anew. */

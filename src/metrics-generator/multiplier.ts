@@ -1,8 +1,8 @@
 import { type AttributeColumns, AttributeType } from "../model/attribute-columns.ts";
 import type { SpanBatch } from "../model/span-batch.ts";
+import { doubleOf } from "../util/number-words.ts";
 import type { BatchAttributes } from "./batch-attributes.ts";
 import type { MultiplierSettings } from "./settings.ts";
-import { doubleOf } from "./value-text.ts";
 
 /** For how many spans each span of a batch stands. */
 export class Multipliers {

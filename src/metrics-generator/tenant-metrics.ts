@@ -2,7 +2,8 @@ import type { RowRange } from "../model/row-range.ts";
 import type { SpanBatch } from "../model/span-batch.ts";
 import type { Budgets } from "./budget.ts";
 import { HostInfo } from "./host-info/host-info.ts";
-import type { Processor, ProcessorName } from "./processor.ts";
+import type { Processor } from "./processor.ts";
+import type { SeriesLimit } from "./registry/series-limit.ts";
 import { SeriesRegistry } from "./registry/series-registry.ts";
 import type { WriteRequestBody } from "./registry/write-request.ts";
 import { type ServiceGraphFigures, ServiceGraphs } from "./service-graphs/service-graphs.ts";
@@ -24,15 +25,9 @@ export type TenantFigures = {
   readonly bytesReceived: number;
   readonly pushesSkipped: number;
   readonly outsideSlack: number;
-  readonly processors: readonly { readonly name: ProcessorName; readonly filtered: number }[];
+  readonly processors: readonly Pick<Processor, "name" | "filtered">[];
   readonly serviceGraphs: ServiceGraphFigures | undefined;
-  readonly series: {
-    readonly active: number;
-    readonly max: number;
-    readonly added: number;
-    readonly removed: number;
-    readonly limited: number;
-  };
+  readonly series: Pick<SeriesLimit, "active" | "max" | "added" | "removed" | "limited">;
   readonly collections: number;
 };
 
@@ -113,9 +108,11 @@ export class TenantMetrics {
     this.#bytesReceived += bytes;
     this.#pushesSkipped += skipped.length;
     const rows = this.#rowsOf(batch, skipped, nowMs);
+    if (rows.length === 0) return;
+    const observers = this.#processors.map((processor) => processor.over(batch, nowMs));
     for (let at = 0; at < rows.length && !this.#isClosed; at += STEP_SPANS) {
       const some = rows.subarray(at, at + STEP_SPANS);
-      for (const processor of this.#processors) processor.observe(batch, some, nowMs);
+      for (const observe of observers) observe(some);
       yield;
     }
   }
@@ -128,7 +125,8 @@ export class TenantMetrics {
     this.#collectedMs = nowMs;
     this.#collections++;
     if (!collectionDisabled) yield* this.#registry.collect(nowMs);
-    this.#registry.removeStale(nowMs);
+    // What was closed meanwhile has given its series back.
+    if (!this.#isClosed) this.#registry.removeStale(nowMs);
   }
 
   get hasSeries(): boolean {

@@ -1,8 +1,7 @@
 import { type AttributeColumns, AttributeType } from "../model/attribute-columns.ts";
 import type { StringTable } from "../model/string-table.ts";
+import { doubleOf, int64Of } from "../util/number-words.ts";
 import { plainDecimal } from "../util/plain-decimal.ts";
-
-const words = new DataView(new ArrayBuffer(8));
 
 /** The value of an attribute as a label has it. Bytes and what is unset are ''. */
 export function valueText(columns: AttributeColumns, entry: number, strings: StringTable): string {
@@ -14,18 +13,12 @@ export function valueText(columns: AttributeColumns, entry: number, strings: Str
     case AttributeType.bool:
       return lo === 0 ? "false" : "true";
     case AttributeType.int:
-      return String(BigInt.asIntN(64, (BigInt(hi) << 32n) | BigInt(lo)));
+      return String(int64Of(lo, hi));
     case AttributeType.double:
       return plainDecimal(doubleOf(lo, hi));
     default:
       return jsonText(strings.text(lo));
   }
-}
-
-export function doubleOf(lo: number, hi: number): number {
-  words.setUint32(0, lo, true);
-  words.setUint32(4, hi, true);
-  return words.getFloat64(0, true);
 }
 
 /** '' for what was cut to a length and is no JSON any more. */

@@ -1,11 +1,12 @@
 import { expect, test } from "vitest";
+import { Budget } from "../../src/metrics-generator/budget.ts";
 import { GeneratorClient } from "../../src/metrics-generator/generator-client.ts";
 import type { FromGenerator } from "../../src/metrics-generator/messages.ts";
 import { MetricsGenerator } from "../../src/metrics-generator/metrics-generator.ts";
 import type { TenantGeneratorSettings } from "../../src/metrics-generator/settings.ts";
 import { type TenantFigures, TenantMetrics } from "../../src/metrics-generator/tenant-metrics.ts";
 import { aService, aSpan, batchOf } from "../support/batch-builder.ts";
-import { PARTS, spanMetrics, tenantSettings } from "./generator-settings.ts";
+import { observe, PARTS, spanMetrics, tenantSettings } from "./generator-settings.ts";
 import { valuesOf } from "./written-series.ts";
 
 const START = 1_767_225_645_500;
@@ -68,6 +69,7 @@ test("samples of each tenant come when they are due, and at the end", async () =
   expect(taken("a")).toEqual([]);
   await after(1000);
   expect(taken("a")).toEqual([2]);
+  await after(5000);
   expect(figures().get("a")).toMatchObject({
     spansReceived: 2,
     bytesReceived: 200,
@@ -107,7 +109,7 @@ test("a tenant that is to have none any more, or has sent nothing for long, is f
   expect([...figures().keys()]).toEqual(["b"]);
   await after(1_000_000);
   expect(figures().get("b")?.series.active).toBe(0);
-  await after(1000);
+  await after(5000);
   expect(figures().size).toBe(0);
 });
 
@@ -146,4 +148,18 @@ test("many spans are counted with pauses, and not beyond the end of their tenant
   };
   expect(counted(1)).toEqual([8192, 8192]);
   expect(counted(4)).toEqual([20_000, 20_000]);
+});
+
+test("what was closed while its samples were taken gives its series back once", () => {
+  const budgets = { series: new Budget(1000), edges: new Budget(1000) };
+  const metrics = new TenantMetrics("t", tenantSettings(COUNTS), { ...PARTS, budgets }, START);
+  const endUnixNano = BigInt(START) * 1_000_000n;
+  const span = aSpan({ startUnixNano: endUnixNano, endUnixNano, resource: aService("shop") });
+  observe(metrics, { batch: batchOf([span]) }, START);
+  expect(budgets.series.used).toBe(1);
+  const taking = metrics.tick(START + 1_000_000, true);
+  taking.next();
+  metrics.close();
+  for (const _ of taking);
+  expect(budgets.series.used).toBe(0);
 });

@@ -141,6 +141,21 @@ test("target info says what the resource does, once for each job and instance", 
   });
 });
 
+test("only resources whose spans count have target info", () => {
+  const resource = (name: string) => aService(name, [{ key: "host.name", value: name }]);
+  const exclude = {
+    type: "strict",
+    attributes: [{ of: "resource", key: "service.name", value: "out" }],
+  } as const;
+  const filterPolicies = [{ include: undefined, includeAny: undefined, exclude }];
+  const spans = ["shop", "out", "skipped"].map((name) => span(1, { resource: resource(name) }));
+  const settings = only({ targetInfo: true, calls: false, filterPolicies });
+  const metrics = metricsOf(settings, spans, [{ from: 2, to: 3 }]);
+  expect(Object.keys(valuesOf(metrics.tick(NOW, true)))).toEqual([
+    'traces_target_info{host_name="shop",job="shop"}',
+  ]);
+});
+
 test("a span stands for as many as its sampling says", () => {
   const multiplier = { key: "rate", fromTraceState: true };
   const rate = (value: number | bigint) => [{ key: "rate", value }];

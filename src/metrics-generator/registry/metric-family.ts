@@ -49,13 +49,9 @@ export class MetricFamily<S extends Series> {
     return created;
   }
 
-  has(labels: LabelSet): boolean {
-    return this.#series.has(labels.key);
-  }
-
-  all(): Iterable<S> {
-    const overflow = this.#overflow;
-    return overflow === undefined ? this.#series.values() : [...this.#series.values(), overflow];
+  *all(): Generator<S, void, void> {
+    yield* this.#series.values();
+    if (this.#overflow !== undefined) yield this.#overflow;
   }
 
   removeStale(beforeMs: number): void {

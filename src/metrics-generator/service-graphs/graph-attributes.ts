@@ -53,16 +53,22 @@ export class GraphAttributes {
 
   /** The database that a client's span calls, by one of the keys that tell; undefined for none. */
   database(row: number, nameKeys: readonly string[]): string | undefined {
-    const name = nameKeys.map((key) => this.of(row, key)).find((text) => text !== undefined);
+    const name = this.#firstOf(row, nameKeys);
     if (name === undefined) return undefined;
-    for (const key of ADDRESSES) {
-      const address = this.of(row, key);
-      if (address !== undefined) return address;
-    }
+    const named = this.#firstOf(row, ADDRESSES);
+    if (named !== undefined) return named;
     const address = this.of(row, NETWORK_ADDRESS);
     if (address === undefined) return name;
     const port = this.of(row, NETWORK_PORT);
     return port === undefined ? address : `${address}:${port}`;
+  }
+
+  #firstOf(row: number, keys: readonly string[]): string | undefined {
+    for (const key of keys) {
+      const text = this.of(row, key);
+      if (text !== undefined) return text;
+    }
+    return undefined;
   }
 
   #valueText(columns: AttributeColumns, entry: number): string {

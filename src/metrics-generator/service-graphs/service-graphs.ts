@@ -1,9 +1,9 @@
 import type { SpanBatch } from "../../model/span-batch.ts";
 import { BatchAttributes } from "../batch-attributes.ts";
 import type { Budget } from "../budget.ts";
-import { keysOfPolicies, SpanFilter } from "../filter-policy.ts";
+import { type BatchFilter, keysOfPolicies, SpanFilter } from "../filter-policy.ts";
 import { Multipliers } from "../multiplier.ts";
-import type { Processor } from "../processor.ts";
+import type { ObserveRows, Processor } from "../processor.ts";
 import { sanitizedName } from "../registry/label-set.ts";
 import type { SeriesRegistry } from "../registry/series-registry.ts";
 import type { ServiceGraphSettings } from "../settings.ts";
@@ -29,7 +29,7 @@ export type ServiceGraphFigures = {
 /** What is known of all spans of a batch. */
 type Batch = {
   readonly spans: SpanBatch;
-  readonly attributes: BatchAttributes;
+  readonly filter: BatchFilter | undefined;
   readonly texts: GraphAttributes;
   readonly multipliers: Multipliers;
   readonly nowMs: number;
@@ -68,22 +68,24 @@ export class ServiceGraphs implements Processor {
     ];
   }
 
-  observe(spans: SpanBatch, rows: Uint32Array, nowMs: number): void {
+  over(spans: SpanBatch, nowMs: number): ObserveRows {
     const attributes = new BatchAttributes(spans, this.#keys);
     const batch: Batch = {
       spans,
-      attributes,
+      filter: this.#filter.over(spans, attributes),
       texts: new GraphAttributes(spans, attributes),
       multipliers: new Multipliers(spans, attributes, this.#settings.multiplier),
       nowMs,
     };
-    for (const row of rows) {
-      const kind = spans.kind[row]!;
-      const isClient = kind === SpanKind.client || kind === SpanKind.producer;
-      if (!isClient && kind !== SpanKind.server && kind !== SpanKind.consumer) continue;
-      if (spans.resourceServiceName[spans.resource[row]!] === 0) continue;
-      this.#observe(batch, row, isClient);
-    }
+    return (rows) => {
+      for (const row of rows) {
+        const kind = spans.kind[row]!;
+        const isClient = kind === SpanKind.client || kind === SpanKind.producer;
+        if (!isClient && kind !== SpanKind.server && kind !== SpanKind.consumer) continue;
+        if (spans.resourceServiceName[spans.resource[row]!] === 0) continue;
+        this.#observe(batch, row, isClient);
+      }
+    };
   }
 
   tick(nowMs: number): void {
@@ -98,15 +100,15 @@ export class ServiceGraphs implements Processor {
   }
 
   #observe(batch: Batch, row: number, isClient: boolean): void {
-    const { spans, attributes, nowMs } = batch;
+    const { spans, filter, nowMs } = batch;
     const isRoot = !isClient && isZero(spans.parentSpanId, row);
     const key = keyOf(spans, row, isClient ? spans.spanId : spans.parentSpanId);
-    if (!this.#filter.isOpen && !this.#filter.keeps(spans, row, attributes)) {
+    if (filter?.keeps(row) === false) {
       this.filtered++;
       if (!isRoot) this.#leaveOut(key, nowMs);
       return;
     }
-    if (!this.#filter.isOpen && this.#edges.takeLeftOut(key)) {
+    if (filter !== undefined && this.#edges.takeLeftOut(key)) {
       this.figures.droppedEdges++;
       return;
     }

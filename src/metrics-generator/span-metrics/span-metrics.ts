@@ -3,7 +3,7 @@ import type { SpanBatch } from "../../model/span-batch.ts";
 import { BatchAttributes } from "../batch-attributes.ts";
 import { keysOfPolicies, SpanFilter } from "../filter-policy.ts";
 import { Multipliers } from "../multiplier.ts";
-import type { Processor } from "../processor.ts";
+import type { ObserveRows, Processor } from "../processor.ts";
 import type { Counter } from "../registry/counter.ts";
 import type { InfoGauge } from "../registry/gauge.ts";
 import type { Histogram } from "../registry/histogram.ts";
@@ -62,20 +62,29 @@ export class SpanMetrics implements Processor {
     ];
   }
 
-  observe(batch: SpanBatch, rows: Uint32Array, nowMs: number): void {
+  over(batch: SpanBatch, nowMs: number): ObserveRows {
     const attributes = new BatchAttributes(batch, this.#keys);
     const values = new DimensionValues(batch, attributes);
     const multipliers = new Multipliers(batch, attributes, this.#settings.multiplier);
-    const targets = this.#targets === undefined ? undefined : this.#targetsOf(batch, nowMs);
+    const filter = this.#filter.over(batch, attributes);
+    const targets = new Map<number, Target>();
+    const targetOfRow = (row: number): Target | undefined => {
+      const resource = batch.resource[row]!;
+      const known = targets.get(resource);
+      if (known !== undefined || this.#targets === undefined) return known;
+      const target = this.#newTarget(batch, resource, nowMs);
+      targets.set(resource, target);
+      return target;
+    };
     const { intrinsicDimensions } = this.#settings;
     const dimensionCount = this.#dimensionKeys.length;
     const table = new TupleTable(5 + dimensionCount);
     const { tuple } = table;
     const found: Series[] = [];
-    for (const row of rows) {
-      if (!this.#filter.isOpen && !this.#filter.keeps(batch, row, attributes)) {
+    const observe = (row: number): void => {
+      if (filter?.keeps(row) === false) {
         this.filtered++;
-        continue;
+        return;
       }
       tuple[0] = batch.resource[row]!;
       tuple[1] = intrinsicDimensions.spanName ? batch.name[row]! : 0;
@@ -86,7 +95,7 @@ export class SpanMetrics implements Processor {
       const number = table.number();
       let series = found[number];
       if (series === undefined) {
-        series = this.#seriesOf(this.#labelsOf(batch, row, values, targets), nowMs);
+        series = this.#seriesOf(this.#labelsOf(batch, row, values, targetOfRow(row)), nowMs);
         found[number] = series;
       }
       const weight = multipliers.of(row);
@@ -99,7 +108,10 @@ export class SpanMetrics implements Processor {
         16 * batch.traceIndex[row]!,
         nowMs,
       );
-    }
+    };
+    return (rows) => {
+      for (const row of rows) observe(row);
+    };
   }
 
   tick(): void {}
@@ -117,7 +129,7 @@ export class SpanMetrics implements Processor {
     batch: SpanBatch,
     row: number,
     values: DimensionValues,
-    targets: readonly Target[] | undefined,
+    target: Target | undefined,
   ): readonly Label[] {
     const { strings } = batch;
     const { intrinsicDimensions: has, dimensions, dimensionMappings } = this.#settings;
@@ -136,7 +148,6 @@ export class SpanMetrics implements Processor {
       const parts = sourceLabels.map(textOf).filter((value) => value !== "");
       labels.push([dimensionLabel(name), parts.join(join)]);
     }
-    const target = targets?.[resource];
     if (target !== undefined) {
       labels.push(["job", target.job]);
       if (this.#settings.instanceLabel) labels.push(["instance", target.instance]);
@@ -144,14 +155,12 @@ export class SpanMetrics implements Processor {
     return labels;
   }
 
-  /** By resource. Also makes the info series of those that have none. */
-  #targetsOf(batch: SpanBatch, nowMs: number): readonly Target[] {
-    return Array.from({ length: batch.resourceCount }, (_, resource) => {
-      const target = targetOf(batch, resource);
-      const labels = targetInfoLabels(batch, resource, target, this.#excluded);
-      // It is not kept alive by later spans: Tempo makes it anew when it has become stale.
-      if (labels !== undefined) this.#targets?.of(this.#registry.labels(labels), nowMs);
-      return target;
-    });
+  /** Also makes the info series of the resource. */
+  #newTarget(batch: SpanBatch, resource: number, nowMs: number): Target {
+    const target = targetOf(batch, resource);
+    const labels = targetInfoLabels(batch, resource, target, this.#excluded);
+    // It is not kept alive by later spans: Tempo makes it anew when it has become stale.
+    if (labels !== undefined) this.#targets?.of(this.#registry.labels(labels), nowMs);
+    return target;
   }
 }
